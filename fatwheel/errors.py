@@ -1,0 +1,64 @@
+"""The errors that fatwheel raises on purpose.
+
+Each class stands for one thing that the reader of the message would do differently. The message is one
+sentence that names the file, the place in it, the values that disagree, and the next step. A mistake of
+fatwheel's own raises `ValueError` or `AssertionError` instead.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "FatwheelError",
+    "FormatError",
+    "OutputExistsError",
+    "RefusedError",
+    "ToolError",
+    "UsageError",
+    "WheelError",
+]
+
+
+class FatwheelError(Exception):
+    """Base of all errors that are not fatwheel's own fault."""
+
+
+class UsageError(FatwheelError):
+    """The command line, an option or a setting in pyproject.toml is wrong."""
+
+
+class ToolError(FatwheelError):
+    """A program that fatwheel started is missing or failed."""
+
+
+class FormatError(FatwheelError):
+    """A Mach-O file, universal file or static archive is malformed.
+
+    `source` names the file (for a member of a wheel: the wheel and the member), `offset` is the byte in it
+    at which the problem shows, or None where no byte stands for it.
+    """
+
+    def __init__(self, source: str, offset: int | None, problem: str) -> None:
+        place = f"{source}, byte {offset}" if offset is not None else source
+        super().__init__(f"{place}: {problem}")
+        self.source = source
+        self.offset = offset
+        self.problem = problem
+
+
+class WheelError(FatwheelError):
+    """A wheel is unsafe, damaged or contradicts itself. `member` is None where the whole file is meant."""
+
+    def __init__(self, wheel: str, member: str | None, problem: str) -> None:
+        place = f"{wheel}: {member}" if member is not None else wheel
+        super().__init__(f"{place}: {problem}")
+        self.wheel = wheel
+        self.member = member
+        self.problem = problem
+
+
+class RefusedError(FatwheelError):
+    """Two sound wheels that must not be fused with each other."""
+
+
+class OutputExistsError(FatwheelError):
+    """The output's name is taken, and nothing allows to replace that file."""
