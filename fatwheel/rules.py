@@ -1,0 +1,148 @@
+"""What may differ and why: rules for members that the design cannot settle by itself.
+
+A rule is a glob over member names and an action. Rules come from three places, the later winning: the rule
+book that fatwheel ships (`rulebook.toml`), `[tool.fatwheel.rules]` in pyproject.toml, and `--rule` on the
+command line. Within one place the last rule that matches wins.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from importlib import resources
+
+from fatwheel.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Action", "Rule", "RuleSet", "escape_glob", "glob_regex", "parse_rule", "rule_book"]
+
+
+class Action(Enum):
+    """What a rule does with a member; the value is its spelling in rules and options."""
+
+    KEEP_X86_64 = "keep-x86_64"
+    KEEP_ARM64 = "keep-arm64"
+    GUARD = "guard"
+    DISPATCH = "dispatch"
+    DROP = "drop"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One rule.
+
+    `glob` is matched against the whole member name: `*` and `?` stop at `/`, `**` does not, `[…]` is a set.
+    `origin` says where the rule was written, for reports ("rule book", "pyproject.toml", "--rule").
+    `project` limits the rule to wheels of one project, by normalised name.
+    """
+
+    glob: str
+    action: Action
+    reason: str
+    origin: str
+    project: str | None = None
+
+    def matches(self, member: str, project: str) -> bool:
+        """Return whether the rule speaks of `member` in a wheel of `project` (normalised name)."""
+        if self.project is not None and self.project != project:
+            return False
+        return glob_regex(self.glob).fullmatch(member) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSet:
+    """All rules in force, in rising order of precedence."""
+
+    rules: tuple[Rule, ...] = ()
+
+    def find(self, member: str, project: str) -> Rule | None:
+        """Return the rule that decides on `member`, or None where no rule speaks of it."""
+        for rule in reversed(self.rules):
+            if rule.matches(member, project):
+                return rule
+        return None
+
+
+@functools.lru_cache(maxsize=1024)
+def glob_regex(glob: str) -> re.Pattern[str]:
+    """Compile a rule's glob: `*` and `?` stop at `/`, `**` does not, `[…]` and `[!…]` are sets."""
+    pattern = ""
+    position = 0
+    while position < len(glob):
+        rest = glob[position:]
+        if rest.startswith("**/"):
+            pattern, position = pattern + "(?:.*/)?", position + 3
+        elif rest.startswith("**"):
+            pattern, position = pattern + ".*", position + 2
+        elif rest[0] == "*":
+            pattern, position = pattern + "[^/]*", position + 1
+        elif rest[0] == "?":
+            pattern, position = pattern + "[^/]", position + 1
+        elif found := re.match(r"\[(!?)(\]?[^\]]*)\]", rest):
+            members = re.sub(r"([\\\[^&~|])", r"\\\1", found[2])
+            pattern += f"[{'^' if found[1] else ''}{members}]"
+            position += found.end()
+        else:
+            pattern, position = pattern + re.escape(rest[0]), position + 1
+    try:
+        return re.compile(pattern, re.DOTALL)
+    except re.error as error:
+        raise UsageError(f"rule {glob!r} is not a usable pattern ({error}); check its [...]") from error
+
+
+def escape_glob(name: str) -> str:
+    """Return the glob that matches the member `name` and nothing else."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def parse_action(word: str, where: str) -> Action:
+    """Return the action named `word`; raises `UsageError` that says where it was read."""
+    try:
+        return Action(word)
+    except ValueError:
+        known = ", ".join(action.value for action in Action)
+        raise UsageError(f"{where}: {word!r} is not an action; use one of {known}") from None
+
+
+def parse_rule(text: str) -> Rule:
+    """Parse `GLOB=ACTION` as `--rule` takes it; the last `=` separates."""
+    glob, equals, word = text.rpartition("=")
+    if not equals or not glob:
+        raise UsageError(
+            f"--rule {text!r} is not GLOB=ACTION; for example --rule 'pkg/data.db=keep-arm64'"
+        )
+    return make_rule(glob, word, origin="--rule")
+
+
+def make_rule(glob: str, word: str, *, origin: str) -> Rule:
+    """Return a user's rule; raises `UsageError` for a bad glob or action, naming `origin`."""
+    glob_regex(glob)
+    action = parse_action(word, f"{origin} {glob!r}")
+    return Rule(glob=glob, action=action, reason=f"asked for by {origin}", origin=origin)
+
+
+@functools.cache
+def rule_book() -> tuple[Rule, ...]:
+    """Return the rules that fatwheel ships, from `rulebook.toml`, each with its reason."""
+    text = resources.files("fatwheel").joinpath("rulebook.toml").read_text("utf-8")
+    return tuple(_book_rules(tomllib.loads(text)["rule"]))
+
+
+def _book_rules(tables: Iterable[dict[str, str]]) -> Iterable[Rule]:
+    for table in tables:
+        yield Rule(
+            glob=table["member"],
+            action=Action(table["action"]),
+            reason=table["reason"],
+            origin="rule book",
+            project=table["project"],
+        )
