@@ -1,0 +1,31 @@
+"""What tests need from outside Python: oracle programs and downloaded wheels.
+
+Without them a test is skipped and says how to get them; with `FATWHEEL_REQUIRE_ORACLES=1`, which
+`.ci/run` sets, it fails instead, so that nothing goes untested unseen.
+"""
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+
+def unavailable(what: str, how: str) -> NoReturn:
+    """Skip the running test because *what* is missing; fail it where oracles are required."""
+    message = f"{what} is missing; {how}"
+    if os.environ.get("FATWHEEL_REQUIRE_ORACLES") == "1":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+def require_tool(name: str, how: str = "scripts/setup installs it") -> str:
+    """Return the path of the oracle program *name*, as found on PATH.
+
+    Where it is missing, the test is skipped (see `unavailable`) with *how* to get it, for example
+    `apt-get install llvm-19`.
+    """
+    path = shutil.which(name)
+    if path is None:
+        unavailable(f"the program {name}", how)
+    return path
