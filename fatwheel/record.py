@@ -1,0 +1,147 @@
+"""RECORD: a wheel's list of its files, each with hash and size.
+
+Specifications: recording installed projects, "The RECORD file" (PEP 376); binary distribution
+format, "Signed wheel files" (PEP 427), which forbids md5, sha1 and sha224.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fatwheel.errors import WheelError
+
+__all__ = ["RecordHash", "RecordRow", "format_record", "parse_record"]
+
+_DIGEST_SIZES = {  # bytes; "sha256 or better" (PEP 427)
+    name: hashlib.new(name).digest_size
+    for name in ("sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512")
+} | {"blake2b": 64, "blake2s": 32}
+_SIZE = re.compile(r"[0-9]{1,19}", re.ASCII)
+_DRIVE = re.compile(r"[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PROBLEMS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RecordHash:
+    """A hash as RECORD states it: `algorithm` in `hashlib`'s spelling, `digest` the raw bytes."""
+
+    algorithm: str
+    digest: bytes
+
+    def __str__(self) -> str:
+        """Return it in RECORD's spelling: `sha256=` and URL-safe base64 without padding."""
+        digest = base64.urlsafe_b64encode(self.digest).rstrip(b"=").decode("ascii")
+        return f"{self.algorithm}={digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """One row of RECORD (PEP 376).
+
+    `path` is relative to the wheel's root, with `/`. `hash` and `size` (bytes) are None where the
+    row leaves them out, as those of RECORD itself and of its signatures do.
+    """
+
+    path: str
+    hash: RecordHash | None = None
+    size: int | None = None
+
+
+def parse_record(text: str, *, wheel: str, member: str) -> tuple[RecordRow, ...]:
+    """Return the rows of RECORD in the order of the file.
+
+    `wheel` and `member` name the file in errors. Blank lines are skipped.
+
+    Raises `WheelError` with all that is wrong (the first five rows of it): other than three
+    fields, a path that is absolute, climbs with `..` or stands there twice, a hash that PEP 427
+    forbids or that is damaged, a size that is no number.
+    """
+    rows: dict[str, RecordRow] = {}
+    problems: list[str] = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for fields in reader:
+            if not fields:
+                continue
+            try:
+                row = _parse_row(fields)
+                if row.path in rows:
+                    raise ValueError(f"{row.path!r} is listed twice")
+            except ValueError as error:
+                problems.append(f"line {reader.line_num}: {error}")
+            else:
+                rows[row.path] = row
+    except csv.Error as error:
+        problems.append(f"line {reader.line_num}: not CSV ({error})")
+    if problems:
+        shown = "; ".join(problems[:_PROBLEMS_SHOWN])
+        more = len(problems) - _PROBLEMS_SHOWN
+        raise WheelError(wheel, member, shown + (f"; and {more} more" if more > 0 else ""))
+    return tuple(rows.values())
+
+
+def format_record(rows: Iterable[RecordRow]) -> bytes:
+    r"""Return RECORD's bytes: UTF-8, `\n` line ends, quoted as the `wheel` package quotes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=",", quotechar='"', lineterminator="\n")
+    for row in rows:
+        writer.writerow(
+            (
+                row.path,
+                "" if row.hash is None else str(row.hash),
+                "" if row.size is None else str(row.size),
+            )
+        )
+    return text.getvalue().encode("utf-8")
+
+
+def _parse_row(fields: list[str]) -> RecordRow:
+    if len(fields) != 3:
+        raise ValueError(f"{len(fields)} fields instead of path, hash, size")
+    path, hash_, size = fields
+    problem = _path_problem(path)
+    if problem:
+        raise ValueError(f"the path {path!r} {problem}")
+    if size and not _SIZE.fullmatch(size):
+        raise ValueError(f"{path!r} has {size!r} as its size")
+    return RecordRow(path, _parse_hash(path, hash_) if hash_ else None, int(size) if size else None)
+
+
+def _path_problem(path: str) -> str:
+    if not path:
+        return "is empty"
+    if path.startswith("/") or _DRIVE.match(path):
+        return "is absolute"
+    if "\\" in path:
+        return "has a backslash"
+    if ".." in path and ".." in path.split("/"):
+        return "leaves the wheel"
+    if _CONTROL.search(path):
+        return "has a control character"
+    return ""
+
+
+def _parse_hash(path: str, text: str) -> RecordHash:
+    algorithm, _, encoded = text.partition("=")
+    size = _DIGEST_SIZES.get(algorithm)
+    if size is None:
+        strong = ", ".join(_DIGEST_SIZES)
+        raise ValueError(f"{path!r} has a hash of kind {algorithm!r}; allowed are {strong}")
+    unpadded = encoded.rstrip("=")
+    try:
+        # The alphabet of base64 that is not URL-safe would pass for it otherwise.
+        digest = base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        digest = b""
+    parsed = RecordHash(algorithm, digest)
+    if len(digest) != size or str(parsed) != f"{algorithm}={unpadded}":
+        raise ValueError(f"{path!r} has {text!r}, which is no {algorithm} in URL-safe base64")
+    return parsed
