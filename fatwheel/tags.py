@@ -99,7 +99,7 @@ class MacPlatform:
 
     @property
     def arches(self) -> frozenset[Arch]:
-        """Those of the two architectures that the tag promises; none for `i386`, `ppc` and so on."""
+        """Those of the two architectures that the tag promises; none for `i386` or `ppc`."""
         return _ARCHES_OF_SUFFIX.get(self.suffix, frozenset())
 
 

@@ -1,0 +1,203 @@
+"""A wheel's own folders, `*.dist-info` and `*.data`, and the WHEEL file in the first of them.
+
+Specification: binary distribution format, "File contents" and "File format" (PEP 427).
+"""
+
+from __future__ import annotations
+
+import email.parser
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from packaging.tags import InvalidTag, parse_tag
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from fatwheel.errors import WheelError
+from fatwheel.tags import WheelName
+
+__all__ = [
+    "WheelMetadata",
+    "find_data",
+    "find_dist_info",
+    "format_wheel_metadata",
+    "parse_wheel_metadata",
+]
+
+_WHEEL_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
+_MOST_TAGS = 10_000  # of one Tag line; file names can't hold as many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelMetadata:
+    """The WHEEL file as a value (binary distribution format, "File contents").
+
+    `wheel_version` is (major, minor); `generators` all `Generator` lines in order (delocate adds
+    one of its own); `tags` each single tag `python-abi-platform`, compressed lines expanded,
+    sorted; `build` is "" where there is no `Build` line.
+    """
+
+    wheel_version: tuple[int, int]
+    generators: tuple[str, ...]
+    root_is_purelib: bool
+    tags: tuple[str, ...]
+    build: str = ""
+
+
+def parse_wheel_metadata(text: str, *, wheel: str, member: str) -> WheelMetadata:
+    """Return the value of a WHEEL file. `wheel` and `member` name the file in errors.
+
+    As installers do, a file without `Root-Is-Purelib` is read as false, and a blank line ends the
+    file.
+
+    Raises `WheelError` for no or another `Wheel-Version` than 1.x (later minor versions are
+    compatible, PEP 427), a `Root-Is-Purelib` that is neither true nor false, a `Tag` that is
+    none, or several `Build` lines.
+    """
+
+    def refuse(problem: str) -> WheelError:
+        return WheelError(wheel, member, problem)
+
+    headers = email.parser.HeaderParser().parsestr(text)
+
+    def values(header: str) -> list[str]:
+        return [str(value).strip() for value in headers.get_all(header, [])]
+
+    versions = values("Wheel-Version")
+    match = _WHEEL_VERSION.fullmatch(versions[0]) if len(versions) == 1 else None
+    if match is None:
+        raise refuse(f"has {', '.join(versions) or 'nothing'} as its Wheel-Version; 1.0 is known")
+    if match[1] != "1":
+        raise refuse(f"has Wheel-Version {versions[0]}; fatwheel knows 1.0")
+    purelib = {value.lower() for value in values("Root-Is-Purelib")} or {"false"}
+    if purelib not in ({"true"}, {"false"}):
+        raise refuse(f"has {', '.join(sorted(purelib))} as Root-Is-Purelib; true or false is known")
+    tags: set[str] = set()
+    for tag in values("Tag"):
+        expanded = _expand(tag)
+        if not expanded:
+            raise refuse(f"has {tag!r} as a Tag, which is not python-abi-platform (PEP 425)")
+        tags |= expanded
+    builds = values("Build")
+    if len(set(builds)) > 1:
+        raise refuse(f"has several Build lines: {', '.join(builds)}")
+    return WheelMetadata(
+        wheel_version=(int(match[1]), int(match[2])),
+        generators=tuple(values("Generator")),
+        root_is_purelib=purelib == {"true"},
+        tags=tuple(sorted(tags)),
+        build=builds[0] if builds else "",
+    )
+
+
+def _expand(tag: str) -> frozenset[str]:
+    """Return the single tags of a compressed one, or none where it is no tag."""
+    parts = tag.split("-")
+    if len(parts) != 3:
+        return frozenset()
+    count = 1
+    for part in parts:
+        count *= part.count(".") + 1
+        if not all(part.split(".")):
+            return frozenset()
+    if count > _MOST_TAGS:
+        return frozenset()
+    try:
+        return frozenset(map(str, parse_tag(tag)))
+    except (InvalidTag, ValueError):
+        return frozenset()
+
+
+def format_wheel_metadata(name: WheelName, *, generator: str, root_is_purelib: bool) -> bytes:
+    """Return the WHEEL file of a wheel with this name: Wheel-Version 1.0, a `Tag` for each
+    expanded tag.
+
+    `generator` is a name and a version, `fatwheel 0.1.0`. The order of lines is that of the
+    specification's example.
+    """
+    lines = [
+        "Wheel-Version: 1.0",
+        f"Generator: {generator}",
+        f"Root-Is-Purelib: {'true' if root_is_purelib else 'false'}",
+        *(f"Tag: {tag}" for tag in name.expanded_tags),
+    ]
+    if name.build:
+        lines.append(f"Build: {name.build}")
+    return "".join(f"{line}\n" for line in lines).encode("ascii")
+
+
+def find_dist_info(names: Iterable[str], name: WheelName) -> str:
+    """Return the `.dist-info` folder among a wheel's members (`names`, with `/`), spelled as there.
+
+    Its name and version are compared normalised with the file name's: real wheels spell them
+    differently in the two places.
+
+    Raises `WheelError` when there is none, when there are several, or when it is another project's.
+    """
+    folders = _top_folders(names, ".dist-info")
+    if not folders:
+        raise WheelError(name.filename, None, "has no .dist-info folder")
+    if len(folders) > 1:
+        raise WheelError(name.filename, None, f"has several .dist-info folders: {_list(folders)}")
+    if not _belongs(folders[0].removesuffix(".dist-info"), name):
+        raise WheelError(
+            name.filename,
+            folders[0],
+            f"the file name says {name.distribution} {name.version}; rename the wheel if the folder"
+            " is right",
+        )
+    return folders[0]
+
+
+def find_data(names: Iterable[str], name: WheelName) -> str | None:
+    """Return the `.data` folder among a wheel's members, spelled as there, or None where there is
+    none.
+
+    Compared like `find_dist_info`. Raises `WheelError` for several, and for one of another name:
+    pip installs it as this wheel's data, uv as a folder among the packages.
+    """
+    folders = _top_folders(names, ".data")
+    if not folders:
+        return None
+    if len(folders) > 1:
+        raise WheelError(name.filename, None, f"has several .data folders: {_list(folders)}")
+    if not _belongs(folders[0].removesuffix(".data"), name):
+        raise WheelError(
+            name.filename,
+            folders[0],
+            f"installers disagree about a .data folder that is not {name.distribution}"
+            f" {name.version}'s",
+        )
+    return folders[0]
+
+
+def _top_folders(names: Iterable[str], suffix: str) -> list[str]:
+    return sorted(
+        {
+            top
+            for top, slash, _ in (name.partition("/") for name in names)
+            if slash and _ends(top, suffix)
+        }
+    )
+
+
+def _ends(folder: str, suffix: str) -> bool:
+    return len(folder) > len(suffix) and folder.endswith(suffix)
+
+
+def _list(folders: list[str]) -> str:
+    return ", ".join(folders[:5]) + (f" and {len(folders) - 5} more" if len(folders) > 5 else "")
+
+
+def _belongs(stem: str, name: WheelName) -> bool:
+    """Tell whether `name-version` is this wheel's; old tools left dashes in either half."""
+    wanted = canonicalize_name(name.distribution), Version(name.version)
+    for dash in (match.start() for match in re.finditer("-", stem[:300])):
+        try:
+            version = Version(stem[dash + 1 :].replace("_", "-"))
+        except InvalidVersion:
+            continue
+        if (canonicalize_name(stem[:dash]), version) == wanted:
+            return True
+    return False
