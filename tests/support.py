@@ -4,11 +4,14 @@ Without them a test is skipped and says how to get them; with `FATWHEEL_REQUIRE_
 `.ci/run` sets, it fails instead, so that nothing goes untested unseen.
 """
 
+import functools
 import os
 import shutil
 from typing import NoReturn
 
 import pytest
+
+from tests.corpus import Pair, acceptance_pairs
 
 
 def unavailable(what: str, how: str) -> NoReturn:
@@ -29,3 +32,18 @@ def require_tool(name: str, how: str = "scripts/setup installs it") -> str:
     if path is None:
         unavailable(f"the program {name}", how)
     return path
+
+
+@functools.cache
+def _cached(pair: Pair) -> bool:
+    return all(wheel.is_cached() for wheel in pair.wheels)
+
+
+def require_pair(name: str) -> Pair:
+    """Return the acceptance pair of the project *name*, whose wheels lie in the cache."""
+    pair = acceptance_pairs()[name]
+    if not _cached(pair):
+        unavailable(
+            f"the wheels of {name} {pair.version}", "scripts/fetch_wheels.py gets them"
+        )
+    return pair

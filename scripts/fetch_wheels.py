@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Download the acceptance pairs (tests/acceptance.toml) into the cache folder, by exact digest.
+
+A second call finds every file there and asks no network. `scripts/test` runs it with the Python of
+.venv.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.corpus import Pair, Published, acceptance_pairs, wheel_cache
+
+MACOS_10 = [f"10_{minor}" for minor in range(9, 17)]
+MACOS_11_TO_14 = [f"{major}_0" for major in range(11, 15)]
+RELEASES = {
+    "x86_64": [*MACOS_10, *MACOS_11_TO_14],
+    "arm64": MACOS_11_TO_14,
+    "universal2": [*MACOS_10, *MACOS_11_TO_14],
+}
+
+
+def main() -> int:
+    """Fetch what the cache lacks; return 1 where a wheel could not be had."""
+    pairs = acceptance_pairs().values()
+    for arch, releases in RELEASES.items():
+        platforms = [f"macosx_{release}_{arch}" for release in releases]
+        missing = [
+            (pair, wheel)
+            for pair in pairs
+            if (wheel := getattr(pair, arch)) is not None and not wheel.is_cached()
+        ]
+        if missing and not download(missing, platforms):
+            names = "\n".join(f"  {wheel.file}" for _, wheel in missing)
+            print(f"fetch_wheels: pip could not download these wheels:\n{names}", file=sys.stderr)
+            return 1
+    count = sum(len(pair.wheels) for pair in pairs)
+    print(f"fetch_wheels: {count} wheels in {wheel_cache()}")
+    return 0
+
+
+def download(missing: list[tuple[Pair, Published]], platforms: list[str]) -> bool:
+    """Let pip download one architecture's wheels into the cache; return whether all of them came.
+
+    Each requirement carries the wheel's digest: pip then picks that very file among a project's
+    wheels and refuses one that was uploaded anew.
+    """
+    cache = wheel_cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as scratch:
+        requirements = Path(scratch, "requirements.txt")
+        requirements.write_text(
+            "".join(f"{p.name}=={p.version} --hash=sha256:{w.sha256}\n" for p, w in missing)
+        )
+        options = ["--quiet", "--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
+        options += ["--only-binary=:all:", "--python-version=3.12", "--require-hashes"]
+        options += [f"--platform={platform}" for platform in platforms]
+        print(f"fetch_wheels: downloading {len(missing)} wheels …", flush=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "download", *options, "-d", scratch, "-r", requirements],
+            check=False,
+        )
+        for _, wheel in missing:
+            if (arrived := Path(scratch, wheel.file)).is_file():
+                arrived.replace(wheel.path)
+    return done.returncode == 0 and all(wheel.is_cached() for _, wheel in missing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
