@@ -4,8 +4,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# A slow machine is no failure of the code under test. In CI the examples are the same on every run, so that a
-# change is judged by what it changes.
+# A slow machine is no failure of the code under test. In CI the examples are the same on every
+# run, so that a change is judged by what it changes.
 settings.register_profile(
     "full",
     deadline=None,
