@@ -1,0 +1,171 @@
+"""METADATA: one core metadata file out of two that say the same.
+
+Two files are compared as values: their headers as a multiset, in which order, spelling and line
+ends do not count, and the description. Of equal values arm64's spelling is kept, byte for byte.
+
+What counts as the same:
+
+- a field's name in any case; a value without the white space around it;
+- `Name` and `Provides-Extra` normalised (PEP 503, PEP 685), `Version` as a version (PEP 440);
+- `Requires-Dist` as a parsed requirement (PEP 508), `Requires-Python` and `Obsoletes-Dist` and
+the like
+  as far as they parse; what does not parse is compared as text;
+- the description (the text after the headers) exactly, except for line ends and for white space
+at its
+  very end, which backends add and remove.
+
+`License-File` alone may differ: the result names the files of both, since the fused wheel has
+them all.
+
+Specification: core metadata (PEP 566, PEP 639), which RFC 822's syntax carries.
+"""
+
+from __future__ import annotations
+
+import email.parser
+from collections import Counter
+from collections.abc import Hashable
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from fatwheel.merge import Merged, MergeResult, Unmergeable
+
+__all__ = ["merge_metadata"]
+
+_Header = tuple[str, Hashable]  # (field name in lower case, value)
+_LICENSE_FILE = "license-file"
+_LONGEST_SHOWN = 120
+
+
+def merge_metadata(x86_64: bytes, arm64: bytes) -> MergeResult:
+    """Merge two METADATA files (core metadata); see the module for what counts as the same.
+
+    `Unmergeable` names the first field that differs and both values.
+    """
+    try:
+        x_text, a_text = x86_64.decode("utf-8"), arm64.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Unmergeable(
+            why=f"one of the two is not UTF-8 ({error.reason} at byte {error.start})"
+        )
+    x_headers, x_body = _parse(x_text)
+    a_headers, a_body = _parse(a_text)
+    only_x = _without(x_headers, a_headers)
+    only_a = _without(a_headers, x_headers)
+    differing = {field for field, _ in (*only_x, *only_a)} - {_LICENSE_FILE}
+    if differing:
+        # The format's version first: it explains all other differences.
+        field = "metadata-version" if "metadata-version" in differing else min(differing)
+        return Unmergeable(
+            why=f"{field.title()} is {_values(field, only_x)} for x86_64"
+            f" and {_values(field, only_a)} for arm64"
+        )
+    if x_body != a_body:
+        return Unmergeable(why=f"the description differs: {_first_difference(x_body, a_body)}")
+    if not only_x:
+        how = "arm64's License-File lines include x86_64's" if only_a else "equal as values"
+        return Merged(content=arm64, how=f"{how}; arm64's spelling kept")
+    missing = [text for texts in only_x.values() for text in texts]
+    return Merged(
+        content=_with_license_files(arm64, missing),
+        how=f"arm64's spelling, and License-File {', '.join(missing)} of x86_64",
+    )
+
+
+def _parse(text: str) -> tuple[dict[_Header, list[str]], str]:
+    """Return all spellings of each header as (name, value), and the description."""
+    message = email.parser.HeaderParser().parsestr(text)
+    headers: dict[_Header, list[str]] = {}
+    for name, value in message.items():
+        text = str(value).strip()
+        headers.setdefault((name.lower(), _value(name.lower(), text)), []).append(text)
+    payload = message.get_payload()
+    body = payload if isinstance(payload, str) else ""
+    return headers, _unix(body).rstrip()
+
+
+def _value(field: str, text: str) -> Hashable:
+    """Return a value that is equal for all spellings of one meaning."""
+    try:
+        if field in {"name", "provides-extra"}:
+            return canonicalize_name(text)
+        if field == "version":
+            return Version(text)
+        if field == "requires-python":
+            return SpecifierSet(text)
+        if field in {"requires-dist", "provides-dist", "obsoletes-dist"}:
+            return _requirement(Requirement(text))
+    except (InvalidRequirement, InvalidSpecifier, InvalidVersion):
+        pass
+    return _unix(text)
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _requirement(parsed: Requirement) -> Hashable:
+    return (
+        canonicalize_name(parsed.name),
+        frozenset(map(canonicalize_name, parsed.extras)),
+        parsed.specifier,
+        parsed.url,
+        str(parsed.marker) if parsed.marker is not None else None,
+    )
+
+
+def _without(
+    headers: dict[_Header, list[str]], others: dict[_Header, list[str]]
+) -> dict[_Header, list[str]]:
+    """Return the headers that `others` lacks; License-File counts once, however often it stands."""
+    counts = Counter({header: len(texts) for header, texts in headers.items()})
+    counts.subtract({header: len(texts) for header, texts in others.items()})
+    return {
+        header: texts[: 1 if header[0] == _LICENSE_FILE else counts[header]]
+        for header, texts in headers.items()
+        if counts[header] > 0 and not (header[0] == _LICENSE_FILE and header in others)
+    }
+
+
+def _values(field: str, headers: dict[_Header, list[str]]) -> str:
+    texts = sorted(
+        text for header, found in headers.items() if header[0] == field for text in found
+    )
+    return _short(", ".join(repr(text) for text in texts)) if texts else "not there"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+
+
+def _first_difference(x_body: str, a_body: str) -> str:
+    x_lines, a_lines = x_body.split("\n"), a_body.split("\n")
+    for number, (x_line, a_line) in enumerate(zip(x_lines, a_lines, strict=False), start=1):
+        if x_line != a_line:
+            return (
+                f"line {number} is {_short(repr(x_line))} for x86_64"
+                f" and {_short(repr(a_line))} for arm64"
+            )
+    return f"{len(x_lines)} lines for x86_64 and {len(a_lines)} for arm64"
+
+
+def _with_license_files(content: bytes, paths: list[str]) -> bytes:
+    """Return the metadata with more License-File headers, after its last one or after all."""
+    lines = content.splitlines(keepends=True)
+    place = 0
+    seen = False
+    for index, line in enumerate(lines):
+        if not line.strip(b"\r\n"):
+            break
+        if line.lower().startswith(b"license-file:"):
+            place, seen = index + 1, True
+        elif not seen or (line[:1] in b" \t" and place == index):
+            place = index + 1
+    end = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
+    if place and not lines[place - 1].endswith((b"\n", b"\r")):
+        lines[place - 1] += end
+    added = [b"License-File: " + path.encode("utf-8") + end for path in paths]
+    return b"".join([*lines[:place], *added, *lines[place:]])

@@ -1,0 +1,192 @@
+"""METADATA compared as values."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.metadata import parse_email
+
+from fatwheel.merge import Merged, MergeResult, Unmergeable
+from fatwheel.merge.metadata import merge_metadata
+
+HEAD = "Metadata-Version: 2.4\nName: Foo_Bar\nVersion: 1.0\n"
+TEXT = (
+    HEAD + "Requires-Dist: numpy>=1.2; extra == 'all'\nLicense-File: LICENSE\n\n# Foo\n\nHello.\n"
+)
+
+
+def merge(x86_64: str, arm64: str) -> MergeResult:
+    return merge_metadata(x86_64.encode(), arm64.encode())
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64"),
+    [
+        (TEXT, TEXT),
+        (TEXT.replace("\n", "\r\n"), TEXT),
+        (TEXT + "\n\n", TEXT.rstrip()),
+        (TEXT.replace("Name: Foo_Bar", "name: foo.bar"), TEXT),
+        (TEXT.replace("1.0", "1.0.0"), TEXT),
+        (TEXT.replace("numpy>=1.2; extra == 'all'", 'NumPy (>=1.2) ; (extra=="all")'), TEXT),
+        (
+            HEAD + "Requires-Python: >=3.10,<4\nRequires-Dist: a[y,X_z]<3,>1\nRequires-Dist: b\n",
+            HEAD
+            + "Requires-Dist: b\nRequires-Dist: a [x-z,y] >1,<3\nRequires-Python: <4, >=3.10\n",
+        ),
+        (HEAD + "Requires-Dist: not a requirement\n", HEAD + "Requires-Dist:not a requirement\n"),
+        (HEAD + "Provides-Extra: a_b\n", HEAD + "Provides-Extra: A.B\n"),
+        (HEAD + "License: a\n\tb\n", HEAD + "License: a\n\tb\n"),
+        (TEXT.replace("Foo\n", "Foo é\n"), TEXT.replace("Foo\n", "Foo é\n")),
+    ],
+    ids=[
+        "same",
+        "line-ends",
+        "end-of-description",
+        "name",
+        "version",
+        "requirement",
+        "order",
+        "unparsable-requirement",
+        "extra",
+        "folded",
+        "utf-8",
+    ],
+)
+def test_equal_values_keep_the_spelling_of_arm64(x86_64: str, arm64: str) -> None:
+    assert merge(x86_64, arm64) == Merged(
+        content=arm64.encode(), how="equal as values; arm64's spelling kept"
+    )
+    assert isinstance(merge(arm64, x86_64), Merged)
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64", "why"),
+    [
+        (
+            TEXT.replace("2.4", "2.1"),
+            TEXT,
+            "Metadata-Version is '2.1' for x86_64 and '2.4' for arm64",
+        ),
+        (TEXT.replace("1.0", "1.1"), TEXT, "Version is '1.1' for x86_64 and '1.0' for arm64"),
+        (
+            TEXT.replace("numpy>=1.2", "numpy>=1.3"),
+            TEXT,
+            'Requires-Dist is "numpy>=1.3; extra == \'all\'" for x86_64 and "numpy>=1.2; extra',
+        ),
+        (
+            HEAD + "Requires-Dist: a\nRequires-Dist: a\nRequires-Dist: b\n",
+            HEAD + "Requires-Dist: a\nRequires-Dist: b\nRequires-Dist: b\n",
+            "Requires-Dist is 'a' for x86_64 and 'b' for arm64",
+        ),
+        (
+            HEAD,
+            HEAD + "Platform: arm64\n",
+            "Platform is not there for x86_64 and 'arm64' for arm64",
+        ),
+        (HEAD + "X-Y: " + "z" * 500 + "\n", HEAD, f"X-Y is '{'z' * 119}… for x86_64"),
+        (
+            TEXT.replace("Hello.", "Hullo."),
+            TEXT,
+            "the description differs: line 3 is 'Hullo.' for x86_64 and 'Hello.' for arm64",
+        ),
+        (TEXT.replace("# Foo", "#  Foo"), TEXT, "line 1 is '#  Foo' for x86_64 and '# Foo'"),
+        (TEXT, TEXT + "More.\n", "the description differs: 3 lines for x86_64 and 4 for arm64"),
+    ],
+)
+def test_what_differs_is_named_with_both_values(x86_64: str, arm64: str, why: str) -> None:
+    result = merge(x86_64, arm64)
+    assert isinstance(result, Unmergeable)
+    assert why in result.why
+
+
+def test_bytes_that_are_no_text() -> None:
+    result = merge_metadata(b"Name: \xff\n", b"Name: a\n")
+    assert result == Unmergeable(why="one of the two is not UTF-8 (invalid start byte at byte 6)")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("x86_64", "arm64", "merged"),
+    [
+        (
+            "License-File: A\nLicense-File: B\n",
+            "License-File: A\n",
+            "License-File: A\nLicense-File: B\n",
+        ),
+        ("License-File: B\n", "", "License-File: B\n"),
+        (
+            "License-File: é\n",
+            "License-File: A\nKeywords: a,\n  b\n\nText\n",
+            "License-File: A\nLicense-File: é\nKeywords: a,\n  b\n\nText\n",
+        ),
+        (
+            "License-File: B\n",
+            "License-File: A\n  folded\n",
+            "License-File: A\n  folded\nLicense-File: B\n",
+        ),
+        ("License-File: B\n", "License-File: A", "License-File: A\nLicense-File: B\n"),
+    ],
+    ids=["more", "none", "between", "folded", "no-last-line-end"],
+)
+def test_license_files_are_united(x86_64: str, arm64: str, merged: str, end: str) -> None:
+    if "Keywords" in arm64:
+        x86_64 += "Keywords: a,\n  b\n\nText\n"
+    sides = [(HEAD + side).replace("\n", end) for side in (x86_64, arm64)]
+    result = merge(sides[0], sides[1])
+    assert isinstance(result, Merged)
+    assert result.content.decode() == (HEAD + merged).replace("\n", end)
+    assert "of x86_64" in result.how
+
+
+def test_license_files_that_only_arm64_has_are_there_already() -> None:
+    more = HEAD + "License-File: A\nLicense-File: B\nLicense-File: A\n"
+    assert merge(HEAD + "License-File: A\n", more) == Merged(
+        content=more.encode(),
+        how="arm64's License-File lines include x86_64's; arm64's spelling kept",
+    )
+
+
+REQUIREMENTS = st.lists(
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["a", "b.c", "D_e"]),
+        st.sampled_from(["", ">=1", "==2.*,>1"]),
+        st.sampled_from(["", "; extra == 'all'", '; python_version < "3.12" and extra == "x"']),
+    ),
+    max_size=6,
+)
+
+
+@given(
+    REQUIREMENTS,
+    REQUIREMENTS,
+    st.lists(st.sampled_from("ABC"), max_size=3, unique=True),
+    st.randoms(),
+)
+def test_law_merging_loses_nothing(
+    x_needs: list[str], a_needs: list[str], licenses: list[str], shuffle: random.Random
+) -> None:
+    def text(needs: list[str]) -> str:
+        lines = [f"Requires-Dist: {need}" for need in needs]
+        lines += [f"License-File: {name}" for name in licenses if shuffle.random() < 0.7]
+        shuffle.shuffle(lines)
+        return HEAD + "\n".join(lines) + ("\n" if lines else "") + "\nText\n"
+
+    x_text, a_text = text(x_needs), text(a_needs)
+    result = merge(x_text, a_text)
+    if isinstance(result, Unmergeable):
+        assert sorted(map(_loose, x_needs)) != sorted(map(_loose, a_needs))
+        return
+    raws = [parse_email(raw)[0] for raw in (x_text, a_text, result.content)]
+    files = [set(raw.get("license_files", [])) for raw in raws]
+    assert files[2] == files[0] | files[1]
+    assert raws[2].get("requires_dist") == raws[1].get("requires_dist")
+    assert raws[2].get("description") == raws[1].get("description")
+
+
+def _loose(need: str) -> str:
+    return re.sub("[ '\"]", "", need)
