@@ -1,0 +1,320 @@
+"""The load commands of one Mach-O image (mach-o/loader.h): read those that matter, check them all.
+
+Checked are the sizes of all commands and that every area of the file that a command describes lies
+within the image, as far as lipo refuses such images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from fatwheel import wire
+from fatwheel.errors import FormatError
+from fatwheel.payload import SymbolTable
+
+__all__ = ["Commands", "LoadCommand", "Platform", "read_commands"]
+
+_REQ_DYLD = 0x80000000
+_MH_OBJECT = 1
+_STRIPPED_FILETYPES = (9, 10)  # MH_DYLIB_STUB, MH_DSYM: sections without content
+
+
+class LoadCommand(IntEnum):
+    """`cmd` of the load commands that are read."""
+
+    SEGMENT = 0x01
+    SYMTAB = 0x02
+    DYSYMTAB = 0x0B
+    LOAD_DYLIB = 0x0C
+    ID_DYLIB = 0x0D
+    TWOLEVEL_HINTS = 0x16
+    LOAD_WEAK_DYLIB = 0x18 | _REQ_DYLD
+    SEGMENT_64 = 0x19
+    RPATH = 0x1C | _REQ_DYLD
+    CODE_SIGNATURE = 0x1D
+    SEGMENT_SPLIT_INFO = 0x1E
+    REEXPORT_DYLIB = 0x1F | _REQ_DYLD
+    LAZY_LOAD_DYLIB = 0x20
+    DYLD_INFO = 0x22
+    DYLD_INFO_ONLY = 0x22 | _REQ_DYLD
+    LOAD_UPWARD_DYLIB = 0x23 | _REQ_DYLD
+    VERSION_MIN_MACOSX = 0x24
+    VERSION_MIN_IPHONEOS = 0x25
+    FUNCTION_STARTS = 0x26
+    DATA_IN_CODE = 0x29
+    DYLIB_CODE_SIGN_DRS = 0x2B
+    LINKER_OPTIMIZATION_HINT = 0x2E
+    VERSION_MIN_TVOS = 0x2F
+    VERSION_MIN_WATCHOS = 0x30
+    NOTE = 0x31
+    BUILD_VERSION = 0x32
+    DYLD_EXPORTS_TRIE = 0x33 | _REQ_DYLD
+    DYLD_CHAINED_FIXUPS = 0x34 | _REQ_DYLD
+    ATOM_INFO = 0x36
+    FUNCTION_VARIANTS = 0x37
+    FUNCTION_VARIANT_FIXUPS = 0x38
+
+
+class Platform(IntEnum):
+    """`platform` of build_version_command, as far as LC_VERSION_MIN_* knows them."""
+
+    MACOS = 1
+    IOS = 2
+    TVOS = 3
+    WATCHOS = 4
+
+
+_VERSION_MIN = {
+    LoadCommand.VERSION_MIN_MACOSX: Platform.MACOS,
+    LoadCommand.VERSION_MIN_IPHONEOS: Platform.IOS,
+    LoadCommand.VERSION_MIN_TVOS: Platform.TVOS,
+    LoadCommand.VERSION_MIN_WATCHOS: Platform.WATCHOS,
+}
+_DYLIB_COMMANDS = (
+    LoadCommand.LOAD_DYLIB,
+    LoadCommand.ID_DYLIB,
+    LoadCommand.LOAD_WEAK_DYLIB,
+    LoadCommand.REEXPORT_DYLIB,
+    LoadCommand.LAZY_LOAD_DYLIB,
+    LoadCommand.LOAD_UPWARD_DYLIB,
+)
+_LINKEDIT_DATA_COMMANDS = (
+    LoadCommand.CODE_SIGNATURE,
+    LoadCommand.SEGMENT_SPLIT_INFO,
+    LoadCommand.FUNCTION_STARTS,
+    LoadCommand.DATA_IN_CODE,
+    LoadCommand.DYLIB_CODE_SIGN_DRS,
+    LoadCommand.LINKER_OPTIMIZATION_HINT,
+    LoadCommand.DYLD_EXPORTS_TRIE,
+    LoadCommand.DYLD_CHAINED_FIXUPS,
+    LoadCommand.ATOM_INFO,
+    LoadCommand.FUNCTION_VARIANTS,
+    LoadCommand.FUNCTION_VARIANT_FIXUPS,
+)
+_ZEROFILL = (0x01, 0x0C, 0x12)  # S_ZEROFILL, S_GB_ZEROFILL, S_THREAD_LOCAL_ZEROFILL
+
+
+@dataclass(slots=True, kw_only=True)
+class Commands:
+    """What the load commands of the image at byte `base` of `source` said so far.
+
+    `end` is the end of everything that they describe, in bytes from the image's start; `align` the
+    smallest alignment (log2) of its segments.
+    """
+
+    source: str
+    base: int
+    size: int
+    order: str
+    is64: bool
+    filetype: int
+    end: int = 0
+    align: int = 64
+    install_name: str | None = None
+    loads: list[str] = field(default_factory=list)
+    rpaths: list[str] = field(default_factory=list)
+    platform: int | None = None
+    minos: tuple[int, int] | None = None
+    signed: bool = False
+    symbols: SymbolTable | None = None
+
+    def describe(self, at: int, what: str, offset: int, size: int) -> None:
+        """Note that the command at byte `at` of the image says that `what` lies at `offset`."""
+        end = offset + size
+        if end > self.size:
+            problem = f"{what} lies at {offset} to {end} of an image of {self.size} bytes"
+            raise FormatError(self.source, self.base + at, problem)
+        if size and end > self.end:
+            self.end = end
+
+    def refuse(self, at: int, problem: str) -> FormatError:
+        """Return the error for the command at byte `at` of the image."""
+        return FormatError(self.source, self.base + at, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One load command: its number, its bytes at `at` to `end` of the image's start `data`."""
+
+    cmd: int
+    data: bytes
+    at: int
+    end: int
+
+    @property
+    def body(self) -> int:
+        return self.at + wire.LOAD_COMMAND.size
+
+    @property
+    def name(self) -> str:
+        return f"LC_{LoadCommand(self.cmd).name}"
+
+
+def read_commands(commands: Commands, data: bytes, start: int, count: int) -> None:
+    """Read `count` load commands that lie at byte `start` of `data`, the image's start.
+
+    Raises `FormatError` for a command that leaves the load commands, has a size that cannot be, or
+    describes something outside the image.
+    """
+    unit = 8 if commands.is64 else 4
+    at = start
+    for index in range(count):
+        if at + wire.LOAD_COMMAND.size > len(data):
+            problem = (
+                f"load command {index} of {count} lies past the load commands' end, {len(data)}"
+            )
+            raise commands.refuse(at, problem)
+        cmd, cmdsize = wire.LOAD_COMMAND.unpack(commands.order, data, at)
+        if cmdsize < wire.LOAD_COMMAND.size or cmdsize % unit or at + cmdsize > len(data):
+            problem = (
+                f"load command {index} has cmdsize {cmdsize}, which must be a multiple of {unit},"
+                f" at least {wire.LOAD_COMMAND.size}, and not lead past byte {len(data)}"
+            )
+            raise commands.refuse(at, problem)
+        if (reader := _READERS.get(cmd)) is not None:
+            layout, read = reader
+            command = _Command(cmd, data, at, at + cmdsize)
+            if cmdsize < wire.LOAD_COMMAND.size + layout.size:
+                raise commands.refuse(at, f"{command.name} with cmdsize {cmdsize} is too small")
+            read(commands, command)
+        at += cmdsize
+
+
+def _segment(commands: Commands, command: _Command) -> None:
+    wide = command.cmd == LoadCommand.SEGMENT_64
+    layout = wire.SEGMENT_64 if wide else wire.SEGMENT
+    section_layout = wire.SECTION_64 if wide else wire.SECTION
+    segment = layout.unpack(commands.order, command.data, command.body)
+    first = command.body + layout.size
+    if segment.nsects * section_layout.size > command.end - first:
+        problem = f"{command.name} has no room for its {segment.nsects} sections"
+        raise commands.refuse(command.at, problem)
+    commands.describe(command.at, command.name, segment.fileoff, segment.filesize)
+    sections = section_layout.unpack_all(commands.order, command.data, first, segment.nsects)
+    align = 2 if segment.nsects else 15
+    for index, section in enumerate(sections):
+        at = first + index * section_layout.size
+        if commands.filetype not in _STRIPPED_FILETYPES and section.flags & 0xFF not in _ZEROFILL:
+            commands.describe(at, f"section {index}", section.offset, section.size)
+        if section.nreloc:
+            commands.describe(at, "relocation entries", section.reloff, section.nreloc * 8)
+        align = max(align, section.align)
+    if commands.filetype != _MH_OBJECT:
+        align = (segment.vmaddr & -segment.vmaddr).bit_length() - 1 if segment.vmaddr else 64
+    if wide == commands.is64:
+        commands.align = min(commands.align, align)
+
+
+def _symtab(commands: Commands, command: _Command) -> None:
+    if commands.symbols is not None:
+        raise commands.refuse(command.at, "a second LC_SYMTAB")
+    found = wire.SYMTAB.unpack(commands.order, command.data, command.body)
+    table = SymbolTable(
+        order=commands.order,
+        is64=commands.is64,
+        symoff=found.symoff,
+        nsyms=found.nsyms,
+        stroff=found.stroff,
+        strsize=found.strsize,
+    )
+    commands.describe(
+        command.at, "the symbol table", table.symoff, table.symbols_end - table.symoff
+    )
+    commands.describe(command.at, "the string table", table.stroff, table.strsize)
+    commands.symbols = table
+
+
+def _dysymtab(commands: Commands, command: _Command) -> None:
+    found = wire.DYSYMTAB.unpack(commands.order, command.data, command.body)
+    for what, offset, size in (
+        ("the table of contents", found.tocoff, found.ntoc * 8),
+        ("the module table", found.modtaboff, found.nmodtab * (56 if commands.is64 else 52)),
+        ("the referenced symbol table", found.extrefsymoff, found.nextrefsyms * 4),
+        ("the indirect symbol table", found.indirectsymoff, found.nindirectsyms * 4),
+        ("the external relocation table", found.extreloff, found.nextrel * 8),
+        ("the local relocation table", found.locreloff, found.nlocrel * 8),
+    ):
+        commands.describe(command.at, what, offset, size)
+
+
+def _linkedit_data(commands: Commands, command: _Command) -> None:
+    found = wire.LINKEDIT_DATA.unpack(commands.order, command.data, command.body)
+    commands.describe(command.at, command.name, found.dataoff, found.datasize)
+    if command.cmd == LoadCommand.CODE_SIGNATURE:
+        commands.signed = True
+
+
+def _dyld_info(commands: Commands, command: _Command) -> None:
+    found = wire.DYLD_INFO.unpack(commands.order, command.data, command.body)
+    for offset, size in zip(found[::2], found[1::2], strict=True):
+        commands.describe(command.at, command.name, offset, size)
+
+
+def _twolevel_hints(commands: Commands, command: _Command) -> None:
+    found = wire.TWOLEVEL_HINTS.unpack(commands.order, command.data, command.body)
+    commands.describe(command.at, command.name, found.offset, found.nhints * 4)
+
+
+def _note(commands: Commands, command: _Command) -> None:
+    found = wire.NOTE.unpack(commands.order, command.data, command.body)
+    commands.describe(command.at, command.name, found.offset, found.size)
+
+
+def _dylib(commands: Commands, command: _Command) -> None:
+    found = wire.DYLIB.unpack(commands.order, command.data, command.body)
+    name = _string(commands, command, found.name, wire.DYLIB)
+    if command.cmd == LoadCommand.ID_DYLIB:
+        commands.install_name = name
+    else:
+        commands.loads.append(name)
+
+
+def _rpath(commands: Commands, command: _Command) -> None:
+    found = wire.RPATH.unpack(commands.order, command.data, command.body)
+    commands.rpaths.append(_string(commands, command, found.path, wire.RPATH))
+
+
+def _string(commands: Commands, command: _Command, offset: int, layout: wire.Layout) -> str:
+    """Return the `lc_str` at `offset` of the command: text up to a NUL."""
+    start = command.at + offset
+    end = command.data.find(0, start, command.end)
+    if start < command.body + layout.size or end < 0:
+        problem = f"{command.name} has no text that ends within it at its offset {offset}"
+        raise commands.refuse(command.at, problem)
+    return command.data[start:end].decode(errors="backslashreplace")
+
+
+def _build_version(commands: Commands, command: _Command) -> None:
+    found = wire.BUILD_VERSION.unpack(commands.order, command.data, command.body)
+    _target(commands, found.platform, found.minos)
+
+
+def _version_min(commands: Commands, command: _Command) -> None:
+    found = wire.VERSION_MIN.unpack(commands.order, command.data, command.body)
+    _target(commands, _VERSION_MIN[LoadCommand(command.cmd)], found.version)
+
+
+def _target(commands: Commands, platform: int, version: int) -> None:
+    """Note a deployment target; its `version` is encoded as xxxx.yy.zz in nibbles."""
+    if commands.platform is None or platform == Platform.MACOS:
+        commands.platform = int(platform)
+        commands.minos = (version >> 16, version >> 8 & 0xFF)
+
+
+_READERS: dict[int, tuple[wire.Layout, Callable[[Commands, _Command], None]]] = {
+    LoadCommand.SEGMENT: (wire.SEGMENT, _segment),
+    LoadCommand.SEGMENT_64: (wire.SEGMENT_64, _segment),
+    LoadCommand.SYMTAB: (wire.SYMTAB, _symtab),
+    LoadCommand.DYSYMTAB: (wire.DYSYMTAB, _dysymtab),
+    LoadCommand.TWOLEVEL_HINTS: (wire.TWOLEVEL_HINTS, _twolevel_hints),
+    LoadCommand.NOTE: (wire.NOTE, _note),
+    LoadCommand.DYLD_INFO: (wire.DYLD_INFO, _dyld_info),
+    LoadCommand.DYLD_INFO_ONLY: (wire.DYLD_INFO, _dyld_info),
+    LoadCommand.RPATH: (wire.RPATH, _rpath),
+    LoadCommand.BUILD_VERSION: (wire.BUILD_VERSION, _build_version),
+    **dict.fromkeys(_DYLIB_COMMANDS, (wire.DYLIB, _dylib)),
+    **dict.fromkeys(_LINKEDIT_DATA_COMMANDS, (wire.LINKEDIT_DATA, _linkedit_data)),
+    **dict.fromkeys(_VERSION_MIN, (wire.VERSION_MIN, _version_min)),
+}

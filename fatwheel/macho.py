@@ -1,0 +1,192 @@
+"""One thin Mach-O image: what its header and its load commands say (mach-o/loader.h).
+
+Only the header, the `sizeofcmds` bytes after it, and (for a payload, see `fatwheel.payload`) the
+symbol table and the end of the string table are read, in that order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from fatwheel.arch import Arch
+from fatwheel.errors import FormatError
+from fatwheel.loadcommands import Commands, read_commands
+from fatwheel.payload import Payload, find_payload
+from fatwheel.probe import Parser, take
+from fatwheel.wire import MACH_HEADER, MACH_HEADER_64
+
+__all__ = [
+    "CPU_SUBTYPE_MASK",
+    "LARGEST_ALIGN",
+    "LARGEST_LOAD_COMMANDS",
+    "MAGICS",
+    "FileType",
+    "Image",
+    "Payload",
+    "parse_image",
+    "plain_arch",
+    "thin_align",
+]
+
+MAGICS = {
+    b"\xce\xfa\xed\xfe": ("<", False),
+    b"\xcf\xfa\xed\xfe": ("<", True),
+    b"\xfe\xed\xfa\xce": (">", False),
+    b"\xfe\xed\xfa\xcf": (">", True),
+}
+"""The first four bytes of an image, with its byte order (struct's sign) and whether it is 64-bit.
+"""
+
+CPU_SUBTYPE_MASK = 0x00FFFFFF
+"""The bits of a cpusubtype that name the processor; the others are capabilities (mach/machine.h).
+"""
+
+LARGEST_LOAD_COMMANDS = 16 * 1024 * 1024
+"""Bytes of load commands above which an image is refused; real ones have some thousands."""
+
+LARGEST_ALIGN = 15
+"""The largest alignment of a slice, log2 (MAXSECTALIGN of lipo)."""
+
+_PAGE_ALIGN = {
+    0x00000007: 12,  # CPU_TYPE_I386
+    0x01000007: 12,  # CPU_TYPE_X86_64
+    0x00000012: 12,  # CPU_TYPE_POWERPC
+    0x01000012: 12,  # CPU_TYPE_POWERPC64
+    0x0000000C: 14,  # CPU_TYPE_ARM
+    0x0100000C: 14,  # CPU_TYPE_ARM64
+    0x0200000C: 14,  # CPU_TYPE_ARM64_32
+}
+
+
+class FileType(IntEnum):
+    """`filetype` of mach_header (mach-o/loader.h)."""
+
+    OBJECT = 1
+    EXECUTE = 2
+    FVMLIB = 3
+    CORE = 4
+    PRELOAD = 5
+    DYLIB = 6
+    DYLINKER = 7
+    BUNDLE = 8
+    DYLIB_STUB = 9
+    DSYM = 10
+    KEXT_BUNDLE = 11
+    FILESET = 12
+
+
+_RUNNABLE = frozenset({FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE, FileType.DYLINKER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """What the header and the load commands of one Mach-O image say.
+
+    `cpusubtype` is the raw 32-bit value, capability bits included; `size` is in bytes; `loads` are
+    the install names of LC_LOAD_DYLIB and its weak, re-exported, upward and lazy kinds in file
+    order; `platform` and `minos` (major, minor) are those of macOS where the image names several;
+    `natural_align` is the alignment (log2) that lipo gives its slice.
+    """
+
+    cputype: int
+    cpusubtype: int
+    is64: bool
+    filetype: FileType
+    size: int
+    install_name: str | None
+    loads: tuple[str, ...]
+    rpaths: tuple[str, ...]
+    platform: int | None
+    minos: tuple[int, int] | None
+    signed: bool
+    payload: Payload | None
+    natural_align: int
+
+    @property
+    def arch(self) -> Arch | None:
+        """The architecture of a plain x86_64 or arm64 image; None for x86_64h, arm64e and all
+        others.
+        """
+        return plain_arch(self.cputype, self.cpusubtype)
+
+
+def plain_arch(cputype: int, cpusubtype: int) -> Arch | None:
+    """Return the architecture that a universal2 wheel means, or None (x86_64h, arm64e and all
+    others).
+    """
+    arch = Arch.from_cputype(cputype)
+    plain = {Arch.X86_64: 3, Arch.ARM64: 0}  # CPU_SUBTYPE_X86_64_ALL, CPU_SUBTYPE_ARM64_ALL
+    if arch is None or cpusubtype & CPU_SUBTYPE_MASK != plain[arch]:
+        return None
+    return arch
+
+
+def thin_align(cputype: int) -> int | None:
+    """Return the alignment (log2) of a thin image's slice where the cputype alone decides it."""
+    return _PAGE_ALIGN.get(cputype)
+
+
+def parse_image(
+    source: str, size: int, *, base: int = 0, head: bytes = b"", payload: bool = True
+) -> Parser[Image]:
+    """Parse the image of `size` bytes at byte `base` of the source.
+
+    `head` are bytes of its start that were read already. `payload` says whether to look for data of
+    its own at its end; it never applies to objects and debug files. Raises `FormatError` where
+    header, load commands or what they describe leave the image or contradict themselves.
+    """
+    head += yield from take(base + len(head), max(0, min(size, MACH_HEADER_64.size) - len(head)))
+    if head[:4] not in MAGICS:
+        problem = f"expected the magic of a Mach-O image, found {head[:4].hex() or 'nothing'}"
+        raise FormatError(source, base, problem)
+    order, is64 = MAGICS[head[:4]]
+    layout = MACH_HEADER_64 if is64 else MACH_HEADER
+    if len(head) < layout.size:
+        raise FormatError(
+            source, base, f"the image ends after {len(head)} bytes of its mach_header"
+        )
+    header = layout.unpack(order, head)
+    if header.filetype not in FileType._value2member_map_:
+        raise FormatError(source, base + 12, f"filetype {header.filetype} is none of 1 to 12")
+    end = layout.size + header.sizeofcmds
+    if end > min(size, layout.size + LARGEST_LOAD_COMMANDS):
+        problem = f"the load commands end at {end}, the image is {size} bytes long"
+        raise FormatError(source, base + 20, problem)
+    rest = max(0, end - len(head))
+    data = (head + (yield from take(base + len(head), rest)))[:end]
+    if len(data) < end:
+        raise FormatError(
+            source, base + len(data), f"the data end here, load commands end at {end}"
+        )
+    commands = Commands(
+        source=source, base=base, size=size, order=order, is64=is64, filetype=header.filetype
+    )
+    commands.end = end
+    read_commands(commands, data, layout.size, header.ncmds)
+    found = None
+    if payload and header.filetype in _RUNNABLE:
+        found = yield from find_payload(
+            source,
+            base=base,
+            size=size,
+            read=max(end, len(head)),
+            described=commands.end,
+            table=commands.symbols,
+        )
+    align = thin_align(header.cputype)
+    return Image(
+        cputype=header.cputype,
+        cpusubtype=header.cpusubtype,
+        is64=is64,
+        filetype=FileType(header.filetype),
+        size=size,
+        install_name=commands.install_name,
+        loads=tuple(commands.loads),
+        rpaths=tuple(commands.rpaths),
+        platform=commands.platform,
+        minos=commands.minos,
+        signed=commands.signed,
+        payload=found,
+        natural_align=max(2, min(commands.align, LARGEST_ALIGN)) if align is None else align,
+    )

@@ -1,0 +1,98 @@
+"""macholib's structures, decoded fast.
+
+`macholib.mach_o` says how the structures of mach-o/loader.h and mach-o/fat.h look. Its own decoder
+makes an object of every field (about 10 µs a structure, and a wheel such as numpy has some ten
+thousand load commands and sections); a `Layout` decodes the same fields into one named tuple. This
+is the only module that touches macholib, which has no types of its own.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import namedtuple
+from collections.abc import Iterator
+from typing import Any
+
+from macholib import mach_o
+
+__all__ = [
+    "BUILD_VERSION",
+    "DYLD_INFO",
+    "DYLIB",
+    "DYSYMTAB",
+    "FAT_ARCH",
+    "FAT_ARCH_64",
+    "FAT_HEADER",
+    "LINKEDIT_DATA",
+    "LOAD_COMMAND",
+    "MACH_HEADER",
+    "MACH_HEADER_64",
+    "NLIST",
+    "NLIST_64",
+    "NOTE",
+    "RPATH",
+    "SECTION",
+    "SECTION_64",
+    "SEGMENT",
+    "SEGMENT_64",
+    "SYMTAB",
+    "TWOLEVEL_HINTS",
+    "VERSION_MIN",
+    "Layout",
+]
+
+_make_type: Any = namedtuple
+
+
+class Layout:
+    """One structure of macholib. `size` is in bytes; a byte order is struct's: `<` or `>`.
+
+    Integers are unsigned as they stand in the file, also where macholib declares `integer_t`.
+    A load command's structure starts after its `cmd` and `cmdsize`.
+    """
+
+    __slots__ = ("_decoders", "_record", "size")
+
+    def __init__(self, structure: Any) -> None:
+        """Take over the fields of a `Structure` of macholib."""
+        self.size: int = structure._size_
+        self._record = _make_type(structure.__name__, structure._names_)
+        fields = structure._format_.replace("i", "I")
+        self._decoders = {order: struct.Struct(order + fields) for order in "<>"}
+
+    def unpack(self, order: str, data: bytes, offset: int = 0) -> Any:
+        """Decode the structure at byte `offset` of `data`, as a named tuple with the C names."""
+        return self._record._make(self._decoders[order].unpack_from(data, offset))
+
+    def unpack_all(self, order: str, data: bytes, offset: int, count: int) -> Iterator[Any]:
+        """Decode `count` structures that follow each other."""
+        area = memoryview(data)[offset : offset + count * self.size]
+        return map(self._record._make, self._decoders[order].iter_unpack(area))
+
+    def pack(self, order: str, *values: int) -> bytes:
+        """Encode the structure; the values come in the fields' order."""
+        return self._decoders[order].pack(*values)
+
+
+MACH_HEADER = Layout(mach_o.mach_header)
+MACH_HEADER_64 = Layout(mach_o.mach_header_64)
+LOAD_COMMAND = Layout(mach_o.load_command)
+SEGMENT = Layout(mach_o.segment_command)
+SEGMENT_64 = Layout(mach_o.segment_command_64)
+SECTION = Layout(mach_o.section)
+SECTION_64 = Layout(mach_o.section_64)
+SYMTAB = Layout(mach_o.symtab_command)
+DYSYMTAB = Layout(mach_o.dysymtab_command)
+TWOLEVEL_HINTS = Layout(mach_o.twolevel_hints_command)
+DYLIB = Layout(mach_o.dylib_command)
+RPATH = Layout(mach_o.rpath_command)
+LINKEDIT_DATA = Layout(mach_o.linkedit_data_command)
+DYLD_INFO = Layout(mach_o.dyld_info_command)
+NOTE = Layout(mach_o.note_command)
+BUILD_VERSION = Layout(mach_o.build_version_command)
+VERSION_MIN = Layout(mach_o.version_min_command)
+NLIST = Layout(mach_o.nlist)
+NLIST_64 = Layout(mach_o.nlist_64)
+FAT_HEADER = Layout(mach_o.fat_header)
+FAT_ARCH = Layout(mach_o.fat_arch)
+FAT_ARCH_64 = Layout(mach_o.fat_arch64)
