@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from fatwheel.cpu import cpu_named
 from fatwheel.errors import FormatError
 from fatwheel.probe import Parser, Range
 
@@ -25,32 +26,14 @@ _MODULE_CODE_TRIPLE = 2
 _FETCH = 4096
 _LARGEST_SEARCH = 64 * 1024  # bytes of records to read, skipped blocks not counted
 
-_ARM = 0x0C
-_CPU = {
-    "i386": (0x07, 3),
-    "i486": (0x07, 3),
-    "i586": (0x07, 3),
-    "i686": (0x07, 3),
-    "x86_64": (0x01000007, 3),
-    "x86_64h": (0x01000007, 8),
-    "armv4t": (_ARM, 5),
-    "armv5e": (_ARM, 7),
-    "armv6": (_ARM, 6),
-    "armv6m": (_ARM, 14),
-    "armv7": (_ARM, 9),
-    "armv7em": (_ARM, 16),
-    "armv7k": (_ARM, 12),
-    "armv7m": (_ARM, 15),
-    "armv7s": (_ARM, 11),
-    "arm64": (0x0100000C, 0),
-    "aarch64": (0x0100000C, 0),
-    "arm64e": (0x0100000C, 2),
-    "arm64_32": (0x0200000C, 1),
-    "aarch64_32": (0x0200000C, 1),
-    "powerpc": (0x12, 0),
-    "ppc": (0x12, 0),
-    "powerpc64": (0x01000012, 0),
-    "ppc64": (0x01000012, 0),
+_TRIPLE_NAMES = {
+    "i486": "i386",
+    "i586": "i386",
+    "i686": "i386",
+    "aarch64": "arm64",
+    "aarch64_32": "arm64_32",
+    "powerpc": "ppc",
+    "powerpc64": "ppc64",
 }
 
 
@@ -82,12 +65,12 @@ def parse_bitcode(source: str, size: int, *, base: int = 0, head: bytes = b"") -
         yield from bits.fixed(32)
     triple = yield from _triple(bits)
     arch = triple.split("-")[0].replace("thumb", "arm", 1)
-    if arch not in _CPU:
+    cpu = cpu_named(_TRIPLE_NAMES.get(arch, arch))
+    if cpu is None:
         raise FormatError(
             source, base, f"bitcode for {triple!r}, which is no architecture of Mach-O"
         )
-    cputype, cpusubtype = _CPU[arch]
-    return Bitcode(cputype=cputype, cpusubtype=cpusubtype, size=size)
+    return Bitcode(cputype=cpu.cputype, cpusubtype=cpu.cpusubtype, size=size)
 
 
 def _triple(bits: _Bits) -> Parser[str]:

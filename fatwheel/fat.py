@@ -6,16 +6,24 @@ exactly as llvm-lipo does; nothing here touches a slice's own bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from fatwheel.arch import Arch
 from fatwheel.bitcode import Bitcode, is_bitcode, parse_bitcode
+from fatwheel.cpu import CPU_SUBTYPE_MASK, arch_name
 from fatwheel.errors import FormatError
-from fatwheel.macho import (
-    CPU_SUBTYPE_MASK,
+from fatwheel.fatlayout import (
+    FAT_MAGIC,
+    FAT_MAGIC_64,
     LARGEST_ALIGN,
+    LARGEST_COUNT,
+    Layout,
+    Placed,
+    SliceSource,
+    layout,
+)
+from fatwheel.macho import (
     MAGICS,
     Image,
     parse_image,
@@ -41,18 +49,9 @@ __all__ = [
     "natural_align",
     "parse",
     "thin_head",
+    "whole",
 ]
 
-FAT_MAGIC = 0xCAFEBABE
-"""`magic` of a universal file with 32-bit offsets; a Java class starts with the same bytes."""
-
-FAT_MAGIC_64 = 0xCAFEBABF
-"""`magic` of a universal file with 64-bit offsets."""
-
-LARGEST_COUNT = 42
-"""The most slices that a universal file may have: a Java class has 43 or more at that place."""
-
-_CPU_TYPE_ARM64 = 0x0100000C
 _BIG = ">"
 
 Content = Image | StaticLibrary | Bitcode
@@ -87,39 +86,6 @@ class Universal:
     slices: tuple[Slice, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SliceSource:
-    """A slice to be: raw cpusubtype, `size` in bytes, `align` as log2."""
-
-    cputype: int
-    cpusubtype: int
-    size: int
-    align: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """Where a slice goes: `index` counts the sources as they were given, `offset` is in bytes."""
-
-    index: int
-    offset: int
-    source: SliceSource
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """A universal file to be: `header` is all of its bytes up to the end of the table.
-
-    The slices follow in file order, with zeros up to each offset; `size` is the whole file's, in
-    bytes.
-    """
-
-    header: bytes
-    placed: tuple[Placed, ...]
-    size: int
-    fat64: bool
-
-
 def looks_like(head: bytes) -> bool:
     """Say whether a file with these first bytes (eight or more) could be one that `parse` knows."""
     return (
@@ -132,6 +98,18 @@ def looks_like(head: bytes) -> bool:
 def natural_align(content: Content) -> int:
     """Return the alignment (log2) that lipo gives a slice that comes from a thin file."""
     return content.natural_align
+
+
+def whole(content: Content) -> Slice:
+    """Return a thin file's content as the one slice that lipo would make of it."""
+    return Slice(
+        cputype=content.cputype,
+        cpusubtype=content.cpusubtype,
+        offset=0,
+        size=content.size,
+        align=natural_align(content),
+        content=content,
+    )
 
 
 def thin_head(head: bytes) -> SliceSource | None:
@@ -168,109 +146,6 @@ def parse(
         )
     except ForeignArchiveError:
         return None
-
-
-def layout(sources: Sequence[SliceSource], *, fat64: bool = False) -> Layout:
-    """Place slices as `lipo -create` does; the table has 64-bit offsets with `fat64`, or where it
-    must.
-
-    Raises `FormatError` (with an empty source) where two slices are of the same architecture, and
-    `ValueError` for no slice, more than `LARGEST_COUNT`, or an alignment above 15.
-    """
-    if not 1 <= len(sources) <= LARGEST_COUNT:
-        raise ValueError(f"a universal file has 1 to {LARGEST_COUNT} slices, not {len(sources)}")
-    if any(not 0 <= one.align <= LARGEST_ALIGN for one in sources):
-        raise ValueError(f"an alignment is 0 to {LARGEST_ALIGN}")
-    seen: dict[tuple[int, int], int] = {}
-    for index, one in enumerate(sources):
-        key = (one.cputype, one.cpusubtype & CPU_SUBTYPE_MASK)
-        if (other := seen.setdefault(key, index)) != index:
-            problem = (
-                f"slices {other + 1} and {index + 1} have the same architecture"
-                f" (cputype {key[0]:#x}, cpusubtype {key[1]})"
-            )
-            raise FormatError("universal file", None, problem)
-    order = _stable_sort(list(range(len(sources))), sources)
-    placed, size = _place(order, sources, FAT_ARCH_64.size if fat64 else FAT_ARCH.size)
-    if not fat64 and any(max(one.offset, one.source.size) > 0xFFFFFFFF for one in placed):
-        fat64 = True
-        placed, size = _place(order, sources, FAT_ARCH_64.size)
-    return Layout(header=_header(placed, fat64), placed=placed, size=size, fat64=fat64)
-
-
-def _place(
-    order: list[int], sources: Sequence[SliceSource], entry: int
-) -> tuple[tuple[Placed, ...], int]:
-    offset = FAT_HEADER.size + entry * len(order)
-    placed = []
-    for index in order:
-        source = sources[index]
-        unit = 1 << source.align
-        offset = (offset + unit - 1) // unit * unit
-        placed.append(Placed(index=index, offset=offset, source=source))
-        offset += source.size
-    return tuple(placed), offset
-
-
-def _header(placed: tuple[Placed, ...], fat64: bool) -> bytes:
-    magic, entry, reserved = (
-        (FAT_MAGIC_64, FAT_ARCH_64, (0,)) if fat64 else (FAT_MAGIC, FAT_ARCH, ())
-    )
-    table = [
-        entry.pack(
-            _BIG,
-            one.source.cputype,
-            one.source.cpusubtype,
-            one.offset,
-            one.source.size,
-            one.source.align,
-            *reserved,
-        )
-        for one in placed
-    ]
-    return FAT_HEADER.pack(_BIG, magic, len(placed)) + b"".join(table)
-
-
-def _comes_before(one: SliceSource, other: SliceSource) -> bool:
-    """lipo's order: one cputype by cpusubtype, arm64 last, else the smaller alignment first."""
-    if one.cputype == other.cputype:
-        return one.cpusubtype < other.cpusubtype
-    if one.cputype == _CPU_TYPE_ARM64:
-        return False
-    if other.cputype == _CPU_TYPE_ARM64:
-        return True
-    return one.align < other.align
-
-
-def _stable_sort(indexes: list[int], sources: Sequence[SliceSource]) -> list[int]:
-    """Sort as libstdc++'s `std::stable_sort` does.
-
-    `_comes_before` is no order in the mathematical sense for some mixes (i486, x86_64, i386: the
-    first two are equal, the last two too, yet the third comes before the first), so for these the
-    algorithm is part of llvm-lipo's result: both halves by insertion, then merged.
-    """
-
-    def before(left: int, right: int) -> bool:
-        return _comes_before(sources[left], sources[right])
-
-    middle = (len(indexes) + 1) // 2
-    left, right = ([], [])  # type: tuple[list[int], list[int]]
-    for half, part in ((left, indexes[:middle]), (right, indexes[middle:])):
-        for index in part:
-            at = len(half)
-            if half and before(index, half[0]):
-                at = 0
-            while at and before(index, half[at - 1]):
-                at -= 1
-            half.insert(at, index)
-    merged: list[int] = []
-    if len(left) > len(right):
-        while left and right:
-            merged.append((left if before(right[-1], left[-1]) else right).pop())
-        return left + right + merged[::-1]
-    while left and right:
-        merged.append((right if before(right[0], left[0]) else left).pop(0))
-    return merged + left + right
 
 
 def _is_universal(head: bytes) -> bool:
@@ -310,7 +185,8 @@ class _Entry:
         return self.offset + self.size
 
     def __str__(self) -> str:
-        return f"the slice at {self.offset} to {self.end} (cputype {self.cputype:#x})"
+        name = arch_name(self.cputype, self.cpusubtype)
+        return f"the slice for {name} at {self.offset} to {self.end}"
 
 
 def _universal(
@@ -327,7 +203,10 @@ def _universal(
             problem = f"{entry} is no Mach-O image and no static library"
             raise FormatError(source, entry.offset, problem)
         if content.cputype != entry.cputype:
-            problem = f"the table's cputype {entry.cputype:#x}, the slice's {content.cputype:#x}"
+            own = arch_name(content.cputype, content.cpusubtype)
+            problem = (
+                f"the table says {arch_name(entry.cputype, entry.cpusubtype)}, the slice {own}"
+            )
             raise FormatError(source, entry.at, problem)
         found[entry.at] = content
     slices = tuple(
@@ -366,7 +245,7 @@ def _table(source: str, size: int, head: bytes) -> Parser[tuple[bool, list[_Entr
         _check_entry(source, entry, size, table_end)
         key = (entry.cputype, entry.cpusubtype & CPU_SUBTYPE_MASK)
         if key in seen:
-            problem = f"two slices of cputype {key[0]:#x}, cpusubtype {key[1]}"
+            problem = f"a second slice of the same architecture, {arch_name(*key)}"
             raise FormatError(source, entry.at, problem)
         seen.add(key)
     in_order = sorted(entries, key=lambda one: (one.offset, one.end))

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from fatwheel.arch import Arch
+from fatwheel.cpu import CPU_SUBTYPE_MASK
 from fatwheel.errors import FormatError
+from fatwheel.fatlayout import LARGEST_ALIGN
 from fatwheel.loadcommands import Commands, read_commands
 from fatwheel.payload import Payload, find_payload
 from fatwheel.probe import Parser, take
 from fatwheel.wire import MACH_HEADER, MACH_HEADER_64
 
 __all__ = [
-    "CPU_SUBTYPE_MASK",
-    "LARGEST_ALIGN",
     "LARGEST_LOAD_COMMANDS",
     "MAGICS",
     "FileType",
@@ -38,15 +38,8 @@ MAGICS = {
 """The first four bytes of an image, with its byte order (struct's sign) and whether it is 64-bit.
 """
 
-CPU_SUBTYPE_MASK = 0x00FFFFFF
-"""The bits of a cpusubtype that name the processor; the others are capabilities (mach/machine.h).
-"""
-
 LARGEST_LOAD_COMMANDS = 16 * 1024 * 1024
 """Bytes of load commands above which an image is refused; real ones have some thousands."""
-
-LARGEST_ALIGN = 15
-"""The largest alignment of a slice, log2 (MAXSECTALIGN of lipo)."""
 
 _PAGE_ALIGN = {
     0x00000007: 12,  # CPU_TYPE_I386

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fatwheel.arch import Arch
 from fatwheel.bitcode import Bitcode, is_bitcode, parse_bitcode
+from fatwheel.cpu import arch_name
 from fatwheel.errors import FormatError
 from fatwheel.macho import MAGICS, Image, parse_image, plain_arch
 from fatwheel.probe import LARGEST_RANGE, Parser, Range
@@ -176,11 +177,16 @@ def _check_same(
     source: str, member: _Member, content: Image | Bitcode, first: str, found: Image | Bitcode
 ) -> None:
     """Refuse a member of another architecture or kind than the first one's."""
-    mine = (type(content).__name__, content.cputype, content.cpusubtype)
-    theirs = (type(found).__name__, found.cputype, found.cpusubtype)
-    if mine != theirs:
+    mine = (type(content), content.cputype, content.cpusubtype)
+    if mine != (type(found), found.cputype, found.cpusubtype):
         problem = (
-            "member {} is {} with cputype {:#x} and cpusubtype {:#x},"
-            " but {} is {} with cputype {:#x} and cpusubtype {:#x}; all must be the same"
-        ).format(member.name, *mine, first, *theirs)
+            f"member {member.name} is for {_described(content)}, but {first} for"
+            f" {_described(found)}; all members must be for the same"
+        )
         raise FormatError(source, member.start, problem)
+
+
+def _described(content: Image | Bitcode) -> str:
+    name = arch_name(content.cputype, content.cpusubtype)
+    kind = "Mach-O" if isinstance(content, Image) else "bitcode"
+    return f"{name} ({kind}, cpusubtype {content.cpusubtype:#x})"
