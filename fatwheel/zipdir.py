@@ -1,0 +1,363 @@
+"""The directory of a wheel's zip archive, read so that every reader finds the same members.
+
+A member counts only where the end record, the central directory, the local header and, if any,
+the data descriptor tell the same story, and where members, directory and end record fill the file
+without gap or overlap. Sections are those of PKWARE's APPNOTE.TXT, version 6.3.10.
+"""
+
+from __future__ import annotations
+
+import datetime
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fatwheel.errors import WheelError
+from fatwheel.ranges import RangeFile
+from fatwheel.zipend import find_directory
+from fatwheel.zipformat import (
+    CENTRAL,
+    CENTRAL_SIGNATURE,
+    DESCRIPTOR_SIGNATURE,
+    LOCAL,
+    LOCAL_SIGNATURE,
+    MAX16,
+    MAX32,
+    Flag,
+    Method,
+)
+from fatwheel.zipnames import check_collisions, decode_name
+
+__all__ = ["DateTime", "Entry", "Method", "read_directory"]
+
+DateTime = tuple[int, int, int, int, int, int]
+"""Year, month, day, hour, minute, second: local time without a zone, in steps of two seconds."""
+
+_ZIP64_FIELD = 0x0001
+_UNICODE_PATH_FIELD = 0x7075
+_METHODS = {method.value: method for method in Method}
+_UNIX_SYSTEMS = (3, 19)  # UNIX, and OS X (Darwin), whose attributes are laid out like UNIX's
+_REFUSED_FLAGS = {
+    Flag.ENCRYPTED: "is encrypted",
+    Flag.PATCHED: "holds compressed patched data",
+    Flag.STRONG_ENCRYPTION: "uses strong encryption",
+    Flag.MASKED_HEADERS: "has its local header masked",
+}
+_ANY_REFUSED_FLAG = sum(_REFUSED_FLAGS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One member of a wheel, as its directory and its local header agree on it.
+
+    `name` uses slashes, and ends with one where `is_dir`. `crc` is the CRC-32 of the content,
+    `size` the content's and `compressed_size` its encoded form's length in bytes; the latter
+    begins at byte `data_offset` of the file, the local header at `header_offset`. `mode` holds
+    the permission bits; 0o644, and 0o755 for folders, where the archive has none. `date_time` is
+    None where the time stamp is not a valid date.
+    """
+
+    name: str
+    is_dir: bool
+    method: Method
+    crc: int
+    compressed_size: int
+    size: int
+    header_offset: int
+    data_offset: int
+    mode: int
+    date_time: DateTime | None
+
+
+class _Record(NamedTuple):
+    """Header in the central directory; `attributes` is (system, external), `stamp` (date, time)."""
+
+    name: str
+    raw_name: bytes
+    flags: int
+    method: int
+    crc: int
+    compressed_size: int
+    size: int
+    header_offset: int
+    attributes: tuple[int, int]
+    stamp: tuple[int, int]
+
+    @property
+    def shared(self) -> tuple[int, int, int, int, int]:
+        """What the local header repeats: flags, method, CRC-32, compressed size, size."""
+        return self[2:7]
+
+
+def read_directory(file: RangeFile, source: str) -> tuple[Entry, ...]:
+    """Return all members of the wheel in the order of its central directory.
+
+    `source` names the wheel in messages. Raises `WheelError` for whatever is unsafe, damaged,
+    ambiguous or contradicts itself; no content is read, so CRC-32 and sizes are still to be
+    verified.
+    """
+    directory = find_directory(file, source)
+    data = file.read(directory.offset, directory.size)
+    records = list(_central_headers(data, source))
+    if len(records) != directory.members:
+        problem = f"has {len(records)} members, but its end record says {directory.members}"
+        raise WheelError(source, None, problem)
+    check_collisions((record.name for record in records), source)
+    data_offsets = _check_members(file, source, records, directory.offset)
+    modes: dict[tuple[int, int], int] = {}
+    dates: dict[tuple[int, int], DateTime | None] = {}
+    entries = []
+    for record, data_offset in zip(records, data_offsets, strict=True):
+        is_dir = record.name.endswith("/")
+        attributes, stamp = record.attributes, record.stamp
+        if is_dir or (mode := modes.get(attributes)) is None:
+            mode = _mode(record, source, is_dir)
+            if not is_dir:
+                modes[attributes] = mode
+        if stamp not in dates:
+            dates[stamp] = _date_time(*stamp)
+        entries.append(
+            Entry(
+                name=record.name,
+                is_dir=is_dir,
+                method=_METHODS[record.method],
+                crc=record.crc,
+                compressed_size=record.compressed_size,
+                size=record.size,
+                header_offset=record.header_offset,
+                data_offset=data_offset,
+                mode=mode,
+                date_time=dates[stamp],
+            )
+        )
+    return tuple(entries)
+
+
+def _central_headers(data: bytes, source: str) -> Iterator[_Record]:
+    """Yield the headers of the central directory `data` (4.3.12), each checked by itself."""
+    at = 0
+    while at < len(data):
+        if data[at : at + 4] != CENTRAL_SIGNATURE or at + CENTRAL.size > len(data):
+            found = data[at : at + 4].hex()
+            problem = (
+                f"its central directory is damaged at byte {at} of {len(data)} (found {found})"
+            )
+            raise WheelError(source, None, problem)
+        fields = CENTRAL.unpack_from(data, at)
+        _, _, system, _, flags, method, time, date, crc, packed, size = fields[:11]
+        name_size, extra_size, comment_size, disk, _, external, offset = fields[11:]
+        names = at + CENTRAL.size
+        extras = names + name_size
+        at = extras + extra_size + comment_size
+        if at > len(data):
+            raise WheelError(source, None, "its central directory ends within a header")
+        raw = data[names:extras]
+        name = decode_name(raw, flags, source)
+        if extra_size:
+            extra = data[extras : extras + extra_size]
+            size, packed, offset, disk = _widen(extra, (size, packed, offset, disk), source, name)
+            _check_unicode_path(extra, name, source)
+        if disk:
+            raise WheelError(source, name, f"lies on disk {disk}; wheels have one disk, number 0")
+        record = _Record(
+            name, raw, flags, method, crc, packed, size, offset, (system, external), (date, time)
+        )
+        if flags & _ANY_REFUSED_FLAG or method not in _METHODS or (method == 0 and packed != size):
+            _refuse_encoding(record, source)
+        yield record
+
+
+def _refuse_encoding(record: _Record, source: str) -> None:
+    for flag, problem in _REFUSED_FLAGS.items():
+        if record.flags & flag:
+            raise WheelError(source, record.name, f"{problem} (flags {record.flags:#06x})")
+    if record.method not in _METHODS:
+        problem = f"is compressed by method {record.method}; wheels use 0 (stored) or 8 (deflate)"
+        raise WheelError(source, record.name, problem)
+    problem = f"is stored in {record.compressed_size} bytes, but its size is {record.size}"
+    raise WheelError(source, record.name, problem)
+
+
+def _fields(extra: bytes, source: str, name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield identifier and data of each extra field (4.5.1); up to 3 bytes may follow."""
+    at = 0
+    while at + 4 <= len(extra):
+        identifier, size = struct.unpack_from("<2H", extra, at)
+        at += 4
+        if at + size > len(extra):
+            left = len(extra) - at
+            problem = f"its extra field {identifier:#06x} has {size} bytes, but {left} are left"
+            raise WheelError(source, name, problem)
+        yield identifier, extra[at : at + size]
+        at += size
+
+
+def _widen(extra: bytes, values: tuple[int, ...], source: str, name: str) -> tuple[int, ...]:
+    """Replace the values that do not fit their fields by those of the Zip64 extra field (4.5.3).
+
+    `values` are size, compressed size and, in the central directory, offset and disk.
+    """
+    found = [
+        data for identifier, data in _fields(extra, source, name) if identifier == _ZIP64_FIELD
+    ]
+    if not found:
+        return values
+    if len(found) > 1:
+        raise WheelError(source, name, f"has {len(found)} Zip64 fields; one header has at most one")
+    limits = (MAX32, MAX32, MAX32, MAX16)
+    wanted = [i for i, value in enumerate(values) if value == limits[i]]
+    layout = "<" + "".join("L" if i == 3 else "Q" for i in wanted)
+    if struct.calcsize(layout) != len(found[0]):
+        need = struct.calcsize(layout)
+        problem = f"its Zip64 field has {len(found[0])} bytes, but its header calls for {need}"
+        raise WheelError(source, name, problem)
+    widened = list(values)
+    for i, value in zip(wanted, struct.unpack(layout, found[0]), strict=True):
+        widened[i] = value
+    return tuple(widened)
+
+
+def _check_unicode_path(extra: bytes, name: str, source: str) -> None:
+    """Refuse a second name in the Unicode path field (4.6.9), which not every reader knows."""
+    for identifier, data in _fields(extra, source, name):
+        if identifier == _UNICODE_PATH_FIELD and data[5:] != name.encode():
+            second = data[5:].decode("ascii", "backslashreplace")
+            raise WheelError(source, name, f"has a second name, {second}, in an extra field")
+
+
+def _check_members(file: RangeFile, source: str, records: list[_Record], end: int) -> list[int]:
+    """Check that the members fill the file up to `end`; return where the data of each begins."""
+    order = sorted(range(len(records)), key=lambda i: records[i].header_offset)
+    first = records[order[0]].header_offset if order else end
+    if first:
+        raise WheelError(source, None, f"has {first} bytes that belong to no member at its start")
+    data_offsets = [0] * len(records)
+    for i, after in zip(order, [*order[1:], -1], strict=True):
+        record = records[i]
+        limit = records[after].header_offset if after >= 0 else end
+        data_offsets[i] = _check_local_header(file, source, record, limit)
+        data_end = data_offsets[i] + record.compressed_size
+        if data_end > limit:
+            what = records[after].name if after >= 0 else "the central directory"
+            problem = f"overlaps {what}: it ends at byte {data_end}, but that begins at {limit}"
+            raise WheelError(source, record.name, problem)
+        if record.flags & Flag.DESCRIPTOR:
+            _check_descriptor(file.read(data_end, min(limit - data_end, 25)), record, source)
+        elif data_end != limit:
+            problem = f"is followed by {limit - data_end} bytes that belong to no member"
+            raise WheelError(source, record.name, problem)
+    return data_offsets
+
+
+def _check_local_header(file: RangeFile, source: str, record: _Record, limit: int) -> int:
+    """Compare the local header (4.3.7) with the directory's; return the offset behind it.
+
+    With a data descriptor to follow, CRC-32 and sizes may be zero there (4.4.4, bit 3).
+    """
+    name, at = record.name, record.header_offset
+    size = LOCAL.size + len(record.raw_name)
+    if at + size > limit:
+        problem = f"its local header at byte {at} runs into what begins at byte {limit}"
+        raise WheelError(source, name, problem)
+    header = file.read(at, size)
+    signature, _, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = (
+        LOCAL.unpack_from(header)
+    )
+    if signature != LOCAL_SIGNATURE:
+        found = signature.hex()
+        raise WheelError(source, name, f"has no local header at byte {at} (found {found})")
+    raw_name = header[LOCAL.size :]
+    if name_size != len(raw_name) or raw_name != record.raw_name:
+        shown = file.read(at + LOCAL.size, min(name_size, limit - at - LOCAL.size))
+        problem = (
+            f"its local header names another file, {shown.decode('ascii', 'backslashreplace')}"
+        )
+        raise WheelError(source, name, problem)
+    data_offset: int = at + size + extra_size
+    if extra_size and data_offset <= limit and MAX32 in (packed, unpacked):
+        extra = file.read(at + size, extra_size)
+        unpacked, packed = _widen(extra, (unpacked, packed), source, name)
+    values = (flags, method, crc, packed, unpacked)
+    if values != record.shared:
+        _compare(values, record, source)
+    return data_offset
+
+
+def _compare(values: tuple[int, ...], record: _Record, source: str) -> None:
+    """Refuse values of a local header that differ from the directory's."""
+    late = bool(record.flags & Flag.DESCRIPTOR)
+    for what, here, there, may_be_zero in zip(
+        ("flags", "method", "CRC-32", "compressed size", "size"),
+        values,
+        record.shared,
+        (False, False, late, late, late),
+        strict=True,
+    ):
+        if here != there and not (may_be_zero and here == 0):
+            problem = f"its {what} is {here} in the local header but {there} in the directory"
+            raise WheelError(source, record.name, problem)
+
+
+def _check_descriptor(found: bytes, record: _Record, source: str) -> None:
+    """Check the data descriptor (4.3.9), which is all that stands between two members.
+
+    It may have a signature or not, and sizes of 4 or 8 bytes; its length tells which.
+    """
+    layouts = {12: "<3L", 16: "<4s3L", 20: "<L2Q", 24: "<4sL2Q"}
+    layout = layouts.get(len(found))
+    if layout is None:
+        many = "more than 24" if len(found) > 24 else str(len(found))
+        problem = f"is followed by {many} bytes, which cannot be its data descriptor"
+        raise WheelError(source, record.name, problem)
+    *signature, crc, packed, size = struct.unpack(layout, found)
+    if signature not in ([], [DESCRIPTOR_SIGNATURE]):
+        problem = f"its data descriptor begins with {signature[0].hex()}, not with its signature"
+        raise WheelError(source, record.name, problem)
+    there = (record.crc, record.compressed_size, record.size)
+    if (crc, packed, size) != there:
+        problem = (
+            f"CRC-32, compressed size and size are {(crc, packed, size)} in its data descriptor "
+            f"but {there} in the directory"
+        )
+        raise WheelError(source, record.name, problem)
+
+
+def _mode(record: _Record, source: str, is_dir: bool) -> int:
+    """Return the permission bits that the external attributes stand for (4.4.15).
+
+    Their upper half is a UNIX mode where the member was made on UNIX. Installers look at it
+    wherever it was made, to find what is executable, so a mode of another system counts as that
+    much.
+    """
+    system, external = record.attributes
+    full = external >> 16
+    kind = stat.S_IFMT(full)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        what = "a symbolic link" if kind == stat.S_IFLNK else "a device or another special file"
+        raise WheelError(source, record.name, f"is {what} (mode {full:#o}); wheels hold files only")
+    if kind and is_dir != (kind == stat.S_IFDIR):
+        what = "file" if is_dir else "folder"
+        raise WheelError(
+            source, record.name, f"is a {what} by its mode {full:#o}, but not by its name"
+        )
+    if is_dir and (record.size or record.crc):
+        raise WheelError(
+            source, record.name, f"is a folder, but has {record.size} bytes of content"
+        )
+    if system in _UNIX_SYSTEMS and stat.S_IMODE(full):
+        return stat.S_IMODE(full)
+    executable = is_dir or (kind == stat.S_IFREG and full & 0o111)
+    return 0o755 if executable else 0o644
+
+
+def _date_time(date: int, time: int) -> DateTime | None:
+    """Decode a time stamp of MS-DOS (4.4.6)."""
+    day = (1980 + (date >> 9), date >> 5 & 15, date & 31)
+    clock = (time >> 11, time >> 5 & 63, (time & 31) * 2)
+    try:
+        datetime.datetime(*day, *clock)  # raises where there is no such time
+    except ValueError:
+        return None
+    return day + clock
