@@ -66,8 +66,8 @@ disk, internal attributes, external attributes, offset of the local header."""
 
 END64_SIGNATURE = b"PK\x06\x06"
 END64 = Struct("<4sQ2H2L4Q")
-"""Zip64 end of central directory record (4.3.14): signature, bytes that follow this field, version made
-by, version needed, this disk, the directory's disk, members on this disk, members, size and
+"""Zip64 end of central directory record (4.3.14): signature, bytes that follow this field, version
+made by, version needed, this disk, the directory's disk, members on this disk, members, size and
 offset of the directory."""
 
 LOCATOR_SIGNATURE = b"PK\x06\x07"
