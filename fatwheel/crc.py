@@ -1,0 +1,61 @@
+"""CRC-32 of joined data from the CRC-32 of its parts.
+
+A CRC-32 (reflected, polynomial 0xEDB88320; APPNOTE 4.4.7) is a remainder of polynomials over GF(2).
+Behind it, n more bytes multiply it by x^(8n), so the parts need not be read again.
+"""
+
+from __future__ import annotations
+
+__all__ = ["combine", "crc_of_zeros"]
+
+_POLYNOMIAL = 0xEDB88320
+_ONE = 1 << 31
+"""The polynomial 1: the highest bit is the coefficient of x^0."""
+
+
+def combine(first: int, second: int, second_size: int) -> int:
+    """Return the CRC-32 of two joined parts, of which the second has `second_size` bytes."""
+    return _multiply(_x_to_the_bytes(second_size), first) ^ second
+
+
+def crc_of_zeros(size: int) -> int:
+    """Return the CRC-32 of `size` bytes of zero, without running over them."""
+    # A CRC starts from all ones and ends inverted.
+    return _multiply(_x_to_the_bytes(size), 0xFFFFFFFF) ^ 0xFFFFFFFF
+
+
+def _multiply(a: int, b: int) -> int:
+    """Multiply two polynomials modulo the CRC's."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if a >> bit & 1:
+            product ^= b
+        b = b >> 1 ^ (_POLYNOMIAL if b & 1 else 0)
+    return product
+
+
+def _squares() -> tuple[int, ...]:
+    """Return x^8, x^16, x^32, ...: the factors for 1, 2, 4, ... bytes."""
+    power = 1 << 23  # x^8
+    powers = []
+    for _ in range(64):
+        powers.append(power)
+        power = _multiply(power, power)
+    return tuple(powers)
+
+
+_BYTES = _squares()
+
+
+def _x_to_the_bytes(size: int) -> int:
+    """Return x^(8 size)."""
+    if not 0 <= size < 1 << 64:
+        raise ValueError(f"size out of range: {size}")
+    power = _ONE
+    for factor in _BYTES:
+        if size & 1:
+            power = _multiply(power, factor)
+        size >>= 1
+        if not size:
+            break
+    return power
