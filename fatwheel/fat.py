@@ -30,6 +30,7 @@ from fatwheel.macho import (
     plain_arch,
     thin_align,
 )
+from fatwheel.payload import Payload
 from fatwheel.probe import Parser, Range
 from fatwheel.staticlib import AR_MAGIC, ForeignArchiveError, StaticLibrary, parse_static_library
 from fatwheel.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER, MACH_HEADER_64
@@ -40,6 +41,7 @@ __all__ = [
     "LARGEST_COUNT",
     "Content",
     "Layout",
+    "Payload",
     "Placed",
     "Slice",
     "SliceSource",
@@ -80,10 +82,14 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Universal:
-    """A universal file: its slices in the table's order, and whether offsets have 64 bits."""
+    """A universal file: its slices in the table's order, and whether offsets have 64 bits.
+
+    `payload` are bytes after its last slice, which no slice carries on; its offset is the file's.
+    """
 
     fat64: bool
     slices: tuple[Slice, ...]
+    payload: Payload | None
 
 
 def looks_like(head: bytes) -> bool:
@@ -220,7 +226,9 @@ def _universal(
         )
         for entry in entries
     )
-    return Universal(fat64=fat64, slices=slices)
+    end = max(entry.end for entry in entries)
+    trailing = Payload(offset=end, size=size - end) if payload and size > end else None
+    return Universal(fat64=fat64, slices=slices, payload=trailing)
 
 
 def _table(source: str, size: int, head: bytes) -> Parser[tuple[bool, list[_Entry]]]:
