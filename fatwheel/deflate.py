@@ -1,4 +1,4 @@
-"""Deflated members (RFC 1951): inflated piece by piece, and joined without deflating anew."""
+"""The content of a wheel's members, inflated piece by piece and verified against their directory."""
 
 from __future__ import annotations
 
@@ -6,40 +6,23 @@ import zlib
 from collections.abc import Generator, Iterable, Iterator
 
 from fatwheel.errors import WheelError
-from fatwheel.inflaters import (
-    Blocks,
-    End,
-    Inflater,
-    load_libz,
-    load_zlib_ng,
-    python_zlib,
-)
+from fatwheel.inflaters import Blocks, End, Inflater
+from fatwheel.ranges import RangeFile
+from fatwheel.zipdir import Entry
+from fatwheel.zipformat import Method
 
-__all__ = ["Blocks", "Inflater", "Inflation", "available_inflaters", "best_inflater", "inflate"]
-
-
-def available_inflaters() -> Iterator[Inflater]:
-    """Yield the inflaters of this machine, the fastest first; Python's zlib is always the last."""
-    for load in (load_zlib_ng, load_libz):
-        if (inflater := load()) is not None:
-            yield inflater
-    yield python_zlib()
-
-
-def best_inflater() -> Inflater:
-    """Return the fastest inflater of this machine that finds blocks, else Python's zlib."""
-    return next(available_inflaters())
+__all__ = ["Blocks", "Inflation", "inflate", "member_chunks"]
 
 
 class Inflation:
-    """The content of one deflated member; iterating yields it once, piece by piece.
+    """The content of one member; iterating yields it once, piece by piece.
 
     A piece has at most 256 KiB and is valid until the next one is asked for, as its memory is used
     again: hash it or copy it before. After the last piece, size and length are verified, and
-    `blocks` says where the stream's last block is (None where the inflater does not find blocks).
-    Iterating raises `WheelError` for a stream that is malformed or truncated, that yields more or
-    less than the declared size (more is found at most 256 KiB late), or that ends before its
-    compressed bytes do.
+    `blocks` says where the stream's last block is (None for a stored member and where the
+    inflater finds none). Iterating raises `WheelError` for a stream that is malformed or
+    truncated, that yields more or less than the declared size (more is found at most 256 KiB
+    late), or that ends before its compressed bytes do.
     """
 
     def __init__(self, pieces: Generator[memoryview, None, Blocks | None]) -> None:
@@ -50,6 +33,21 @@ class Inflation:
     def __iter__(self) -> Iterator[memoryview]:
         """Yield the content."""
         self.blocks = yield from self._pieces
+
+
+def member_chunks(file: RangeFile, entry: Entry, inflater: Inflater, wheel: str) -> Inflation:
+    """Return the content of the member `entry` of the open wheel `file`, named `wheel` in messages."""
+    chunks = file.chunks(entry.data_offset, entry.compressed_size)
+    if entry.method == Method.STORED:
+        return Inflation(_stored(chunks))
+    return inflate(
+        inflater,
+        chunks,
+        compressed_size=entry.compressed_size,
+        size=entry.size,
+        wheel=wheel,
+        member=entry.name,
+    )
 
 
 def inflate(
@@ -74,6 +72,12 @@ def inflate(
         member=member,
     )
     return Inflation(pieces)
+
+
+def _stored(chunks: Iterable[bytes]) -> Generator[memoryview, None, Blocks | None]:
+    for chunk in chunks:
+        yield memoryview(chunk)
+    return None
 
 
 def _verified(

@@ -12,13 +12,22 @@ import ctypes
 import importlib
 import sys
 import zlib
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fatwheel.ranges import CHUNK
 
-__all__ = ["Blocks", "End", "Inflater", "load_libz", "load_zlib_ng", "python_zlib"]
+__all__ = [
+    "Blocks",
+    "End",
+    "Inflater",
+    "available_inflaters",
+    "best_inflater",
+    "load_libz",
+    "load_zlib_ng",
+    "python_zlib",
+]
 
 Z_OK, Z_STREAM_END, Z_BUF_ERROR = 0, 1, -5
 Z_BLOCK = 5
@@ -99,6 +108,19 @@ class _PythonZlib:
                 if not data and len(piece) < CHUNK:
                     break
         raise EOFError
+
+
+def available_inflaters() -> Iterator[Inflater]:
+    """Yield the inflaters of this machine, the fastest first; Python's zlib is always the last."""
+    for load in (load_zlib_ng, load_libz):
+        if (inflater := load()) is not None:
+            yield inflater
+    yield python_zlib()
+
+
+def best_inflater() -> Inflater:
+    """Return the fastest inflater of this machine that finds blocks, else Python's zlib."""
+    return next(available_inflaters())
 
 
 def python_zlib() -> Inflater:
