@@ -1,0 +1,251 @@
+"""Python sources that differ: the same code in other words, or both behind a dispatch.
+
+`merge_python` keeps arm64's text where the two differ in nothing that Python reads: their token
+streams are equal but for comments and blank lines. `dispatch` makes one module of two that really
+differ, and is a user's decision (the rule action of that name), never a default.
+
+Specification: Python language reference, "Lexical analysis"; PEP 263 for encodings.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import itertools
+import tokenize
+from collections.abc import Iterator
+
+from fatwheel.arch import Arch
+from fatwheel.merge import Merged, MergeResult, Unmergeable
+
+__all__ = ["dispatch", "merge_python", "same_tokens"]
+
+_LARGEST = 1024 * 1024  # bytes of a source that is tokenized
+_MOST_WORK = 256 * 1024 * 1024  # characters; some tokenizers copy a token's whole line each time
+_SHOWN = 60
+# Text encodings to Python that no editor writes; some take time without bound.
+_UNUSUAL_CODECS = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+)
+_IGNORED = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.ENCODING})
+# From Python 3.12 on (t-strings: 3.14) these come in parts, which lose the blanks of f"{x = }".
+_PARTED_STARTS = frozenset(
+    getattr(tokenize, name)
+    for name in ("FSTRING_START", "TSTRING_START")
+    if hasattr(tokenize, name)
+)
+_PARTED_ENDS = frozenset(
+    getattr(tokenize, name) for name in ("FSTRING_END", "TSTRING_END") if hasattr(tokenize, name)
+)
+
+_Token = tuple[int, str, int]  # (kind, text, line number)
+
+
+class _UnlikeError(Exception):
+    """Carries the clause of an `Unmergeable`."""
+
+
+# ---- the same code in other words ----
+
+
+def same_tokens(x86_64: bytes, arm64: bytes) -> bool:
+    """Tell whether two Python sources differ in comments and blank lines at most.
+
+    Docstrings count, since some libraries read them; so does a `#!` line. False where either is
+    larger than 1 MiB, in an unknown encoding (PEP 263), or cannot be tokenized.
+    """
+    return isinstance(merge_python(x86_64, arm64), Merged)
+
+
+def merge_python(x86_64: bytes, arm64: bytes) -> MergeResult:
+    """Keep arm64's source if `same_tokens`; else `Unmergeable` names the first difference."""
+    if max(len(x86_64), len(arm64)) > _LARGEST:
+        return Unmergeable(why=f"the sources differ, and one has more than {_LARGEST} bytes")
+    try:
+        x_text, a_text = _decode_both(x86_64, arm64)
+        tokens = itertools.zip_longest(_tokens(Arch.X86_64, x_text), _tokens(Arch.ARM64, a_text))
+        for x_token, a_token in tokens:
+            if x_token is None or a_token is None or x_token[:2] != a_token[:2]:
+                return Unmergeable(
+                    why=f"{_place(x_token)} for x86_64 and {_place(a_token)} for arm64"
+                )
+    except _UnlikeError as error:
+        return Unmergeable(why=str(error))
+    return Merged(content=arm64, how="only comments and blank lines differ; arm64's text kept")
+
+
+def _decode_both(x86_64: bytes, arm64: bytes) -> tuple[str, str]:
+    x_text, a_text = _decode(Arch.X86_64, x86_64), _decode(Arch.ARM64, arm64)
+    x_line, a_line = _shebang(x_text), _shebang(a_text)
+    if x_line != a_line:
+        raise _UnlikeError(
+            f"the first line is {_short(x_line) if x_line else 'no #! line'} for x86_64"
+            f" and {_short(a_line) if a_line else 'no #! line'} for arm64"
+        )
+    return x_text, a_text
+
+
+def _decode(arch: Arch, source: bytes) -> str:
+    r"""Return the source as Python reads it: by its own cookie, without a mark, `\n` line ends."""
+    if b"\0" in source:
+        raise _UnlikeError(f"{arch.value}'s has NUL bytes")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        if codecs.lookup(encoding).name.replace("_", "-") in _UNUSUAL_CODECS:
+            raise LookupError(f"no source is written in {encoding}")
+        text = source.decode(encoding)
+    except (SyntaxError, LookupError, ValueError) as error:
+        raise _UnlikeError(f"{arch.value}'s cannot be decoded ({error})") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _shebang(text: str) -> str:
+    return text.partition("\n")[0] if text.startswith("#!") else ""
+
+
+def _tokens(arch: Arch, text: str) -> Iterator[_Token]:
+    """Yield all tokens that count; an f-string is one, with its text as written."""
+    lines = text.split("\n")
+    work = depth = 0
+    start = (0, 0)
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            work += len(token.line)
+            if work > _MOST_WORK:
+                raise _UnlikeError(f"{arch.value}'s has too many tokens on long lines")
+            if token.type == tokenize.ERRORTOKEN:
+                raise _UnlikeError(f"{arch.value}'s line {token.start[0]} cannot be tokenized")
+            if token.type in _PARTED_STARTS:
+                depth += 1
+                start = token.start if depth == 1 else start
+            elif token.type in _PARTED_ENDS:
+                depth -= 1
+                if depth == 0:
+                    yield tokenize.STRING, _between(lines, start, token.end), start[0]
+            elif depth == 0 and token.type not in _IGNORED:
+                written = "" if token.type == tokenize.NEWLINE else token.string
+                yield token.type, written, token.start[0]
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise _UnlikeError(f"{arch.value}'s cannot be tokenized ({error.args[0]})") from None
+
+
+def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    """Return the text between two positions (line from 1, column in characters)."""
+    if start[0] == end[0]:
+        return lines[start[0] - 1][start[1] : end[1]]
+    inner = lines[start[0] : end[0] - 1]
+    return "\n".join([lines[start[0] - 1][start[1] :], *inner, lines[end[0] - 1][: end[1]]])
+
+
+def _place(token: _Token | None) -> str:
+    if token is None or token[0] == tokenize.ENDMARKER:
+        return "the end"
+    return (
+        f"line {token[2]} has {_short(token[1]) if token[1].strip() else 'an indent or a line end'}"
+    )
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else repr(text[:_SHOWN]) + "…"
+
+
+# ---- both behind a dispatch ----
+
+_HEAD = (
+    "# Made by fatwheel: this module has a source for x86_64 and another for arm64. They stand below\n"
+    "# as they were; what runs is compiled from one of them, with the line numbers of this file.\n"
+)
+_IF = '{word} __import__("os").uname().machine == "{machine}":\n'
+_RUN = '    exec(compile("\\n" * {lines} + '
+_RUN_END = ', __file__, "exec", dont_inherit=True), globals())\n'
+_ELSE = (
+    "else:\n"
+    "    raise ImportError(\n"
+    '        f"{__name__} has a source for x86_64 and for arm64,"\n'
+    "        f\" none for {__import__('os').uname().machine}\"\n"
+    "    )\n"
+)
+
+
+def dispatch(x86_64: bytes, arm64: bytes, name: str) -> MergeResult:
+    """Return one module that runs the source of the architecture that imports it.
+
+    `name` is the member's, for a comment. Both sources stand in the result as literals, on lines
+    of their own, so that tracebacks and `inspect.getsource` of a function show them; nothing but
+    their names lands in the module. An x86_64 process under Rosetta 2 runs x86_64's source;
+    another machine gets an `ImportError` that names it. The result is UTF-8 with `\\n` line ends,
+    whatever the sources were; their `#!` line is kept.
+
+    `Unmergeable` when a source cannot be decoded (PEP 263), has NUL bytes, or has another `#!`
+    line than the other.
+    """
+    try:
+        x_text, a_text = _decode_both(x86_64, arm64)
+    except _UnlikeError as error:
+        return Unmergeable(why=str(error))
+    shebang = f"{_shebang(a_text)}\n" if _shebang(a_text) else ""
+    # In the first two lines the name could be read as an encoding (PEP 263).
+    module = f"{shebang}{_HEAD}# {name!r}\n"
+    for word, arch, text in (("if", Arch.X86_64, x_text), ("elif", Arch.ARM64, a_text)):
+        module += _IF.format(word=word, machine=arch.value)
+        # The literal begins with a line end, so that the source's first line is one of the file's.
+        module += _RUN.format(lines=module.count("\n")) + _literal("\n" + text) + _RUN_END
+    content = (module + _ELSE).encode("utf-8")
+    return Merged(content=content, how="dispatch: each architecture runs its own source")
+
+
+def _literal(text: str) -> str:
+    """Return an expression for a text, which has as many lines in the file as in itself.
+
+    Raw triple-quoted literals show the text as it is. Where it has both kinds of triple quotes,
+    literals of both kinds follow each other; only a line that has both is written with escapes.
+    """
+    lines = text.removesuffix("\n").split("\n")
+    needed = [_quotes(line) for line in lines]
+    literal = ""
+    for start, end, quotes in _segments(lines, needed):
+        part = "".join(f"{line}\n" for line in lines[start:end])
+        if not quotes:
+            part = part.replace("\\", "\\\\").replace('"', '\\"')
+        literal += f'"""{part}"""' if not quotes else f"r{quotes}{part}{quotes}"
+    return literal
+
+
+def _quotes(line: str) -> str | None:
+    """Return the triple quotes that a raw literal of the line takes: "" for none, None for any."""
+    single, double = "'''" in line, '"""' in line
+    if single and double:
+        return ""
+    return '"""' if single else "'''" if double else None
+
+
+def _segments(lines: list[str], needed: list[str | None]) -> Iterator[tuple[int, int, str]]:
+    """Yield (first line, line behind the last, quotes) of consecutive literals."""
+    start = last = 0
+    quotes: str | None = None
+    for index, needs in enumerate(needed):
+        if needs is None:
+            continue
+        if not needs:
+            if start < index:
+                yield start, index, quotes or "'''"
+            yield index, index + 1, ""
+            start, quotes = index + 1, None
+            continue
+        if quotes not in {None, needs}:
+            cut = _best_cut(lines, last + 1, index)
+            yield start, cut, quotes or ""
+            start = cut
+        quotes, last = needs, index
+    if start < len(lines):
+        yield start, len(lines), quotes or "'''"
+
+
+def _best_cut(lines: list[str], first: int, last: int) -> int:
+    """Return the line before which a literal ends and another starts: where it disturbs the least.
+
+    That is an empty line between top-level statements, or any empty line; else as late as possible.
+    """
+    empty = [index for index in range(first, last) if not lines[index]]
+    between = [index for index in empty if lines[index + 1][:1].strip()]
+    return (between or empty or [last])[-1]
