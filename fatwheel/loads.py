@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fatwheel.arch import Arch
 from fatwheel.macho import Image
 
-__all__ = ["LoadGraph", "installed_path"]
+__all__ = ["LoadGraph", "installed_path", "missing_loads"]
 
-_SCHEMES = {"purelib": "", "platlib": "", "scripts": "bin/", "data": "prefix/", "headers": "include/"}
+_SCHEMES = {
+    "purelib": "",
+    "platlib": "",
+    "scripts": "bin/",
+    "data": "prefix/",
+    "headers": "include/",
+}
 
 
 def installed_path(member: str) -> str:
@@ -76,3 +82,17 @@ def _targets(
     if hits or head == "@loader_path":
         return hits[:1]
     return by_basename.get(posixpath.basename(load), [])
+
+
+def missing_loads(
+    slices: Iterable[tuple[str, Arch, Image]], members: Iterable[str]
+) -> Iterator[tuple[str, Arch, str]]:
+    """Yield the load commands (member, architecture, path) that lead into the wheel, and to nothing there."""
+    paths: Container[str] = {installed_path(member) for member in members}
+    for member, arch, image in slices:
+        folder = posixpath.dirname(installed_path(member))
+        for load in image.loads:
+            head, _, rest = load.partition("/")
+            target = posixpath.normpath(posixpath.join(folder, rest))
+            if head == "@loader_path" and not target.startswith("..") and target not in paths:
+                yield member, arch, load

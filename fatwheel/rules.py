@@ -96,7 +96,9 @@ def glob_regex(glob: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern, re.DOTALL)
     except re.error as error:
-        raise UsageError(f"rule {glob!r} is not a usable pattern ({error}); check its [...]") from error
+        raise UsageError(
+            f"rule {glob!r} is not a usable pattern ({error}); check its [...]"
+        ) from error
 
 
 def escape_glob(name: str) -> str:

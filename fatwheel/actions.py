@@ -1,0 +1,143 @@
+"""The plan's values: what becomes of each member, and what is not settled yet.
+
+They are frozen and say everything that carrying out the plan needs, so that `--dry-run` prints the truth and
+a test compares plans with `==`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fatwheel.arch import Arch
+from fatwheel.fat import Layout
+from fatwheel.macho import Image
+from fatwheel.rules import Action
+from fatwheel.staticlib import StaticLibrary
+from fatwheel.wheels import Member
+
+__all__ = [
+    "Conflict",
+    "Decision",
+    "Drop",
+    "Fuse",
+    "Keep",
+    "Merge",
+    "Planned",
+    "SliceOf",
+    "WriteAnew",
+    "WriteRecord",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """The member is copied as it lies in the wheel of `source`. `note` says why, where that is not obvious."""
+
+    name: str
+    mode: int
+    source: Arch
+    member: Member
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceOf:
+    """One slice of a fused file: what lies at byte `offset` in the content of the `source` wheel's member.
+
+    `whole` says that it is all of that member.
+    """
+
+    source: Arch
+    offset: int
+    whole: bool
+    content: Image | StaticLibrary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fuse:
+    """Both wheels' files become one universal file: `slices[i]` lies where `layout.placed[i]` says.
+
+    `sha256` is the digest of the fused content where the scan could already tell (32 bytes), else None.
+    `note` names slices that were left out.
+    """
+
+    name: str
+    mode: int
+    x86_64: Member
+    arm64: Member
+    slices: tuple[SliceOf, ...]
+    layout: Layout
+    sha256: bytes | None = None
+    note: str = ""
+
+    def member(self, arch: Arch) -> Member:
+        """Return the member of the `arch` wheel."""
+        return self.x86_64 if arch is Arch.X86_64 else self.arm64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """The member is written with new content, made of both wheels'; `how` is a clause for the report."""
+
+    name: str
+    mode: int
+    content: bytes
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteAnew:
+    """A file of `.dist-info` that describes the wheel itself, and is therefore never taken from an input."""
+
+    name: str
+    mode: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRecord:
+    """RECORD, which is written last, when the hashes of all others are known."""
+
+    name: str
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """The member does not appear in the fused wheel."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A member that nothing has settled.
+
+    `kind` is a word for scripts, `problem` a sentence, `matters` why it is not settled in silence, `diff` a
+    few lines of the texts' first difference, and `remedies` the actions that would settle it.
+    """
+
+    name: str
+    kind: Literal["differs", "one-sided", "one-architecture", "payload", "unlike", "rule"]
+    problem: str
+    matters: str
+    remedies: tuple[Action, ...]
+    diff: tuple[str, ...] = ()
+
+
+Planned = Keep | Fuse | Merge | WriteAnew | WriteRecord | Drop | Conflict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Something that a rule or an option settled; it is written into `fatwheel.json`.
+
+    `by` is "rule book", "pyproject.toml", "--rule" or "--on-conflict".
+    """
+
+    member: str
+    action: Action
+    by: str
+    reason: str

@@ -1,0 +1,308 @@
+"""One member's fate: the design's table of members, row by row.
+
+`decide` looks at one `MemberPair` and answers with what becomes of it. Nothing is settled in silence: what no
+row settles is a `Conflict`, and what a rule or an option settles is a `Decision` besides.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fatwheel.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.arch import Arch
+from fatwheel.differences import describe_difference, first_difference
+from fatwheel.errors import FormatError
+from fatwheel.fat import Universal
+from fatwheel.loads import LoadGraph
+from fatwheel.macho import Image
+from fatwheel.merge import Merged, MergeResult, Unmergeable
+from fatwheel.merge.cheader import guard, is_c_header
+from fatwheel.merge.metadata import merge_entry_points, merge_metadata, merge_top_level
+from fatwheel.merge.python import dispatch, merge_python
+from fatwheel.merge.sbom import merge_sbom
+from fatwheel.onesided import one_sided_problem
+from fatwheel.pair import MemberPair
+from fatwheel.rules import Action, Rule, RuleSet
+from fatwheel.slices import Selection, select_slices
+from fatwheel.wheels import Member, architectures, images
+
+__all__ = ["Decider"]
+
+_KEEP = {Action.KEEP_X86_64: Arch.X86_64, Action.KEEP_ARM64: Arch.ARM64}
+_EITHER = (Action.KEEP_ARM64, Action.KEEP_X86_64, Action.DROP)
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decider:
+    """What decides about members: the wheel's names, the rules in force and the graph of load commands."""
+
+    project: str
+    dist_info: str
+    rules: RuleSet
+    graph: LoadGraph
+    on_conflict: Action | None = None
+
+    def decide(self, pair: MemberPair) -> tuple[Planned, Decision | None]:
+        """Return what becomes of the member, and the decision that a rule or an option made, if one did."""
+        if (dropped := self._always_dropped(pair)) is not None:
+            return dropped, None
+        planned = self._settle(pair)
+        rule = self.rules.find(pair.name, self.project)
+        if rule is not None and (rule.action is Action.DROP or not _is_plain_keep(planned)):
+            ruled = self._by_rule(pair, rule, planned)
+            if ruled is not planned and not isinstance(ruled, Conflict):
+                return ruled, Decision(
+                    member=pair.name, action=rule.action, by=rule.origin, reason=rule.reason
+                )
+            planned = ruled
+        if isinstance(planned, Conflict) and self.on_conflict is not None:
+            decision = Decision(
+                member=pair.name,
+                action=self.on_conflict,
+                by="--on-conflict",
+                reason=planned.problem,
+            )
+            note = f"--on-conflict {self.on_conflict.value}"
+            return _keep_side(pair, _KEEP[self.on_conflict], note), decision
+        return planned, None
+
+    def _always_dropped(self, pair: MemberPair) -> Drop | None:
+        folder, base = posixpath.split(pair.name)
+        if folder == self.dist_info and base in _SIGNATURES:
+            return Drop(name=pair.name, why="it signs the RECORD of a thin wheel")
+        if "__pycache__" in folder.split("/"):
+            return Drop(name=pair.name, why="Python writes its byte code anew")
+        if pair.name == f"{self.dist_info}/fatwheel.json":
+            return Drop(name=pair.name, why="it is written anew")
+        return None
+
+    def _settle(self, pair: MemberPair) -> Planned:
+        """Return what the design's table says, before any rule."""
+        if pair.only is not None:
+            return self._settle_one_sided(pair, pair.only)
+        x86_64, arm64 = _both(pair)
+        if x86_64.sha256 == arm64.sha256:
+            return _settle_equal(pair, x86_64, arm64)
+        codes = [bool(list(images(member.content))) for member in (x86_64, arm64)]
+        if all(codes):
+            return _settle_code(pair, x86_64, arm64)
+        if any(codes):
+            kinds = ["a Mach-O file" if code else "something else" for code in codes]
+            return _conflict(
+                pair,
+                "unlike",
+                f"is {kinds[0]} in the x86_64 wheel and {kinds[1]} in the arm64 wheel",
+            )
+        return self._settle_text(pair)
+
+    def _settle_text(self, pair: MemberPair) -> Planned:
+        """Settle two files that differ and hold no code for a processor."""
+        x86_64, arm64 = pair.x86_64_text, pair.arm64_text
+        if x86_64 is None or arm64 is None:
+            return _differs(pair)
+        if (merger := self._merger(pair.name)) is not None:
+            result = merger(x86_64, arm64)
+            if isinstance(result, Merged):
+                return _merge(pair, result)
+            return _differs(pair, result.why)
+        return _differs(pair)
+
+    def _merger(self, name: str) -> Callable[[bytes, bytes], MergeResult] | None:
+        """Return the merger for members that need no rule to be merged."""
+        folder, base = posixpath.split(name)
+        if folder == self.dist_info:
+            return {
+                "METADATA": merge_metadata,
+                "entry_points.txt": merge_entry_points,
+                "top_level.txt": merge_top_level,
+            }.get(base)
+        if folder == f"{self.dist_info}/sboms":
+            return merge_sbom
+        if name.endswith((".py", ".pyi")):
+            return merge_python
+        return guard if is_c_header(name) else None
+
+    def _settle_one_sided(self, pair: MemberPair, only: Arch) -> Planned:
+        member = pair.member(only)
+        assert member is not None
+        problem = one_sided_problem(pair.name, member.content, only, self.graph)
+        if problem is None:
+            return _keep_side(pair, only, f"only the {only.value} wheel has it")
+        return Conflict(
+            name=pair.name,
+            kind="one-sided",
+            problem=f"only the {only.value} wheel has it, {problem}",
+            matters="users of the other architecture would get a file that their wheel did not have",
+            remedies=(Action.ALLOW, Action.DROP),
+        )
+
+    def _by_rule(self, pair: MemberPair, rule: Rule, planned: Planned) -> Planned:
+        """Carry out a rule; a rule that asks for what cannot be done leaves a conflict that says so."""
+        action = rule.action
+        if action is Action.DROP:
+            return Drop(name=pair.name, why=rule.reason)
+        if (side := _KEEP.get(action)) is not None:
+            return _keep_side(pair, side, rule.reason)
+        if action is Action.ALLOW:
+            if not isinstance(planned, Conflict):
+                return planned
+            if pair.only is not None:
+                return _keep_side(pair, pair.only, rule.reason)
+            if planned.kind == "one-architecture" and _equal(pair):
+                return _keep_side(pair, Arch.ARM64, rule.reason)
+            return _unfit(pair, rule, "it is in both wheels and differs")
+        x86_64, arm64 = pair.x86_64_text, pair.arm64_text
+        if x86_64 is None or arm64 is None:
+            return _unfit(pair, rule, "it is not a text of at most 1 MiB that both wheels have")
+        result = (
+            guard(x86_64, arm64) if action is Action.GUARD else _dispatch(pair.name, x86_64, arm64)
+        )
+        if isinstance(result, Unmergeable):
+            return _unfit(pair, rule, result.why)
+        return _merge(pair, result)
+
+
+def _is_plain_keep(planned: Planned) -> bool:
+    """Return whether both wheels agree, so that no rule has anything to settle."""
+    return isinstance(planned, Keep) and not planned.note
+
+
+def _both(pair: MemberPair) -> tuple[Member, Member]:
+    assert pair.x86_64 is not None
+    assert pair.arm64 is not None
+    return pair.x86_64, pair.arm64
+
+
+def _equal(pair: MemberPair) -> bool:
+    x86_64, arm64 = _both(pair)
+    return x86_64.sha256 == arm64.sha256
+
+
+def _keep_side(pair: MemberPair, side: Arch, note: str) -> Planned:
+    """Keep one wheel's file; where that wheel has none, the fused wheel has none either."""
+    member = pair.member(side)
+    if member is None:
+        return Drop(name=pair.name, why=f"{note}; the {side.value} wheel does not have it")
+    return Keep(name=pair.name, mode=pair.mode, source=side, member=member, note=note)
+
+
+def _merge(pair: MemberPair, result: Merged) -> Planned:
+    """Write the merged text; where it is arm64's own, that wheel's member is copied as it lies there."""
+    if result.content == pair.arm64_text:
+        return _keep_side(pair, Arch.ARM64, result.how)
+    return Merge(name=pair.name, mode=pair.mode, content=result.content, how=result.how)
+
+
+def _settle_equal(pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
+    missing = [arch.value for arch in Arch if arch not in architectures(arm64.content)]
+    if list(images(arm64.content)) and missing:
+        return Conflict(
+            name=pair.name,
+            kind="one-architecture",
+            problem=f"is the same file in both wheels and holds no code for {' or '.join(missing)}",
+            matters=f"it cannot be loaded or run on {' or '.join(missing)}",
+            remedies=(Action.ALLOW, Action.DROP),
+        )
+    smaller = x86_64.entry.compressed_size < arm64.entry.compressed_size
+    source = Arch.X86_64 if smaller else Arch.ARM64
+    return Keep(name=pair.name, mode=pair.mode, source=source, member=x86_64 if smaller else arm64)
+
+
+def _settle_code(pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
+    chosen = select_slices(x86_64.content, arm64.content)
+    if len({isinstance(piece.content, Image) for piece in chosen.slices}) == 2:
+        return _conflict(
+            pair, "unlike", "is a static library in one wheel and an image in the other"
+        )
+    have = {piece.content.arch for piece in chosen.slices}
+    missing = [arch.value for arch in Arch if arch not in have]
+    if missing:
+        problem = f"holds no code for {' or '.join(missing)} in either wheel"
+        return _conflict(pair, "one-architecture", problem)
+    if (payload := _payload(pair, chosen)) is not None:
+        return payload
+    known = pair.fused if pair.fused is not None and pair.fused.layout == chosen.layout else None
+    return Fuse(
+        name=pair.name,
+        mode=pair.mode,
+        x86_64=x86_64,
+        arm64=arm64,
+        slices=chosen.slices,
+        layout=chosen.layout,
+        sha256=known.sha256 if known else None,
+        note=f"left out {', '.join(chosen.left_out)}" if chosen.left_out else "",
+    )
+
+
+def _payload(pair: MemberPair, chosen: Selection) -> Conflict | None:
+    """Return the conflict of a program that carries data of its own at the end, if it does."""
+    x86_64, arm64 = _both(pair)
+    carried = [
+        (piece.source, piece.content.payload)
+        for piece in chosen.slices
+        if isinstance(piece.content, Image)
+    ] + [
+        (arch, member.content.payload)
+        for arch, member in zip(Arch, (x86_64, arm64), strict=True)
+        if isinstance(member.content, Universal)
+    ]
+    for arch, payload in carried:
+        if payload is not None:
+            return Conflict(
+                name=pair.name,
+                kind="payload",
+                problem=(
+                    f"in the {arch.value} wheel it carries {payload.size} bytes of its own at its end "
+                    f"(from byte {payload.offset})"
+                ),
+                matters="in a fused file, a program that is not last cannot find what it carries at its end",
+                remedies=_EITHER,
+            )
+    return None
+
+
+def _dispatch(name: str, x86_64: bytes, arm64: bytes) -> MergeResult:
+    if not name.endswith(".py"):
+        return Unmergeable(why="only a Python module can choose its own source")
+    return dispatch(x86_64, arm64, name)
+
+
+def _conflict(pair: MemberPair, kind: str, problem: str) -> Conflict:
+    assert kind in ("unlike", "one-architecture")
+    return Conflict(
+        name=pair.name,
+        kind="unlike" if kind == "unlike" else "one-architecture",
+        problem=problem,
+        matters="one file has to serve both architectures",
+        remedies=_EITHER,
+    )
+
+
+def _differs(pair: MemberPair, why: str = "") -> Conflict:
+    """The conflict of two files that differ; Python modules and texts get the remedies that fit them."""
+    remedies: tuple[Action, ...] = _EITHER
+    if pair.name.endswith(".py") and pair.x86_64_text is not None and pair.arm64_text is not None:
+        remedies = (Action.DISPATCH, *_EITHER)
+    x86_64, arm64 = _both(pair)
+    malformed = [m.content.problem for m in (x86_64, arm64) if isinstance(m.content, FormatError)]
+    return Conflict(
+        name=pair.name,
+        kind="differs",
+        problem=why or describe_difference(x86_64.entry.size, arm64.entry.size, malformed),
+        matters="one file has to serve both architectures, and nothing says which of the two does",
+        remedies=remedies,
+        diff=first_difference(pair.x86_64_text, pair.arm64_text),
+    )
+
+
+def _unfit(pair: MemberPair, rule: Rule, why: str) -> Conflict:
+    return Conflict(
+        name=pair.name,
+        kind="rule",
+        problem=f"{rule.origin} {rule.glob!r} asks for {rule.action.value}, which does not fit: {why}",
+        matters="a rule that cannot be carried out settles nothing",
+        remedies=_EITHER if pair.only is None else (Action.ALLOW, Action.DROP),
+    )

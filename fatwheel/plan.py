@@ -1,0 +1,231 @@
+"""The plan of a fusion: a pure function from two wheels, as values, to what will be written.
+
+Every member of both wheels appears in the plan exactly once. All conflicts are collected; with one left,
+nothing can be written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fatwheel.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
+from fatwheel.arch import Arch
+from fatwheel.decide import Decider
+from fatwheel.distinfo import format_wheel_metadata
+from fatwheel.errors import RefusedError
+from fatwheel.loads import LoadGraph
+from fatwheel.macho import Image
+from fatwheel.pair import MemberPair, Pair
+from fatwheel.rules import Action, Rule, RuleSet
+from fatwheel.tags import (
+    Floor,
+    TagStyle,
+    WheelName,
+    fused_platforms,
+    parse_wheel_name,
+    with_platforms,
+)
+from fatwheel.wheels import images
+
+__all__ = ["FusePlan", "Inputs", "PlanOptions", "plan_pair"]
+
+REPORT_NAME = "fatwheel.json"
+"""The file in `.dist-info` that says how a fused wheel was made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What the user asked for.
+
+    `rules` in rising order of precedence. `on_conflict` settles all conflicts that are left; None reports them.
+    `raise_floor` raises the tags to the oldest macOS that every binary runs on. `build_tag` replaces both
+    wheels' (empty: none); None keeps the one they share. `generator` is what WHEEL names.
+    """
+
+    rules: RuleSet
+    on_conflict: Action | None = None
+    tag_style: TagStyle = TagStyle.EXACT
+    raise_floor: bool = False
+    build_tag: str | None = None
+    generator: str = "fatwheel"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The two file names and SHA-256 digests (hexadecimal), x86_64's first."""
+
+    x86_64: str
+    x86_64_sha256: str
+    arm64: str
+    arm64_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusePlan:
+    """What will be written, member by member in the order of the file, with what was decided on the way.
+
+    `unused_rules` are rules of the user's that matched no member. `notes` says what the inputs were taken for.
+    """
+
+    inputs: Inputs
+    name: WheelName
+    dist_info: str
+    members: tuple[Planned, ...]
+    decisions: tuple[Decision, ...]
+    unused_rules: tuple[Rule, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """The members that nothing has settled."""
+        return tuple(m for m in self.members if isinstance(m, Conflict))
+
+    @property
+    def written(self) -> tuple[Planned, ...]:
+        """The members that the fused wheel will hold."""
+        return tuple(m for m in self.members if not isinstance(m, Drop | Conflict))
+
+
+def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
+    """Plan the fusion of `pair`.
+
+    Raises `RefusedError` where the two wheels differ in something that no plan can settle.
+    """
+    name = _fused_name(pair, options)
+    dist_info = pair.arm64.dist_info
+    project = name.key[0]
+    decider = Decider(
+        project=project,
+        dist_info=dist_info,
+        rules=options.rules,
+        graph=_load_graph(pair.members),
+        on_conflict=options.on_conflict,
+    )
+    own = {f"{dist_info}/{base}" for base in ("RECORD", "WHEEL")}
+    decided = [decider.decide(member) for member in pair.members if member.name not in own]
+    decisions = tuple(decision for _, decision in decided if decision is not None)
+    inputs = Inputs(
+        x86_64=pair.x86_64.filename,
+        x86_64_sha256=pair.x86_64.sha256,
+        arm64=pair.arm64.filename,
+        arm64_sha256=pair.arm64.sha256,
+    )
+    members = [planned for planned, _ in decided]
+    members += _own_members(
+        pair, name, options, format_report(inputs, decisions, options.generator)
+    )
+    return FusePlan(
+        inputs=inputs,
+        name=name,
+        dist_info=dist_info,
+        members=tuple(sorted(members, key=lambda m: _order(m.name, dist_info))),
+        decisions=decisions,
+        unused_rules=_unused(options.rules, pair.members, project),
+        notes=pair.notes,
+    )
+
+
+def format_report(inputs: Inputs, decisions: Sequence[Decision], generator: str) -> bytes:
+    """Return the text of `fatwheel.json`: both inputs and every decision of a rule or an option."""
+    document = {
+        "generator": generator,
+        "inputs": {
+            "x86_64": {"filename": inputs.x86_64, "sha256": inputs.x86_64_sha256},
+            "arm64": {"filename": inputs.arm64, "sha256": inputs.arm64_sha256},
+        },
+        "decisions": [
+            {"member": d.member, "action": d.action.value, "by": d.by, "reason": d.reason}
+            for d in sorted(decisions, key=lambda d: d.member)
+        ],
+    }
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _fused_name(pair: Pair, options: PlanOptions) -> WheelName:
+    """Return the output's name: the arm64 wheel's with the platforms that both wheels promise."""
+    x86_64, arm64 = pair.x86_64, pair.arm64
+    name = arm64.name
+    if options.build_tag is not None:
+        name = parse_wheel_name(replace(name, build=options.build_tag).filename)
+    elif x86_64.name.build != arm64.name.build:
+        raise RefusedError(
+            f"{x86_64.filename} has build tag {x86_64.name.build or 'none'!r} and {arm64.filename} "
+            f"{arm64.name.build or 'none'!r}; name the fused wheel's with --build-tag"
+        )
+    floors = {arch: pair.side(arch).floor for arch in Arch}
+    if options.raise_floor:
+        floors = {
+            arch: max(floor, _oldest_macos(pair.members, arch)) for arch, floor in floors.items()
+        }
+    platforms = fused_platforms(floors[Arch.X86_64], floors[Arch.ARM64], options.tag_style)
+    return with_platforms(name, platforms)
+
+
+def _oldest_macos(members: Sequence[MemberPair], arch: Arch) -> Floor:
+    """Return the oldest macOS that runs every binary of the `arch` wheel, as a tag's floor."""
+    versions = [
+        image.minos
+        for pair in members
+        if (member := pair.member(arch)) is not None
+        for image in images(member.content)
+        if isinstance(image, Image) and image.arch is arch and image.minos is not None
+    ]
+    major, minor = max(versions, default=arch.lowest_macos)
+    if major >= 11 and minor:
+        return major + 1, 0  # from macOS 11 on, the minor version in a tag is 0
+    return major, minor
+
+
+def _load_graph(members: Sequence[MemberPair]) -> LoadGraph:
+    """Return which members each architecture's code loads in the fused wheel."""
+    found = [
+        (pair.name, arch, image)
+        for pair in members
+        for arch in Arch
+        if (member := pair.member(arch) or pair.member(arch.other)) is not None
+        for image in images(member.content)
+        if isinstance(image, Image) and image.arch is arch
+    ]
+    return LoadGraph.of(found, (pair.name for pair in members))
+
+
+def _own_members(
+    pair: Pair, name: WheelName, options: PlanOptions, report: bytes
+) -> list[WriteAnew | WriteRecord]:
+    """Return the files of `.dist-info` that are always written anew (PEP 427)."""
+    x86_64, arm64 = pair.x86_64, pair.arm64
+    if x86_64.metadata.root_is_purelib != arm64.metadata.root_is_purelib:
+        raise RefusedError(
+            f"Root-Is-Purelib is {x86_64.metadata.root_is_purelib} in {x86_64.filename} and "
+            f"{arm64.metadata.root_is_purelib} in {arm64.filename}, so the same file would be installed in "
+            "two places; rebuild one of them"
+        )
+    text = format_wheel_metadata(
+        name, generator=options.generator, root_is_purelib=arm64.metadata.root_is_purelib
+    )
+    modes = {member.name: member.mode for member in pair.members}
+    folder = arm64.dist_info
+
+    def mode(base: str) -> int:
+        return modes.get(f"{folder}/{base}", 0o644)
+
+    return [
+        WriteAnew(name=f"{folder}/WHEEL", mode=mode("WHEEL"), content=text),
+        WriteAnew(name=f"{folder}/{REPORT_NAME}", mode=0o644, content=report),
+        WriteRecord(name=f"{folder}/RECORD", mode=mode("RECORD")),
+    ]
+
+
+def _order(name: str, dist_info: str) -> tuple[bool, bool, str]:
+    """Sort key: by name, dist-info last, RECORD at the very end (PEP 427 recommends it)."""
+    return name.startswith(f"{dist_info}/"), name == f"{dist_info}/RECORD", name
+
+
+def _unused(rules: RuleSet, members: Sequence[MemberPair], project: str) -> tuple[Rule, ...]:
+    return tuple(
+        rule
+        for rule in rules.rules
+        if rule.origin != "rule book" and not any(rule.matches(m.name, project) for m in members)
+    )

@@ -1,0 +1,102 @@
+"""Which slices a fused file gets, and from which wheel.
+
+Each architecture's slice comes from its own wheel, and from the other wheel only where its own lacks it, so
+that every user gets what the thin wheel gave them. Slices of further architectures are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fatwheel.actions import SliceOf
+from fatwheel.arch import Arch
+from fatwheel.fat import Layout, SliceSource, Universal, layout, natural_align
+from fatwheel.macho import Image
+from fatwheel.staticlib import StaticLibrary
+from fatwheel.wheels import Content
+
+__all__ = ["Selection", "select_slices"]
+
+_SUBTYPE = 0x00FFFFFF
+_CPU_FAMILY = 0x00FFFFFF
+_ARM = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The slices of one fused file in file order, and their layout.
+
+    `left_out` names slices of which the other wheel had the better right.
+    """
+
+    slices: tuple[SliceOf, ...]
+    layout: Layout
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    source: Arch
+    offset: int
+    align: int
+    whole: bool
+    content: Image | StaticLibrary
+
+
+def select_slices(x86_64: Content, arm64: Content) -> Selection:
+    """Choose and lay out the slices of a fused file; both contents are Mach-O or static libraries."""
+    chosen: dict[tuple[int, int], _Candidate] = {}
+    left_out: list[str] = []
+    candidates = [*_candidates(Arch.X86_64, x86_64), *_candidates(Arch.ARM64, arm64)]
+    for candidate in sorted(candidates, key=lambda c: not _at_home(c)):
+        image = candidate.content
+        key = (image.cputype, image.cpusubtype & _SUBTYPE)
+        if key in chosen:
+            name = image.arch.value if image.arch else f"cputype {image.cputype:#x}"
+            left_out.append(f"the {name} slice of the {candidate.source.value} wheel")
+        else:
+            chosen[key] = candidate
+    sources = [
+        SliceSource(
+            cputype=c.content.cputype,
+            cpusubtype=c.content.cpusubtype,
+            size=c.content.size,
+            align=c.align,
+        )
+        for c in chosen.values()
+    ]
+    placed = layout(sources)
+    ordered = [list(chosen.values())[place.index] for place in placed.placed]
+    return Selection(
+        slices=tuple(
+            SliceOf(source=c.source, offset=c.offset, whole=c.whole, content=c.content)
+            for c in ordered
+        ),
+        layout=placed,
+        left_out=tuple(left_out),
+    )
+
+
+def _candidates(side: Arch, content: Content) -> list[_Candidate]:
+    if isinstance(content, Universal):
+        return [
+            _Candidate(
+                source=side,
+                offset=piece.offset,
+                align=piece.align,
+                whole=False,
+                content=piece.content,
+            )
+            for piece in content.slices
+            if isinstance(piece.content, Image | StaticLibrary)
+        ]
+    if not isinstance(content, Image | StaticLibrary):
+        raise ValueError(f"no Mach-O: {content!r}")
+    align = natural_align(content)
+    return [_Candidate(source=side, offset=0, align=align, whole=True, content=content)]
+
+
+def _at_home(candidate: _Candidate) -> bool:
+    """Return whether the slice lies in the wheel of its own CPU family."""
+    is_arm = candidate.content.cputype & _CPU_FAMILY == _ARM
+    return is_arm == (candidate.source is Arch.ARM64)
