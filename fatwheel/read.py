@@ -1,0 +1,216 @@
+"""Reading one wheel whole: everything is verified, and what a check needs is gathered.
+
+A wheel is input from strangers: names and headers were checked when it was opened; here sizes, CRC-32, hashes
+and RECORD are.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from fatwheel.errors import WheelError
+from fatwheel.inflaters import Inflater
+from fatwheel.record import RecordHash, RecordRow, parse_record
+from fatwheel.scan import Scanned, Wanted, scan_member
+from fatwheel.wheels import Member, OpenWheel, RecordProblem, Wheel
+from fatwheel.zipdir import Entry
+
+__all__ = [
+    "Progress",
+    "Source",
+    "batches",
+    "compare_record",
+    "in_parallel",
+    "open_source",
+    "read_wheel",
+]
+
+T = TypeVar("T")
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes of the archives that were read since the last call."""
+
+_OWN_TEXTS = ("METADATA", "WHEEL", "entry_points.txt", "top_level.txt", "fatwheel.json")
+_LARGEST_OWN_TEXT = 16 << 20  # bytes
+_LARGEST_RECORD = 64 << 20  # bytes; a row takes about 100
+_BATCH = 4 << 20  # compressed bytes
+_UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+
+
+@dataclass(kw_only=True)
+class Source:
+    """A wheel while it is being read.
+
+    `entries` and `rows` (of RECORD) are by the names that the members have in the result, which are the
+    archive's own unless the wheel is renamed to match another. `scanned` fills up.
+    """
+
+    wheel: OpenWheel
+    dist_info: str
+    entries: Mapping[str, Entry]
+    rows: Mapping[str, RecordRow]
+    scanned: dict[str, Scanned] = field(default_factory=dict)
+
+    @property
+    def record(self) -> str:
+        """The name of RECORD."""
+        return f"{self.dist_info}/RECORD"
+
+    def wanted(self, name: str, *, text: bool = False) -> Wanted:
+        """Return what to gather of a member: its text where asked for or needed, and RECORD's kind of hash."""
+        row = self.rows.get(name)
+        algorithm = row.hash.algorithm if row is not None and row.hash is not None else "sha256"
+        own = posixpath.dirname(name) == self.dist_info and posixpath.basename(name) in _OWN_TEXTS
+        if own and self.entries[name].size > _LARGEST_OWN_TEXT:
+            raise WheelError(
+                self.wheel.path.name,
+                name,
+                f"is {self.entries[name].size} bytes long, more than {_LARGEST_OWN_TEXT}; no real wheel's is",
+            )
+        return Wanted(text=text or own, algorithm=algorithm)
+
+    def result(self) -> Wheel:
+        """Return the wheel when all its members were scanned."""
+        members = {name: self.scanned[name].member for name in self.entries}
+        others = {n: s.other for n, s in self.scanned.items() if s.other is not None}
+        texts = {
+            name: scanned.text
+            for name, scanned in self.scanned.items()
+            if scanned.text is not None and posixpath.dirname(name) == self.dist_info
+        }
+        return Wheel(
+            name=self.wheel.name,
+            dist_info=self.dist_info,
+            members=members,
+            texts=texts,
+            record_problems=compare_record(self.rows, members, others, self.dist_info),
+        )
+
+
+def open_source(wheel: OpenWheel, inflater: Inflater, rename: Callable[[str], str] = str) -> Source:
+    """Read RECORD, which says what to expect of all other members.
+
+    Raises `WheelError` where it is missing, too large, no UTF-8 or damaged.
+    """
+    entry = wheel.entry(f"{wheel.dist_info}/RECORD")
+    if entry.size > _LARGEST_RECORD:
+        raise WheelError(
+            wheel.path.name,
+            entry.name,
+            f"is {entry.size} bytes long, more than {_LARGEST_RECORD}; no real wheel's is",
+        )
+    scanned = scan_member(wheel, entry, Wanted(text=True), inflater)
+    try:
+        text = (scanned.text or b"").decode("utf-8")
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 at byte {error.start}; rebuild the wheel"
+        raise WheelError(wheel.path.name, entry.name, problem) from None
+    rows = parse_record(text, wheel=wheel.path.name, member=entry.name)
+    return Source(
+        wheel=wheel,
+        dist_info=rename(wheel.dist_info),
+        entries={rename(name): found for name, found in wheel.entries.items()},
+        rows={rename(row.path): row for row in rows},
+        scanned={rename(entry.name): replace(scanned, text=None)},
+    )
+
+
+def read_wheel(
+    wheel: OpenWheel, *, inflater: Inflater, executor: Executor, progress: Progress | None = None
+) -> Wheel:
+    """Read one wheel whole with the threads of `executor`; what is wrong with RECORD stands in the result.
+
+    Raises `WheelError` for damaged members and for a RECORD that cannot be parsed.
+    """
+    source = open_source(wheel, inflater)
+    sizes = {n: e.compressed_size for n, e in source.entries.items() if n != source.record}
+
+    def scan(names: list[str]) -> dict[str, Scanned]:
+        return {
+            name: scan_member(wheel, source.entries[name], source.wanted(name), inflater)
+            for name in names
+        }
+
+    for found in in_parallel(executor, scan, sizes, progress):
+        source.scanned.update(found)
+    return source.result()
+
+
+def in_parallel(
+    executor: Executor,
+    work: Callable[[list[str]], T],
+    sizes: Mapping[str, int],
+    progress: Progress | None = None,
+) -> Iterator[T]:
+    """Do `work` on batches of names of about the same weight, the heaviest first; yield results as given.
+
+    `sizes` are the names' weights in bytes. Where one batch fails, those not yet begun are cancelled.
+    """
+    planned = batches(sizes)
+    futures = [executor.submit(work, batch) for batch in planned]
+    try:
+        for batch, future in zip(planned, futures, strict=True):
+            yield future.result()
+            if progress is not None:
+                progress(sum(sizes[name] for name in batch))
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def batches(sizes: Mapping[str, int]) -> list[list[str]]:
+    """Group names so that handing over a group costs little beside working on it."""
+    groups: list[list[str]] = []
+    room = 0
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        if room < sizes[name] or not groups:
+            groups.append([])
+            room = _BATCH
+        groups[-1].append(name)
+        room -= sizes[name]
+    return groups
+
+
+def compare_record(
+    rows: Mapping[str, RecordRow],
+    members: Mapping[str, Member],
+    others: Mapping[str, RecordHash],
+    dist_info: str,
+) -> tuple[RecordProblem, ...]:
+    """Return every row in which RECORD and the archive disagree (PEP 376, PEP 427).
+
+    `others` holds the digests of the members whose rows use another algorithm than SHA-256.
+    """
+    exempt = {f"{dist_info}/{base}" for base in _UNLISTED}
+    problems = [
+        RecordProblem(member=name, kind="absent", detail="RECORD lists it, the archive has it not")
+        for name in rows
+        if name not in members
+    ]
+    for name, member in members.items():
+        if name not in exempt:
+            found = others.get(name) or RecordHash("sha256", member.sha256)
+            problem = _compare_row(rows.get(name), name, member.entry.size, found)
+            if problem is not None:
+                problems.append(problem)
+    return tuple(problems)
+
+
+def _compare_row(
+    row: RecordRow | None, name: str, size: int, found: RecordHash
+) -> RecordProblem | None:
+    if row is None:
+        return RecordProblem(member=name, kind="unlisted", detail="RECORD does not list it")
+    if row.hash is None:
+        return RecordProblem(member=name, kind="unhashed", detail="RECORD gives no hash for it")
+    if row.hash != found:
+        detail = f"RECORD says {row.hash}, its content has {found}"
+    elif row.size is not None and row.size != size:
+        detail = f"RECORD says {row.size} bytes, it has {size}"
+    else:
+        return None
+    return RecordProblem(member=name, kind="differs", detail=detail)

@@ -1,0 +1,200 @@
+"""Reading two wheels side by side, so that what both have is read with an eye on the other.
+
+The bytes kept in memory are bounded by `_TEXT_BUDGET`, whatever the wheels hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from fatwheel.arch import Arch
+from fatwheel.distinfo import find_data, parse_wheel_metadata
+from fatwheel.errors import RefusedError, WheelError
+from fatwheel.inflaters import Inflater
+from fatwheel.pair import MemberPair, Pair, Side
+from fatwheel.pairing import Candidate
+from fatwheel.read import Progress, Source, in_parallel, open_source
+from fatwheel.scan import Job, scan_pair
+from fatwheel.wheels import OpenWheel, RecordProblem, Wheel, architectures, images
+
+__all__ = ["Reading", "read_pair"]
+
+_LARGEST_TEXT = 1 << 20  # bytes; of what mergers and reports look at
+_LARGEST_SBOM = 16 << 20
+_TEXT_BUDGET = 48 << 20
+_ROWS_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What was read: the pair for the plan, and each wheel for the check of what is inherited."""
+
+    pair: Pair
+    wheels: Mapping[Arch, Wheel]
+
+
+def read_pair(
+    candidates: Mapping[Arch, Candidate],
+    opened: Mapping[Arch, OpenWheel],
+    *,
+    inflater: Inflater,
+    executor: Executor,
+    verify_record: bool = True,
+    progress: Progress | None = None,
+) -> Reading:
+    """Read two wheels that match (`pairing.match`) whole, with the threads of `executor`.
+
+    Raises `WheelError` for damaged members and, unless told otherwise, for a RECORD that is wrong;
+    `RefusedError` for a wheel without code for the architecture that it claims.
+    """
+    sources = {arch: _open(opened[arch], opened[Arch.ARM64], inflater) for arch in Arch}
+    digests = {arch: executor.submit(_file_sha256, opened[arch]) for arch in Arch}
+    members = _scan(sources, inflater, executor, progress)
+    wheels = {arch: source.result() for arch, source in sources.items()}
+    notes = []
+    for arch in Arch:
+        problems = wheels[arch].record_problems
+        if problems:
+            notes.append(_wrong_record(opened[arch], problems, refuse=verify_record))
+        _refuse_without_code(opened[arch], wheels[arch], arch)
+    sides = {arch: _side(candidates[arch], wheels[arch], digests[arch].result()) for arch in Arch}
+    notes += [
+        f"{c.path.name} says universal2 and holds code for {arch.value} only; it is taken for that wheel"
+        for arch, c in candidates.items()
+        if c.claimed_universal2
+    ]
+    pair = Pair(
+        x86_64=sides[Arch.X86_64],
+        arm64=sides[Arch.ARM64],
+        members=members,
+        notes=tuple(notes),
+    )
+    return Reading(pair=pair, wheels=wheels)
+
+
+def _open(wheel: OpenWheel, namesake: OpenWheel, inflater: Inflater) -> Source:
+    """Open a wheel for reading with its `.dist-info` and `.data` folders named as in `namesake`."""
+    renamed = {wheel.dist_info: namesake.dist_info}
+    data, wanted = (find_data(one.entries, one.name) for one in (wheel, namesake))
+    if data is not None and wanted is not None:
+        renamed[data] = wanted
+
+    def rename(name: str) -> str:
+        first, slash, rest = name.partition("/")
+        return renamed.get(first, first) + slash + rest
+
+    return open_source(wheel, inflater, rename)
+
+
+def _scan(
+    sources: Mapping[Arch, Source],
+    inflater: Inflater,
+    executor: Executor,
+    progress: Progress | None,
+) -> tuple[MemberPair, ...]:
+    """Scan every member of both wheels; the result is sorted by name."""
+    x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
+    sizes = {
+        name: sum(s.entries[name].compressed_size for s in sources.values() if name in s.entries)
+        for name in sorted((x86_64.entries.keys() | arm64.entries.keys()) - {arm64.record})
+    }
+    texts = _texts_to_keep(list(sizes), sources)
+
+    def job(source: Source, name: str) -> Job | None:
+        entry = source.entries.get(name)
+        if entry is None:
+            return None
+        return Job(wheel=source.wheel, entry=entry, wanted=source.wanted(name, text=name in texts))
+
+    def scan(names: list[str]) -> list[MemberPair]:
+        found = []
+        for name in names:
+            result = scan_pair(name, job(x86_64, name), job(arm64, name), inflater)
+            for source, scanned in ((x86_64, result.x86_64), (arm64, result.arm64)):
+                if scanned is not None:
+                    source.scanned[name] = scanned
+            found.append(result.members)
+        return found
+
+    record = arm64.record
+    members = [
+        MemberPair(
+            name=record,
+            x86_64=x86_64.scanned[record].member,
+            arm64=arm64.scanned[record].member,
+        )
+    ]
+    for found in in_parallel(executor, scan, sizes, progress):
+        members += found
+    return tuple(sorted(members, key=lambda member: member.name))
+
+
+def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> frozenset[str]:
+    """Return the members that differ, as the directories tell, and are small enough to be looked at."""
+    budget = _TEXT_BUDGET
+    kept = set()
+    for name in names:
+        entries = [s.entries[name] for s in sources.values() if name in s.entries]
+        if len(entries) != 2 or len({(entry.crc, entry.size) for entry in entries}) == 1:
+            continue
+        largest = _LARGEST_SBOM if ".dist-info/sboms/" in name else _LARGEST_TEXT
+        total = sum(entry.size for entry in entries)
+        if max(entry.size for entry in entries) <= largest and total <= budget:
+            kept.add(name)
+            budget -= total
+    return frozenset(kept)
+
+
+def _file_sha256(wheel: OpenWheel) -> str:
+    digest = hashlib.sha256()
+    for chunk in wheel.file.chunks(0, wheel.file.size):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _wrong_record(wheel: OpenWheel, problems: Sequence[RecordProblem], *, refuse: bool) -> str:
+    """Raise `WheelError` that lists the rows, or return the note that says so."""
+    shown = "; ".join(f"{p.member}: {p.detail}" for p in problems[:_ROWS_SHOWN])
+    if len(problems) > _ROWS_SHOWN:
+        shown += f"; and {len(problems) - _ROWS_SHOWN} more"
+    if refuse:
+        raise WheelError(
+            wheel.path.name,
+            f"{wheel.dist_info}/RECORD",
+            f"disagrees with the files: {shown}; get the wheel anew, or go on with --no-verify-record",
+        )
+    return (
+        f"RECORD of {wheel.path.name} disagrees with the files, and a right one is written: {shown}"
+    )
+
+
+def _refuse_without_code(wheel: OpenWheel, read: Wheel, arch: Arch) -> None:
+    """Refuse a wheel whose code is all for other architectures than the one that its name promises."""
+    coded = {name: m.content for name, m in read.members.items() if list(images(m.content))}
+    held = frozenset().union(*map(architectures, coded.values()))
+    if coded and arch not in held:
+        others = ", ".join(sorted(found.value for found in held)) or "neither"
+        first = next(iter(coded))
+        raise RefusedError(
+            f"{wheel.path.name} says {arch.value} and holds no code for it: its code is for {others} "
+            f"({first} for one), so there is nothing to fuse"
+        )
+
+
+def _side(candidate: Candidate, wheel: Wheel, sha256: str) -> Side:
+    name = f"{wheel.dist_info}/WHEEL"
+    if name not in wheel.members:
+        raise WheelError(candidate.path.name, name, "is missing; get the wheel anew")
+    text = wheel.text("WHEEL").decode("utf-8", "replace")
+    return Side(
+        arch=candidate.arch,
+        filename=candidate.path.name,
+        name=candidate.name,
+        sha256=sha256,
+        floor=candidate.floor,
+        dist_info=wheel.dist_info,
+        metadata=parse_wheel_metadata(text, wheel=candidate.path.name, member=name),
+    )

@@ -1,0 +1,272 @@
+"""One pass over members: each is inflated once, and everything that is needed of it is gathered on the way.
+
+CRC-32, size and end of stream are verified, the content is hashed and, where it begins like one, parsed as
+Mach-O or archive. Two thin images that will be fused are hashed as the universal file at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from fatwheel.arch import Arch
+from fatwheel.bitcode import Bitcode
+from fatwheel.deflate import Blocks, member_chunks
+from fatwheel.errors import FormatError, ToolError, WheelError
+from fatwheel.fat import Layout, Universal, layout, looks_like, parse, thin_head
+from fatwheel.inflaters import Inflater
+from fatwheel.macho import Image
+from fatwheel.pair import FusedDigest, MemberPair
+from fatwheel.probe import Probe
+from fatwheel.ranges import RangeFile
+from fatwheel.record import RecordHash
+from fatwheel.staticlib import StaticLibrary
+from fatwheel.wheels import Content, Member, OpenWheel
+from fatwheel.zipdir import Entry, Method
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+__all__ = [
+    "Job",
+    "PairScan",
+    "Scanned",
+    "Wanted",
+    "content_chunks",
+    "head",
+    "scan_file",
+    "scan_member",
+    "scan_pair",
+]
+
+Parsed = Universal | Image | StaticLibrary | Bitcode | None
+
+_HEAD = 32  # bytes; a mach_header_64
+_HEAD_COMPRESSED = 2048  # bytes, which hold at least the Huffman tables of the first block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """A member, its digest in another algorithm where RECORD uses one, and its content where it was kept."""
+
+    member: Member
+    other: RecordHash | None = None
+    text: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to gather of one member besides the facts.
+
+    `text` keeps the content. `algorithm` is the one in which RECORD states the hash.
+    """
+
+    text: bool = False
+    algorithm: str = "sha256"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One member to be read, and what to gather of it."""
+
+    wheel: OpenWheel
+    entry: Entry
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairScan:
+    """What was found under one name: for the plan, and for each wheel."""
+
+    members: MemberPair
+    x86_64: Scanned | None
+    arm64: Scanned | None
+
+
+class _Reading:
+    """One member while its content passes by."""
+
+    def __init__(self, source: str, entry: Entry, wanted: Wanted) -> None:
+        self._source = source
+        self._entry = entry
+        self._sha256 = hashlib.sha256()
+        other = wanted.algorithm
+        self._other = None if other == "sha256" else hashlib.new(other)
+        self._text: list[bytes] | None = [] if wanted.text else None
+        self._crc = 0
+        self._probe: Probe[Parsed] | None = None
+        self._malformed: FormatError | None = None
+        self._started = False
+
+    def feed(self, chunk: memoryview) -> None:
+        self._sha256.update(chunk)
+        self._crc = zlib.crc32(chunk, self._crc)
+        if self._other is not None:
+            self._other.update(chunk)
+        if self._text is not None:
+            self._text.append(bytes(chunk))
+        if not self._started:
+            self._started = True
+            if looks_like(bytes(chunk[:_HEAD])):
+                self._parse(chunk, Probe(parse(self._source, self._entry.size)))
+        elif self._probe is not None:
+            self._parse(chunk, self._probe)
+
+    def _parse(self, chunk: memoryview, probe: Probe[Parsed]) -> None:
+        self._probe = probe
+        try:
+            probe.feed(chunk)
+        except FormatError as error:
+            self._malformed, self._probe = error, None
+
+    def finish(self, wheel: str, blocks: Blocks | None) -> Scanned:
+        entry = self._entry
+        if self._crc != entry.crc:
+            raise WheelError(
+                wheel,
+                entry.name,
+                f"has CRC-32 {self._crc:08x}, the directory says {entry.crc:08x}; the file is damaged, get it anew",
+            )
+        content: Content = self._malformed
+        if self._probe is not None:
+            try:
+                parsed = self._probe.finish()
+                content = None if isinstance(parsed, Bitcode) else parsed
+            except FormatError as error:
+                content = error
+        member = Member(entry=entry, sha256=self._sha256.digest(), content=content, blocks=blocks)
+        other = None
+        if self._other is not None:
+            other = RecordHash(self._other.name, self._other.digest())
+        text = None if self._text is None else b"".join(self._text)
+        return Scanned(member=member, other=other, text=text)
+
+
+def head(wheel: OpenWheel, entry: Entry) -> bytes:
+    """Return the first bytes of a member's content, enough to tell what it is, without reading the rest.
+
+    Shorter where the member is, and empty where its stream is damaged: the scan will say so.
+    """
+    raw = wheel.file.read(entry.data_offset, min(entry.compressed_size, _HEAD_COMPRESSED))
+    if entry.method is Method.STORED:
+        return raw[:_HEAD]
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, _HEAD)
+    except zlib.error:
+        return b""
+
+
+def content_chunks(wheel: OpenWheel, entry: Entry, inflater: Inflater) -> Iterator[memoryview]:
+    """Yield a member's content piece by piece; a piece is valid until the next one is asked for.
+
+    Raises `WheelError` for a damaged stream and a wrong size.
+    """
+    yield from member_chunks(wheel.file, entry, inflater, wheel.path.name)
+
+
+def scan_member(wheel: OpenWheel, entry: Entry, wanted: Wanted, inflater: Inflater) -> Scanned:
+    """Read one member whole. Raises `WheelError` for damaged data, a wrong size or a wrong CRC-32."""
+    return _scan(Job(wheel=wheel, entry=entry, wanted=wanted), inflater, None)
+
+
+def scan_file(file: RangeFile, name: str) -> tuple[bytes, Content]:
+    """Return the SHA-256 (32 bytes) of a plain file, and what it holds; `name` stands in messages."""
+    digest = hashlib.sha256()
+    parser = Probe(parse(name, file.size))
+    content: Content = None
+    try:
+        for chunk in file.chunks(0, file.size):
+            digest.update(chunk)
+            parser.feed(chunk)
+        parsed = parser.finish()
+        content = None if isinstance(parsed, Bitcode) else parsed
+    except FormatError as error:
+        raise ToolError(f"the engine made a file that is no Mach-O: {error}") from error
+    return digest.digest(), content
+
+
+def scan_pair(name: str, x86_64: Job | None, arm64: Job | None, inflater: Inflater) -> PairScan:
+    """Read what both wheels have under one name; what is equal as it is compressed is inflated once.
+
+    Raises as `scan_member` does.
+    """
+    fused = None
+    if x86_64 is not None and arm64 is not None and _same_bytes(x86_64, arm64):
+        second = _scan(arm64, inflater, None)
+        first = replace(second, member=replace(second.member, entry=x86_64.entry))
+        return _pair_scan(name, first, second, None)
+    chain = None
+    layout = None
+    if x86_64 is not None and arm64 is not None:
+        layout = _thin_layout(x86_64, arm64)
+    if layout is not None:
+        chain = hashlib.sha256(layout.header)
+        chain.update(bytes(layout.placed[0].offset - len(layout.header)))
+    found_x86_64 = None if x86_64 is None else _scan(x86_64, inflater, chain)
+    if chain is not None and layout is not None:
+        first_slice, second_slice = layout.placed
+        end = first_slice.offset + first_slice.source.size
+        chain.update(bytes(second_slice.offset - end))
+    found_arm64 = None if arm64 is None else _scan(arm64, inflater, chain)
+    if chain is not None and layout is not None:
+        fused = FusedDigest(layout=layout, sha256=chain.digest())
+    return _pair_scan(name, found_x86_64, found_arm64, fused)
+
+
+def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
+    """Read one member; `chain` is the digest of a fused file that its content is a part of."""
+    name = job.wheel.path.name
+    reading = _Reading(f"{name}: {job.entry.name}", job.entry, job.wanted)
+    content = member_chunks(job.wheel.file, job.entry, inflater, name)
+    for chunk in content:
+        reading.feed(chunk)
+        if chain is not None:
+            chain.update(chunk)
+    return reading.finish(name, content.blocks)
+
+
+def _same_bytes(a: Job, b: Job) -> bool:
+    """Return whether two members are stored as the very same bytes, and the same is wanted of both."""
+    one, other = a.entry, b.entry
+    if a.wanted != b.wanted or (one.method, one.crc, one.size, one.compressed_size) != (
+        (other.method, other.crc, other.size, other.compressed_size)
+    ):
+        return False
+    pieces = zip(
+        a.wheel.file.chunks(one.data_offset, one.compressed_size),
+        b.wheel.file.chunks(other.data_offset, other.compressed_size),
+        strict=True,
+    )
+    return all(left == right for left, right in pieces)
+
+
+def _thin_layout(x86_64: Job, arm64: Job) -> Layout | None:
+    """Return the layout of the file fused from two thin images, judged by their first bytes; else None."""
+    entries = (x86_64.entry, arm64.entry)
+    if entries[0].crc == entries[1].crc and entries[0].size == entries[1].size:
+        return None
+    heads = (thin_head(head(job.wheel, job.entry)) for job in (x86_64, arm64))
+    sources = [
+        replace(found, size=entry.size)
+        for found, entry in zip(heads, entries, strict=True)
+        if found is not None
+    ]
+    cputypes = [source.cputype for source in sources]
+    return layout(sources) if cputypes == [arch.cputype for arch in Arch] else None
+
+
+def _pair_scan(
+    name: str, x86_64: Scanned | None, arm64: Scanned | None, fused: FusedDigest | None
+) -> PairScan:
+    members = MemberPair(
+        name=name,
+        x86_64=None if x86_64 is None else x86_64.member,
+        arm64=None if arm64 is None else arm64.member,
+        x86_64_text=None if x86_64 is None else x86_64.text,
+        arm64_text=None if arm64 is None else arm64.text,
+        fused=fused,
+    )
+    return PairScan(members=members, x86_64=x86_64, arm64=arm64)
