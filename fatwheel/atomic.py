@@ -1,0 +1,55 @@
+"""Output files that appear under their name only when they are complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from fatwheel.errors import OutputExistsError
+
+__all__ = ["new_file"]
+
+
+@contextlib.contextmanager
+def new_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
+    """Yield a file, open for writing and reading, that becomes `target` when the block ends well.
+
+    When it does not, nothing is left. An existing `target` is replaced only with `replace`; without it,
+    `OutputExistsError` is raised, also when the file came up in the meantime.
+    """
+    if not replace and target.exists():
+        raise _exists(target)
+    part = target.with_name(f".fatwheel-{secrets.token_hex(8)}.part")
+    try:
+        with part.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            part.replace(target)
+        else:
+            _rename_new(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _rename_new(part: Path, target: Path) -> None:
+    """Give `part` the name `target`, which must be free."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except (OSError, NotImplementedError, AttributeError):  # a file system without hard links
+        if target.exists():
+            raise _exists(target) from None
+        part.rename(target)
+
+
+def _exists(target: Path) -> OutputExistsError:
+    return OutputExistsError(
+        f"{target} exists; replace it with --force, or write elsewhere with -o"
+    )

@@ -1,0 +1,254 @@
+"""What must be true of a finished wheel, as findings with codes.
+
+Pure: it looks at a `Wheel` that was read, or at the facts that a fusion gathered, and answers with values.
+`docs/checks.md` explains every code.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from fatwheel.arch import Arch
+from fatwheel.distinfo import parse_wheel_metadata
+from fatwheel.errors import FormatError, WheelError
+from fatwheel.loads import LoadGraph, missing_loads
+from fatwheel.macho import FileType, Image
+from fatwheel.onesided import one_sided_problem
+from fatwheel.tags import Floor, claims, format_floor
+from fatwheel.wheels import Member, Wheel, architectures, images
+
+__all__ = ["Finding", "Severity", "check", "unreadable", "worse_than"]
+
+_CODE = (FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE)
+_RECORD_CODES: Mapping[str, str] = {
+    "differs": "FW101",
+    "unlisted": "FW102",
+    "absent": "FW103",
+    "unhashed": "FW104",
+}
+
+
+class Severity(Enum):
+    """How bad a finding is: errors make `fatwheel check` fail, notes only explain."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fact about a wheel. `code` is stable; `member` is None where the whole wheel is meant."""
+
+    code: str
+    severity: Severity
+    member: str | None
+    message: str
+
+
+def unreadable(error: WheelError) -> Finding:
+    """Return the finding for a wheel that could not be read at all."""
+    return Finding(
+        code="FW001", severity=Severity.ERROR, member=error.member, message=error.problem
+    )
+
+
+def worse_than(findings: Iterable[Finding], inherited: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the errors among `findings` that are not among the `inherited` ones (by code and member)."""
+    known = {(finding.code, finding.member) for finding in inherited}
+    return tuple(
+        finding
+        for finding in findings
+        if finding.severity is Severity.ERROR and (finding.code, finding.member) not in known
+    )
+
+
+def check(wheel: Wheel) -> tuple[Finding, ...]:
+    """Return everything to be said about `wheel`, errors first.
+
+    Raises `WheelError` where WHEEL or `fatwheel.json` cannot be read.
+    """
+    findings = [
+        *_check_record(wheel),
+        *_check_tags(wheel),
+        *_check_code(wheel),
+        *_check_loads(wheel),
+    ]
+    ranks = list(Severity)
+    return tuple(
+        sorted(findings, key=lambda f: (ranks.index(f.severity), f.code, f.member or "", f.message))
+    )
+
+
+def _check_record(wheel: Wheel) -> Iterator[Finding]:
+    for problem in wheel.record_problems:
+        code = _RECORD_CODES[problem.kind]
+        yield Finding(
+            code=code, severity=Severity.ERROR, member=problem.member, message=problem.detail
+        )
+
+
+def _check_tags(wheel: Wheel) -> Iterator[Finding]:
+    name = f"{wheel.dist_info}/WHEEL"
+    metadata = parse_wheel_metadata(
+        wheel.text("WHEEL").decode("utf-8", "replace"), wheel=wheel.name.filename, member=name
+    )
+    listed, promised = set(metadata.tags), set(wheel.name.expanded_tags)
+    if listed != promised:
+        differing = ", ".join(sorted(listed ^ promised))
+        yield Finding(
+            code="FW201",
+            severity=Severity.ERROR,
+            member=name,
+            message=f"its tags are not those of the file name; in one of the two only: {differing}",
+        )
+    missing = [arch.value for arch in Arch if arch not in claims(wheel.name)]
+    if missing:
+        yield Finding(
+            code="FW202",
+            severity=Severity.ERROR,
+            member=None,
+            message=f"its file name promises nothing for {' and '.join(missing)} on macOS",
+        )
+
+
+def _check_code(wheel: Wheel) -> Iterator[Finding]:
+    """Check each Mach-O file and static library against what the file name promises."""
+    promised = claims(wheel.name)
+    coded = {name: m for name, m in wheel.members.items() if list(images(m.content))}
+    held = {arch for member in coded.values() for arch in architectures(member.content)}
+    if not coded and len(promised) == 2:
+        yield Finding(
+            code="FW305",
+            severity=Severity.WARNING,
+            member=None,
+            message="no file in it holds code, so that one wheel for any platform may do",
+        )
+    one_architecture = len(promised) == 2 and len(held) == 1
+    if one_architecture:
+        (arch,) = held
+        yield Finding(
+            code="FW304",
+            severity=Severity.ERROR,
+            member=None,
+            message=(
+                f"its file name promises universal2, and all its code is for {arch.value} only; fuse it "
+                f"with the {arch.other.value} wheel"
+            ),
+        )
+    graph = _graph(wheel)
+    decided = _decisions(wheel)
+    for name, member in wheel.members.items():
+        if isinstance(member.content, FormatError):
+            yield Finding(
+                code="FW306",
+                severity=Severity.WARNING,
+                member=name,
+                message=f"begins like a Mach-O file or archive, but {member.content.problem}",
+            )
+    for name, member in coded.items():
+        if not one_architecture:
+            yield from _check_slices(name, member, promised, graph, decided)
+        yield from _check_images(name, member, promised)
+
+
+def _check_slices(
+    name: str,
+    member: Member,
+    promised: Mapping[Arch, Floor],
+    graph: LoadGraph,
+    decided: Mapping[str, str],
+) -> Iterator[Finding]:
+    have = architectures(member.content)
+    for arch in promised:
+        if arch in have:
+            continue
+        lacks = f"holds no code for {arch.value}"
+        if name in decided:
+            code, severity, message = "FW303", Severity.NOTE, f"{lacks}, as {decided[name]}"
+        elif (
+            arch.other in have
+            and one_sided_problem(name, member.content, arch.other, graph) is None
+        ):
+            code, severity = "FW302", Severity.NOTE
+            message = f"{lacks}, and no {arch.value} code in the wheel loads it"
+        else:
+            code, severity, message = "FW301", Severity.ERROR, lacks
+        yield Finding(code=code, severity=severity, member=name, message=message)
+
+
+def _check_images(name: str, member: Member, promised: Mapping[Arch, Floor]) -> Iterator[Finding]:
+    found = [image for image in images(member.content) if isinstance(image, Image)]
+    for image in found:
+        floor = promised.get(image.arch) if image.arch is not None else None
+        if floor is None or image.arch is None:
+            continue
+        if image.minos is not None and image.minos > floor:
+            yield Finding(
+                code="FW203",
+                severity=Severity.WARNING,
+                member=name,
+                message=(
+                    f"its {image.arch.value} code needs macOS {format_floor(image.minos)}, the tags promise "
+                    f"{format_floor(floor)}"
+                ),
+            )
+        if image.arch is Arch.ARM64 and not image.signed and image.filetype in _CODE:
+            yield Finding(
+                code="FW307",
+                severity=Severity.ERROR,
+                member=name,
+                message="its arm64 code is not signed, and macOS runs no unsigned arm64 code; sign the thin wheel",
+            )
+        if image.payload is not None and len(found) > 1:
+            yield Finding(
+                code="FW308",
+                severity=Severity.ERROR,
+                member=name,
+                message=(
+                    f"its {image.arch.value} program carries {image.payload.size} bytes of its own at the end, "
+                    "which it cannot find in a universal file"
+                ),
+            )
+
+
+def _check_loads(wheel: Wheel) -> Iterator[Finding]:
+    for name, arch, load in missing_loads(_slices(wheel), wheel.members):
+        yield Finding(
+            code="FW401",
+            severity=Severity.WARNING,
+            member=name,
+            message=f"its {arch.value} code loads {load}, which is not in the wheel",
+        )
+
+
+def _slices(wheel: Wheel) -> Iterator[tuple[str, Arch, Image]]:
+    for name, member in wheel.members.items():
+        for image in images(member.content):
+            if isinstance(image, Image) and image.arch is not None:
+                yield name, image.arch, image
+
+
+def _graph(wheel: Wheel) -> LoadGraph:
+    return LoadGraph.of(_slices(wheel), wheel.members)
+
+
+def _decisions(wheel: Wheel) -> dict[str, str]:
+    """Return, for each member that a rule or an option decided on, who decided and why (`fatwheel.json`)."""
+    text = wheel.text("fatwheel.json")
+    if not text:
+        return {}
+    try:
+        return {
+            str(d["member"]): f"{d['by']} decided ({d['reason']})"
+            for d in json.loads(text)["decisions"]
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        name = posixpath.join(wheel.dist_info, "fatwheel.json")
+        raise WheelError(
+            wheel.name.filename, name, f"is not what fatwheel writes ({error!r})"
+        ) from error

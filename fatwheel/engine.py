@@ -1,0 +1,98 @@
+"""Who makes the universal files: fatwheel itself, or delocate with Apple's own tools.
+
+The plan before and the finish after are the same for both.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from fatwheel.actions import Fuse
+from fatwheel.arch import Arch
+from fatwheel.errors import ToolError
+from fatwheel.inflaters import Inflater
+from fatwheel.scan import content_chunks
+from fatwheel.wheels import OpenWheel
+
+__all__ = ["DelocateEngine", "Engine", "NativeEngine"]
+
+
+class Engine(Protocol):
+    """A way to make the universal files of a plan."""
+
+    @property
+    def name(self) -> str:
+        """What `--engine` calls it."""
+
+    def make(
+        self,
+        members: tuple[Fuse, ...],
+        wheels: Mapping[Arch, OpenWheel],
+        folder: Path,
+        inflater: Inflater,
+    ) -> Mapping[str, Path]:
+        """Make universal files in `folder` and return them by member name.
+
+        What is not among them is fused by splicing, while the wheel is written.
+        """
+
+
+class NativeEngine:
+    """fatwheel's own: slices are joined as they lie in the wheels, and no slice is ever edited."""
+
+    name = "native"
+
+    def make(
+        self,
+        members: tuple[Fuse, ...],
+        wheels: Mapping[Arch, OpenWheel],
+        folder: Path,
+        inflater: Inflater,
+    ) -> Mapping[str, Path]:
+        """Leave all members to splicing."""
+        return {}
+
+
+class DelocateEngine:
+    """`delocate.fuse`, with the `lipo` and `codesign` found on PATH; it signs every fused file anew, ad hoc."""
+
+    name = "delocate"
+
+    def make(
+        self,
+        members: tuple[Fuse, ...],
+        wheels: Mapping[Arch, OpenWheel],
+        folder: Path,
+        inflater: Inflater,
+    ) -> Mapping[str, Path]:
+        """Unpack the members that will be fused into two trees and let delocate fuse the trees.
+
+        Raises `ToolError` where `lipo` or `codesign` is missing or fails.
+        """
+        for tool in ("lipo", "codesign"):
+            if shutil.which(tool) is None:
+                raise ToolError(
+                    f"--engine delocate needs {tool}, which is not on PATH; it comes with Apple's command line "
+                    "tools (xcode-select --install), or leave --engine away"
+                )
+        from delocate.fuse import fuse_trees
+
+        trees = {arch: folder / arch.value for arch in Arch}
+        for arch, tree in trees.items():
+            tree.mkdir()
+            for member in members:
+                path = tree / member.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as file:
+                    entry = member.member(arch).entry
+                    for chunk in content_chunks(wheels[arch], entry, inflater):
+                        file.write(chunk)
+                path.chmod(member.mode | 0o600)
+        try:
+            fuse_trees(trees[Arch.ARM64], trees[Arch.X86_64])
+        except (RuntimeError, OSError) as error:
+            raise ToolError(f"delocate could not fuse the files: {str(error).strip()}") from error
+        return {member.name: trees[Arch.ARM64] / member.name for member in members}

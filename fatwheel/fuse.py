@@ -1,0 +1,267 @@
+"""Fusing two wheels: read, plan, write, check, and only then give the result its name."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from fatwheel.actions import Fuse
+from fatwheel.arch import Arch
+from fatwheel.atomic import new_file
+from fatwheel.check import Finding, check, unreadable, worse_than
+from fatwheel.engine import Engine, NativeEngine
+from fatwheel.errors import RefusedError, WheelError
+from fatwheel.inflaters import Inflater, best_inflater
+from fatwheel.pairing import Candidate, inspect, match
+from fatwheel.plan import FusePlan, PlanOptions, plan_pair
+from fatwheel.ranges import CHUNK, RangeFile
+from fatwheel.read import Progress, open_source, read_wheel
+from fatwheel.readpair import Reading, read_pair
+from fatwheel.scan import Scanned, scan_member
+from fatwheel.wheels import Member, OpenWheel, Wheel, open_wheel
+from fatwheel.write import Written, write_wheel
+from fatwheel.zipdir import DateTime, read_directory
+
+__all__ = [
+    "ConflictsError",
+    "FuseOptions",
+    "Fused",
+    "check_wheel",
+    "fuse_wheels",
+    "plan_fuse",
+]
+
+
+_FIRST_DATE: DateTime = (1980, 1, 1, 0, 0, 0)
+"""Where the dates of a zip archive begin (APPNOTE 4.4.6)."""
+
+
+class ConflictsError(RefusedError):
+    """Members that nothing has settled; `plan` tells which and why."""
+
+    def __init__(self, plan: FusePlan) -> None:
+        names = ", ".join(conflict.name for conflict in plan.conflicts[:3])
+        more = len(plan.conflicts) - 3
+        super().__init__(
+            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {len(plan.conflicts)} members in conflict "
+            f"({names}{f' and {more} more' if more > 0 else ''}); settle each with a rule"
+        )
+        self.plan = plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class FuseOptions:
+    """How to fuse.
+
+    `plan` decides what is written. `verify_record` refuses inputs whose RECORD is wrong. `verify_output` reads
+    every byte of the result once more. `replace` allows to replace an existing output. `date_time` is the time
+    stamp of all members; None takes the newest of both wheels. `threads` share the reading.
+    """
+
+    plan: PlanOptions
+    verify_record: bool = True
+    verify_output: bool = False
+    replace: bool = False
+    date_time: DateTime | None = None
+    engine: Engine = field(default_factory=NativeEngine)
+    inflater: Inflater = field(default_factory=best_inflater)
+    threads: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fused:
+    """A wheel that was written: where, how large (bytes), by which plan, and what the check said of it.
+
+    `inflater` names the library that inflated the inputs.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    plan: FusePlan
+    findings: tuple[Finding, ...]
+    inflater: str
+
+
+def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None = None) -> FusePlan:
+    """Read two wheels, in any order, and plan their fusion without writing anything.
+
+    Raises `RefusedError`, `WheelError` or `UsageError` where there is nothing to plan.
+    """
+    with _opened(a, b) as (candidates, wheels):
+        return plan_pair(_read(candidates, wheels, options, progress).pair, options.plan)
+
+
+def fuse_wheels(
+    a: Path, b: Path, folder: Path, options: FuseOptions, progress: Progress | None = None
+) -> Fused:
+    """Fuse two wheels, in any order, into a new one in `folder`, which is made where it is missing.
+
+    Raises `ConflictsError` where members are not settled, `OutputExistsError` where the name is taken,
+    `RefusedError` and `WheelError` for wheels that cannot be fused, `ToolError` from the engine's tools.
+    Then nothing was written.
+    """
+    with _opened(a, b) as (candidates, wheels):
+        reading = _read(candidates, wheels, options, progress)
+        plan = plan_pair(reading.pair, options.plan)
+        if plan.conflicts:
+            raise ConflictsError(plan)
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / plan.name.filename
+        for wheel in wheels.values():
+            if target.exists() and target.samefile(wheel.path):
+                raise RefusedError(
+                    f"{target} is an input and would be overwritten; write elsewhere with -o"
+                )
+        inherited = [finding for wheel in reading.wheels.values() for finding in _findings(wheel)]
+        with new_file(target, replace=options.replace) as file:
+            return _write(plan, wheels, inherited, options, file, target)
+
+
+@contextlib.contextmanager
+def _opened(
+    a: Path, b: Path
+) -> Iterator[tuple[Mapping[Arch, Candidate], Mapping[Arch, OpenWheel]]]:
+    """Yield the two wheels by architecture: what they claim to be, and the open files."""
+    candidates = dict(zip(Arch, match(inspect(a), inspect(b)), strict=True))
+    with contextlib.ExitStack() as stack:
+        wheels = {}
+        for arch, candidate in candidates.items():
+            wheels[arch] = open_wheel(candidate.path)
+            stack.callback(wheels[arch].close)
+        yield candidates, wheels
+
+
+def _read(
+    candidates: Mapping[Arch, Candidate],
+    wheels: Mapping[Arch, OpenWheel],
+    options: FuseOptions,
+    progress: Progress | None,
+) -> Reading:
+    with ThreadPoolExecutor(options.threads) as executor:
+        return read_pair(
+            candidates,
+            wheels,
+            inflater=options.inflater,
+            executor=executor,
+            verify_record=options.verify_record,
+            progress=progress,
+        )
+
+
+def _findings(wheel: Wheel) -> tuple[Finding, ...]:
+    """Return what the check says of an input; one that cannot be checked hands nothing down."""
+    try:
+        return check(wheel)
+    except WheelError:
+        return ()
+
+
+def _reread(
+    plan: FusePlan, written: Mapping[str, Written], path: Path, options: FuseOptions
+) -> Wheel:
+    """Read the new file's directory, headers and dist-info, and join them with what is known of the rest.
+
+    With `verify_output`, every byte is read again, and nothing is taken as known.
+    """
+    with RangeFile(path) as file:
+        entries = read_directory(file, plan.name.filename)
+        wheel = OpenWheel(
+            path=path,
+            name=plan.name,
+            file=file,
+            entries={entry.name: entry for entry in entries},
+            dist_info=plan.dist_info,
+        )
+        if options.verify_output:
+            with ThreadPoolExecutor(options.threads) as executor:
+                return read_wheel(wheel, inflater=options.inflater, executor=executor)
+        source = open_source(wheel, options.inflater)
+        for name, entry in source.entries.items():
+            if name in source.scanned:
+                continue
+            if name.startswith(f"{plan.dist_info}/"):
+                wanted = source.wanted(name)
+                source.scanned[name] = scan_member(wheel, entry, wanted, options.inflater)
+                continue
+            facts = written[name]
+            if entry.size != facts.size:
+                raise AssertionError(f"{name}: wrote {facts.size} bytes, read {entry.size}")
+            member = Member(entry=entry, sha256=facts.sha256, content=facts.content)
+            source.scanned[name] = Scanned(member=member)
+        return source.result()
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def newest_date(wheels: Mapping[Arch, OpenWheel]) -> DateTime:
+    """Return the newest valid time stamp of all members of both wheels."""
+    dates = (e.date_time for wheel in wheels.values() for e in wheel.entries.values())
+    return max((date for date in dates if date is not None), default=_FIRST_DATE)
+
+
+def _write(
+    plan: FusePlan,
+    wheels: Mapping[Arch, OpenWheel],
+    inherited: Sequence[Finding],
+    options: FuseOptions,
+    file: BinaryIO,
+    target: Path,
+) -> Fused:
+    """Write and check the wheel; what the check finds is an error only where neither input had it."""
+    members = tuple(m for m in plan.members if isinstance(m, Fuse))
+    with tempfile.TemporaryDirectory(prefix="fatwheel-") as folder:
+        files = options.engine.make(members, wheels, Path(folder), options.inflater)
+        written = write_wheel(
+            plan,
+            wheels,
+            file,
+            date_time=options.date_time or newest_date(wheels),
+            inflater=options.inflater,
+            files=files,
+        )
+    file.flush()
+    findings = check(_reread(plan, written, Path(file.name), options))
+    worse = worse_than(findings, inherited)
+    if worse:
+        shown = "; ".join(f"{f.code} {f.member or ''}: {f.message}" for f in worse[:3])
+        raise RefusedError(
+            f"{target.name} would have {len(worse)} errors that neither input has, so it was not written: {shown}"
+        )
+    file.seek(0)
+    return Fused(
+        path=target,
+        size=Path(file.name).stat().st_size,
+        sha256=_sha256(file),
+        plan=plan,
+        findings=findings,
+        inflater=options.inflater.name,
+    )
+
+
+def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Finding, ...]:
+    """Read the wheel at `path` whole and return everything to be said about it, errors first.
+
+    A wheel that cannot be read is a finding, too. Raises `OSError` where the file cannot be opened.
+    """
+    try:
+        wheel = open_wheel(path)
+        try:
+            with ThreadPoolExecutor(2) as executor:
+                read = read_wheel(wheel, inflater=inflater or best_inflater(), executor=executor)
+        finally:
+            wheel.close()
+        return check(read)
+    except WheelError as error:
+        return (unreadable(error),)

@@ -1,0 +1,233 @@
+"""Writing a planned wheel: no policy is left here, only bytes in the planned order.
+
+Members are copied and joined as compressed ranges, in bounded chunks. Where the machine has no inflater that
+finds the blocks of a deflate stream, fused members are deflated anew: the same content in other bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from fatwheel.actions import Fuse, Keep, Merge, Planned, WriteAnew, WriteRecord
+from fatwheel.arch import Arch
+from fatwheel.crc import combine, crc_of_zeros
+from fatwheel.fat import Slice, Universal
+from fatwheel.inflaters import Inflater
+from fatwheel.plan import FusePlan
+from fatwheel.ranges import RangeFile
+from fatwheel.record import RecordHash, RecordRow, format_record
+from fatwheel.scan import content_chunks, scan_file
+from fatwheel.splice import Cut, Deflated, Literal, Part, Stored, copied, join
+from fatwheel.wheels import Content, OpenWheel
+from fatwheel.zipdir import DateTime, Entry, Method
+from fatwheel.zipwriter import ZipWriter
+
+__all__ = ["Written", "write_wheel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What is known of a member that was written: SHA-256 (32 bytes), size (bytes) and what it holds."""
+
+    sha256: bytes
+    size: int
+    content: Content
+
+
+def write_wheel(
+    plan: FusePlan,
+    wheels: Mapping[Arch, OpenWheel],
+    out: BinaryIO,
+    *,
+    date_time: DateTime,
+    inflater: Inflater,
+    files: Mapping[str, Path],
+) -> dict[str, Written]:
+    """Write the wheel that `plan` describes to `out`, and return the facts of each member by name.
+
+    `files` are universal files that an engine made, by member name. Raises `ValueError` for a plan with
+    conflicts, `OSError` where writing fails.
+    """
+    if plan.conflicts:
+        raise ValueError("a plan with conflicts cannot be carried out")
+    archive = ZipWriter(out, date_time)
+    writer = _Writer(wheels=wheels, files=files, inflater=inflater, archive=archive)
+    written: dict[str, Written] = {}
+    for planned in plan.written:
+        if isinstance(planned, WriteRecord):
+            record = _record(planned.name, written)
+            written[planned.name] = writer.new(planned.name, planned.mode, record)
+        else:
+            written[planned.name] = writer.write(planned)
+    archive.finish()
+    return written
+
+
+def _record(name: str, written: Mapping[str, Written]) -> bytes:
+    """Return RECORD for everything that was written before it (PEP 376)."""
+    rows = [
+        RecordRow(path, RecordHash("sha256", facts.sha256), facts.size)
+        for path, facts in written.items()
+    ]
+    return format_record([*rows, RecordRow(name)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Writer:
+    """Where members come from and where they go."""
+
+    wheels: Mapping[Arch, OpenWheel]
+    files: Mapping[str, Path]
+    inflater: Inflater
+    archive: ZipWriter
+
+    def write(self, planned: Planned) -> Written:
+        """Write one member and return its facts."""
+        if isinstance(planned, Keep):
+            return self._keep(planned)
+        if isinstance(planned, Merge | WriteAnew):
+            return self.new(planned.name, planned.mode, planned.content)
+        if not isinstance(planned, Fuse):
+            raise ValueError(f"not to be written: {planned}")
+        if planned.name in self.files:
+            return self._file(planned.name, planned.mode, self.files[planned.name])
+        return self._fuse(planned)
+
+    def new(self, name: str, mode: int, content: bytes) -> Written:
+        """Write new text; stored, so that every machine writes the same bytes."""
+        data = join([Literal(content)])
+        self.archive.add(name, mode=mode, data=data, crc=zlib.crc32(content))
+        return Written(sha256=hashlib.sha256(content).digest(), size=len(content), content=None)
+
+    def _keep(self, planned: Keep) -> Written:
+        entry = planned.member.entry
+        data = copied(
+            self.wheels[planned.source].file,
+            offset=entry.data_offset,
+            method=entry.method,
+            compressed_size=entry.compressed_size,
+            size=entry.size,
+        )
+        self.archive.add(planned.name, mode=planned.mode, data=data, crc=entry.crc)
+        member = planned.member
+        return Written(sha256=member.sha256, size=entry.size, content=member.content)
+
+    def _file(self, name: str, mode: int, path: Path) -> Written:
+        """Write a file that an engine made; it is read for its facts first, as any member is."""
+        with RangeFile(path) as file:
+            sha256, content = scan_file(file, name)
+            chunks = file.chunks(0, file.size)
+            self.archive.add_recompressed(name, mode=mode, size=file.size, chunks=chunks)
+            return Written(sha256=sha256, size=file.size, content=content)
+
+    def _fuse(self, planned: Fuse) -> Written:
+        sha256, crc = planned.sha256, self._joined_crc(planned)
+        if sha256 is None or crc is None:
+            digest, crc = hashlib.sha256(), 0
+            for chunk in self._content(planned):
+                digest.update(chunk)
+                crc = zlib.crc32(chunk, crc)
+            sha256 = digest.digest()
+        size = planned.layout.size
+        deflated = any(
+            planned.member(piece.source).entry.method is Method.DEFLATED for piece in planned.slices
+        )
+        if deflated and not self.inflater.finds_blocks:
+            chunks = self._content(planned)
+            self.archive.add_recompressed(planned.name, mode=planned.mode, size=size, chunks=chunks)
+        else:
+            data = join(self._parts(planned))
+            self.archive.add(planned.name, mode=planned.mode, data=data, crc=crc)
+        return Written(sha256=sha256, size=size, content=_universal(planned))
+
+    def _parts(self, planned: Fuse) -> list[Part]:
+        """Return the header, and each slice behind the zeros that align it."""
+        parts: list[Part] = []
+        for fill, index in _fills(planned):
+            piece = planned.slices[index]
+            wheel = self.wheels[piece.source]
+            entry = planned.member(piece.source).entry
+            parts += [Literal(fill), self._part(planned, index, wheel, entry)]
+        return parts
+
+    def _part(self, planned: Fuse, index: int, wheel: OpenWheel, entry: Entry) -> Part:
+        piece = planned.slices[index]
+        blocks = planned.member(piece.source).blocks
+        size = piece.content.size
+        if entry.method is Method.STORED:
+            return Stored(file=wheel.file, offset=entry.data_offset + piece.offset, size=size)
+        if piece.whole and blocks is not None:
+            return Deflated(
+                file=wheel.file,
+                offset=entry.data_offset,
+                compressed_size=entry.compressed_size,
+                size=size,
+                blocks=blocks,
+            )
+        return Cut(
+            file=wheel.file,
+            member=entry.name,
+            offset=entry.data_offset,
+            compressed_size=entry.compressed_size,
+            content_size=entry.size,
+            start=piece.offset,
+            size=size,
+            inflater=self.inflater,
+        )
+
+    def _joined_crc(self, planned: Fuse) -> int | None:
+        """Return the fused file's CRC-32 from those of its parts; None where a part is cut out of a member."""
+        crc = 0
+        for fill, index in _fills(planned):
+            piece = planned.slices[index]
+            if not piece.whole:
+                return None
+            zeros = len(fill) - len(fill.rstrip(b"\0"))
+            head = fill[: len(fill) - zeros]
+            crc = combine(zlib.crc32(head, crc), crc_of_zeros(zeros), zeros)
+            entry = planned.member(piece.source).entry
+            crc = combine(crc, entry.crc, entry.size)
+        return crc
+
+    def _content(self, planned: Fuse) -> Iterator[bytes | memoryview]:
+        """Yield the fused file's content."""
+        for fill, index in _fills(planned):
+            yield fill
+            piece = planned.slices[index]
+            skip, left = piece.offset, piece.content.size
+            entry = planned.member(piece.source).entry
+            for chunk in content_chunks(self.wheels[piece.source], entry, self.inflater):
+                found = chunk[skip : skip + left]
+                skip = max(0, skip - len(chunk))
+                left -= len(found)
+                yield found
+
+
+def _fills(planned: Fuse) -> Iterator[tuple[bytes, int]]:
+    """Yield for each slice what stands before it, header or zeros, and its index."""
+    layout = planned.layout
+    ends = [0, *(place.offset + place.source.size for place in layout.placed)]
+    for index, (place, end) in enumerate(zip(layout.placed, ends, strict=False)):
+        head = b"" if index else layout.header
+        yield head + bytes(place.offset - end - len(head)), index
+
+
+def _universal(planned: Fuse) -> Universal:
+    """Return what a reader finds in the fused file."""
+    slices = [
+        Slice(
+            cputype=piece.content.cputype,
+            cpusubtype=piece.content.cpusubtype,
+            offset=place.offset,
+            size=piece.content.size,
+            align=place.source.align,
+            content=piece.content,
+        )
+        for place, piece in zip(planned.layout.placed, planned.slices, strict=True)
+    ]
+    return Universal(fat64=planned.layout.fat64, slices=tuple(slices), payload=None)
