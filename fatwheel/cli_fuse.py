@@ -1,0 +1,270 @@
+"""`fatwheel fuse`: options in, reports out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fatwheel import __version__
+from fatwheel.check import Severity
+from fatwheel.errors import FatwheelError, UsageError
+from fatwheel.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
+from fatwheel.pairing import Unpaired, find_wheels, pair_up
+from fatwheel.plan import FusePlan
+from fatwheel.report import (
+    conflict_lines,
+    finding_json,
+    finding_line,
+    plan_json,
+    plan_lines,
+    size_text,
+)
+from fatwheel.request import Request, fuse_options, read_settings
+from fatwheel.rules import Rule
+from fatwheel.tags import TagStyle
+from fatwheel.terminal import EXIT_CODES, describe_error, exit_code, print_json, progress_bar, say
+
+__all__ = ["fuse_command"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one pair.
+
+    `plan` is None where reading or planning failed, `fused` where nothing was written.
+    """
+
+    paths: tuple[Path, Path]
+    plan: FusePlan | None
+    fused: Fused | None
+    error: FatwheelError | OSError | None
+    seconds: float
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the pair was fused, or planned without a conflict."""
+        return self.error is None and self.plan is not None and not self.plan.conflicts
+
+    @property
+    def status(self) -> str:
+        """One word for scripts."""
+        if self.plan is not None and self.plan.conflicts:
+            return "conflict"
+        if self.error is not None:
+            return "failed"
+        return "fused" if self.fused is not None else "planned"
+
+
+@click.command("fuse", epilog=EXIT_CODES)
+@click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write to, made where it is missing.  [default: the current one]",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan, member by member; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="GLOB=ACTION",
+    help="Settle members: keep-x86_64, keep-arm64, guard, dispatch, drop, allow. Repeatable.",
+)
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["error", "keep-x86_64", "keep-arm64"]),
+    help="What to do with all conflicts that no rule settles.  [default: error]",
+)
+@click.option(
+    "--tags",
+    type=click.Choice([style.value for style in TagStyle]),
+    help="One exact platform tag, or maturin's compressed set for old installers.  [default: exact]",
+)
+@click.option(
+    "--floor",
+    type=click.Choice(["tags", "binaries"]),
+    help="Oldest macOS: as the inputs' tags say, or raised to what every binary needs.  [default: tags]",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["native", "delocate"]),
+    default="native",
+    show_default=True,
+    help="fatwheel's own, or delocate with the lipo and codesign on PATH.",
+)
+@click.option("--build-tag", metavar="TAG", help="Build tag of the result (empty: none).")
+@click.option("--no-verify-record", is_flag=True, help="Accept inputs whose RECORD is wrong.")
+@click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
+@click.option("--no-rulebook", is_flag=True, help="Do not use the shipped rule book.")
+@click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only, and the paths written.")
+@click.option("-v", "--verbose", is_flag=True, help="List every member.")
+def fuse_command(**given: Any) -> None:
+    """Fuse thin wheels, one for x86_64 and one for arm64, into universal2 wheels.
+
+    WHEELS are two wheels in any order, or any number of wheels and folders: those pair up that agree in name,
+    version, build, Python and ABI tags. The path of each wheel written is printed.
+
+    \b
+    fatwheel fuse a.whl b.whl
+    fatwheel fuse intel/ arm/ -o dist/
+    fatwheel fuse a.whl b.whl --rule 'pkg/data.db=keep-arm64'
+    """
+    request = Request(**given)
+    options = fuse_options(request, read_settings(Path("pyproject.toml")))
+    pairs, unpaired = _pairs(request)
+    outcomes = []
+    for number, pair in enumerate(pairs, 1):
+        outcome = _fuse_one(pair, options, request, f"{number}/{len(pairs)}")
+        outcomes.append(outcome)
+        if not request.as_json:
+            _print_outcome(outcome, request)
+    unused = _unused_everywhere(outcomes)
+    if request.as_json:
+        print_json(_report(outcomes, unpaired, unused))
+    else:
+        _print_rest(outcomes, unpaired, unused, request)
+    code = _code(outcomes, unpaired)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _pairs(request: Request) -> tuple[Sequence[tuple[Path, Path]], Sequence[Unpaired]]:
+    """Return what to fuse: two wheels named one by one are a pair whatever their names say."""
+    wheels = find_wheels(request.wheels)
+    if len(request.wheels) == 2 and not any(path.is_dir() for path in request.wheels):
+        return [(request.wheels[0], request.wheels[1])], ()
+    if len(wheels) == 1:
+        raise UsageError(
+            f"{wheels[0]} is one wheel; fuse needs the other architecture's wheel, too"
+        )
+    pairing = pair_up(wheels, ignore_build=request.build_tag is not None)
+    return pairing.pairs, pairing.unpaired
+
+
+def _fuse_one(
+    pair: tuple[Path, Path], options: FuseOptions, request: Request, count: str
+) -> Outcome:
+    """Fuse or plan one pair; what goes wrong is part of the outcome."""
+    started = time.monotonic()
+    total = sum(path.stat().st_size for path in pair if path.is_file())
+    label = f"{count} {pair[0].name.partition('-')[0]}"
+    plan: FusePlan | None = None
+    fused: Fused | None = None
+    error: FatwheelError | OSError | None = None
+    try:
+        with progress_bar(label, total, show=not (request.quiet or request.as_json)) as progress:
+            if request.dry_run:
+                plan = plan_fuse(*pair, options, progress)
+            else:
+                fused = fuse_wheels(*pair, request.folder or Path(), options, progress)
+                plan = fused.plan
+    except ConflictsError as conflicts:
+        plan, error = conflicts.plan, conflicts
+    except (FatwheelError, OSError) as failure:
+        error = failure
+    seconds = time.monotonic() - started
+    return Outcome(paths=pair, plan=plan, fused=fused, error=error, seconds=seconds)
+
+
+def _print_outcome(outcome: Outcome, request: Request) -> None:
+    """Print one pair's report on standard error, and the path of what was written on standard output."""
+    plan = outcome.plan
+    if plan is None:
+        say(f"fatwheel: {describe_error(outcome.error)}" if outcome.error else "")
+        return
+    if request.dry_run or not request.quiet:
+        say(plan.name.filename)
+        for line in plan_lines(plan, every=request.dry_run or request.verbose):
+            say(line)
+    for line in conflict_lines(plan.conflicts):
+        say(line)
+    if plan.conflicts:
+        count = len(plan.conflicts)
+        say(f"fatwheel: {count} conflict{'s' if count > 1 else ''}; nothing was written")
+    if outcome.fused is None:
+        return
+    if not request.quiet:
+        for finding in outcome.fused.findings:
+            if finding.severity is not Severity.NOTE or request.verbose:
+                say(f"  {finding_line(finding)}")
+        size = size_text(outcome.fused.size)
+        say(f"  {size} in {outcome.seconds:.2f} s ({outcome.fused.inflater})")
+    click.echo(outcome.fused.path)
+
+
+def _print_rest(
+    outcomes: Sequence[Outcome],
+    unpaired: Sequence[Unpaired],
+    unused: Sequence[Rule],
+    request: Request,
+) -> None:
+    """Print what concerns no single pair: wheels that were left, rules that matched nothing, a summary."""
+    for rule in unused:
+        say(f"warning: {rule.origin} {rule.glob!r} matched nothing")
+    for left in unpaired:
+        if left.failed or not request.quiet:
+            say(f"{'not fused' if left.failed else 'skipped'}: {left.reason}")
+    if not request.quiet and (len(outcomes) > 1 or unpaired):
+        done = sum(outcome.succeeded for outcome in outcomes)
+        rest = sum(len(left.paths) for left in unpaired)
+        word = "planned" if request.dry_run else "fused"
+        say(f"{done} of {len(outcomes)} pairs {word}, {rest} other wheels")
+
+
+def _unused_everywhere(outcomes: Sequence[Outcome]) -> tuple[Rule, ...]:
+    """Return the user's rules that matched nothing in any pair."""
+    plans = [outcome.plan for outcome in outcomes if outcome.plan is not None]
+    if not plans:
+        return ()
+    return tuple(
+        rule for rule in plans[0].unused_rules if all(rule in p.unused_rules for p in plans)
+    )
+
+
+def _report(
+    outcomes: Sequence[Outcome], unpaired: Sequence[Unpaired], unused: Sequence[Rule]
+) -> dict[str, Any]:
+    return {
+        "fatwheel": __version__,
+        "pairs": [_outcome_json(outcome) for outcome in outcomes],
+        "unpaired": [
+            {
+                "paths": [str(path) for path in left.paths],
+                "reason": left.reason,
+                "failed": left.failed,
+            }
+            for left in unpaired
+        ],
+        "unused_rules": [{"rule": rule.glob, "origin": rule.origin} for rule in unused],
+    }
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    fused = outcome.fused
+    return {
+        "wheels": [str(path) for path in outcome.paths],
+        "status": outcome.status,
+        "error": None if outcome.error is None else describe_error(outcome.error),
+        "output": fused and {"path": str(fused.path), "size": fused.size, "sha256": fused.sha256},
+        "plan": None if outcome.plan is None else plan_json(outcome.plan),
+        "findings": [finding_json(finding) for finding in fused.findings] if fused else [],
+    }
+
+
+def _code(outcomes: Sequence[Outcome], unpaired: Sequence[Unpaired]) -> int:
+    """Return the exit code: the worst of all pairs; wheels that should have had a partner count as 1."""
+    codes = [exit_code(outcome.error) for outcome in outcomes if outcome.error is not None]
+    if any(left.failed for left in unpaired) or not outcomes:
+        codes.append(1)
+    if any(outcome.plan is not None and outcome.plan.conflicts for outcome in outcomes):
+        codes.append(1)
+    return max(codes, default=0)

@@ -1,0 +1,177 @@
+"""What a fusion did, or would do, as text for people and as JSON for scripts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fatwheel.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.check import Finding
+from fatwheel.plan import FusePlan
+from fatwheel.rules import escape_glob
+
+__all__ = [
+    "conflict_lines",
+    "finding_json",
+    "finding_line",
+    "member_line",
+    "plan_json",
+    "plan_lines",
+    "size_text",
+    "summary",
+]
+
+
+def size_text(size: int) -> str:
+    """Return a size in bytes as people read it."""
+    if size < 1000:
+        return f"{size} B"
+    value = size / 1000
+    for unit in ("kB", "MB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} GB"
+
+
+def action_word(planned: Planned) -> str:
+    """Return the word that names what becomes of a member."""
+    return {
+        "Keep": "keep",
+        "Fuse": "fuse",
+        "Merge": "merge",
+        "WriteAnew": "write",
+        "WriteRecord": "write",
+        "Drop": "drop",
+        "Conflict": "conflict",
+    }[type(planned).__name__]
+
+
+def summary(plan: FusePlan) -> str:
+    """Return one line that counts what becomes of the members."""
+    counts = Counter(action_word(planned) for planned in plan.members)
+    words = [("fuse", "fused"), ("keep", "kept"), ("merge", "merged"), ("drop", "dropped")]
+    parts = [f"{counts[word]} {text}" for word, text in words if counts[word]]
+    if counts["conflict"]:
+        parts.append(f"{counts['conflict']} in conflict")
+    return ", ".join(parts)
+
+
+def explanation(planned: Planned) -> str:
+    """Return the clause that explains a member's fate; empty for files that are equal in both wheels."""
+    if isinstance(planned, Fuse):
+        pieces = [
+            f"{size_text(piece.content.size)} from {piece.source.value}" for piece in planned.slices
+        ]
+        return " + ".join(pieces) + (f"; {planned.note}" if planned.note else "")
+    if isinstance(planned, Keep):
+        return planned.note and f"{planned.source.value}'s: {planned.note}"
+    if isinstance(planned, Merge):
+        return planned.how
+    if isinstance(planned, Drop):
+        return planned.why
+    return planned.problem if isinstance(planned, Conflict) else "written anew"
+
+
+def member_line(planned: Planned) -> str:
+    """Return one line of a printed plan."""
+    text = explanation(planned)
+    return f"{action_word(planned):<8}  {planned.name}" + (f"  ({text})" if text else "")
+
+
+def plan_lines(plan: FusePlan, *, every: bool) -> Iterator[str]:
+    """Yield the plan: what went in, notes, and the members, all of them or only the remarkable ones."""
+    yield f"  x86_64  {plan.inputs.x86_64}"
+    yield f"  arm64   {plan.inputs.arm64}"
+    for note in plan.notes:
+        yield f"  note: {note}"
+    for planned in plan.members:
+        remarkable = isinstance(planned, Keep | Fuse) and planned.note
+        if (
+            every
+            or remarkable
+            or (isinstance(planned, Merge) and planned.how != "written anew")
+            or isinstance(planned, Drop)
+        ):
+            yield f"  {member_line(planned)}"
+    yield f"  {summary(plan)}"
+
+
+def _is_remarkable(planned: Planned) -> bool:
+    """Return whether a member's fate is worth a line where not every member gets one."""
+    return isinstance(planned, Merge | Drop) or (
+        isinstance(planned, Keep | Fuse) and bool(planned.note)
+    )
+
+
+def conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
+    """Yield the report on conflicts: what, why it matters, and the very words that would settle each."""
+    for conflict in conflicts:
+        yield f"conflict: {conflict.name}: {conflict.problem}"
+        for line in conflict.diff:
+            yield f"    {line}"
+        yield f"  why it matters: {conflict.matters}"
+        first, *others = [action.value for action in conflict.remedies]
+        choice = f"   (or {', '.join(others)})" if others else ""
+        glob = escape_glob(conflict.name)
+        yield f"  to settle it:  --rule {_shell_quoted(f'{glob}={first}')}{choice}"
+        yield f'  or in pyproject.toml, under [tool.fatwheel.rules]:  {_toml_string(glob)} = "{first}"'
+        yield ""
+
+
+def finding_line(finding: Finding) -> str:
+    """Return one finding as a line."""
+    place = f"{finding.member}: " if finding.member is not None else ""
+    return f"{finding.severity.value} {finding.code}: {place}{finding.message}"
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return one finding for `--json`."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "member": finding.member,
+        "message": finding.message,
+    }
+
+
+def plan_json(plan: FusePlan) -> dict[str, Any]:
+    """Return the plan for `--json`, every member included."""
+    return {
+        "filename": plan.name.filename,
+        "inputs": {
+            "x86_64": {"filename": plan.inputs.x86_64, "sha256": plan.inputs.x86_64_sha256},
+            "arm64": {"filename": plan.inputs.arm64, "sha256": plan.inputs.arm64_sha256},
+        },
+        "tags": list(plan.name.expanded_tags),
+        "members": [
+            {"name": m.name, "action": action_word(m), "explanation": explanation(m)}
+            for m in plan.members
+        ],
+        "conflicts": [_conflict_json(conflict) for conflict in plan.conflicts],
+        "decisions": [
+            {"member": d.member, "action": d.action.value, "by": d.by, "reason": d.reason}
+            for d in plan.decisions
+        ],
+        "notes": list(plan.notes),
+    }
+
+
+def _conflict_json(conflict: Conflict) -> dict[str, Any]:
+    return {
+        "member": conflict.name,
+        "kind": conflict.kind,
+        "problem": conflict.problem,
+        "matters": conflict.matters,
+        "diff": list(conflict.diff),
+        "rules": [f"{escape_glob(conflict.name)}={action.value}" for action in conflict.remedies],
+    }
+
+
+def _shell_quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def _toml_string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

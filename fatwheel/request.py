@@ -1,0 +1,98 @@
+"""What a user asks `fatwheel fuse` for: the command line over pyproject.toml over the defaults."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from fatwheel import __version__
+from fatwheel.config import Config, parse_config
+from fatwheel.engine import DelocateEngine, NativeEngine
+from fatwheel.errors import UsageError
+from fatwheel.fuse import FuseOptions
+from fatwheel.plan import PlanOptions
+from fatwheel.rules import Action, RuleSet, make_rule, parse_rule, rule_book
+from fatwheel.tags import TagStyle
+from fatwheel.zipdir import DateTime
+
+__all__ = ["Request", "fuse_options", "read_settings", "source_date"]
+
+_FIRST_DATE = 315532800  # 1980-01-01, where the dates of a zip archive begin (APPNOTE 4.4.6)
+_LAST_DATE = 4354819198  # 2107-12-31 23:59:58, where they end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The options of `fatwheel fuse` as they were given; None where an option was not."""
+
+    wheels: tuple[Path, ...]
+    folder: Path | None
+    dry_run: bool
+    as_json: bool
+    rules: tuple[str, ...]
+    on_conflict: str | None
+    tags: str | None
+    floor: str | None
+    engine: str
+    build_tag: str | None
+    no_verify_record: bool
+    verify_output: bool
+    no_rulebook: bool
+    force: bool
+    quiet: bool
+    verbose: bool
+
+
+def read_settings(path: Path) -> Config:
+    """Return the settings in the pyproject.toml at `path`; the defaults where there is none."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        text = ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
+    return parse_config(text, str(path))
+
+
+def fuse_options(request: Request, config: Config) -> FuseOptions:
+    """Return the options for the API; the command line wins over `config`."""
+    book = () if request.no_rulebook else rule_book()
+    settings = (make_rule(glob, word, origin="pyproject.toml") for glob, word in config.rules)
+    rules = RuleSet(rules=(*book, *settings, *map(parse_rule, request.rules)))
+    on_conflict = request.on_conflict or config.on_conflict or "error"
+    floor = request.floor or config.floor or "tags"
+    return FuseOptions(
+        plan=PlanOptions(
+            rules=rules,
+            on_conflict=None if on_conflict == "error" else Action(on_conflict),
+            tag_style=TagStyle(request.tags or config.tags or "exact"),
+            raise_floor=floor == "binaries",
+            build_tag=request.build_tag,
+            generator=f"fatwheel {__version__}",
+        ),
+        verify_record=not request.no_verify_record,
+        verify_output=request.verify_output,
+        replace=request.force,
+        date_time=source_date(os.environ.get("SOURCE_DATE_EPOCH")),
+        engine=DelocateEngine() if request.engine == "delocate" else NativeEngine(),
+        threads=min(os.cpu_count() or 1, 4),
+    )
+
+
+def source_date(text: str | None) -> DateTime | None:
+    """Return the time stamp that SOURCE_DATE_EPOCH names, in UTC and within what a zip archive can hold.
+
+    None where the variable is not set; `UsageError` where it is no number.
+    """
+    if not text:
+        return None
+    try:
+        seconds = int(text)
+    except ValueError:
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {text!r}, which is no number of seconds since 1970"
+        ) from None
+    moment = time.gmtime(min(max(seconds, _FIRST_DATE), _LAST_DATE))
+    return (*moment[:5], moment[5] // 2 * 2)

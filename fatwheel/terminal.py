@@ -1,0 +1,68 @@
+"""What the commands share towards the terminal: JSON, errors as text and exit codes, a progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from fatwheel.errors import FatwheelError, ToolError, UsageError
+
+__all__ = ["EXIT_CODES", "describe_error", "exit_code", "print_json", "progress_bar", "say"]
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  cannot fuse: conflicts, refused or damaged wheels, or errors that a check found
+  2  wrong usage: an option, an argument or a setting in pyproject.toml
+  3  a tool that fatwheel needs is missing or failed
+"""
+
+
+def say(line: str = "") -> None:
+    """Print a line of a report; reports go to standard error, results to standard output."""
+    click.echo(line, err=True)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print a document on standard output."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def describe_error(error: FatwheelError | OSError) -> str:
+    """Return an error as one sentence."""
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        return f"{error.filename}: {reason}" if error.filename is not None else reason
+    return str(error)
+
+
+def exit_code(error: FatwheelError | OSError) -> int:
+    """Return the exit code that an error leads to (`EXIT_CODES`)."""
+    if isinstance(error, UsageError):
+        return 2
+    return 3 if isinstance(error, ToolError) else 1
+
+
+@contextlib.contextmanager
+def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[int], None] | None]:
+    """Yield what to call with the number of bytes done; None where no terminal would show it."""
+    if not show or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.advance(task, done)
