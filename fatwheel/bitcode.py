@@ -26,6 +26,7 @@ _MODULE_CODE_TRIPLE = 2
 _FETCH = 4096
 _LARGEST_SEARCH = 64 * 1024  # bytes of records to read, skipped blocks not counted
 
+_MACHO_SYSTEMS = ("-apple", "-darwin", "-macosx", "-ios", "-macho")
 _TRIPLE_NAMES = {
     "i486": "i386",
     "i586": "i386",
@@ -56,7 +57,7 @@ def parse_bitcode(source: str, size: int, *, base: int = 0, head: bytes = b"") -
     """Parse the bitcode file of `size` bytes at byte `base` of the source.
 
     `head` are bytes of its start that were read already. Raises `FormatError` where its module or
-    the module's target triple cannot be found, or the triple names no architecture of Mach-O.
+    the module's target triple cannot be found, or the triple is no target of Mach-O.
     """
     bits = _Bits(source, base, size, head)
     if (yield from bits.fixed(32)) == int.from_bytes(_WRAPPER_MAGIC, "little"):
@@ -66,10 +67,8 @@ def parse_bitcode(source: str, size: int, *, base: int = 0, head: bytes = b"") -
     triple = yield from _triple(bits)
     arch = triple.split("-")[0].replace("thumb", "arm", 1)
     cpu = cpu_named(_TRIPLE_NAMES.get(arch, arch))
-    if cpu is None:
-        raise FormatError(
-            source, base, f"bitcode for {triple!r}, which is no architecture of Mach-O"
-        )
+    if cpu is None or not any(word in triple for word in _MACHO_SYSTEMS):
+        raise FormatError(source, base, f"bitcode for {triple!r}, which is no target of Mach-O")
     return Bitcode(cputype=cpu.cputype, cpusubtype=cpu.cpusubtype, size=size)
 
 

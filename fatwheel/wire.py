@@ -1,9 +1,9 @@
 """macholib's structures, decoded fast.
 
 `macholib.mach_o` says how the structures of mach-o/loader.h and mach-o/fat.h look. Its own decoder
-makes an object of every field (about 10 µs a structure, and a wheel such as numpy has some ten
-thousand load commands and sections); a `Layout` decodes the same fields into one named tuple. This
-is the only module that touches macholib, which has no types of its own.
+makes an object of every field, 7 to 10 µs a structure; a `Layout` decodes the same fields into one
+named tuple in a twentieth of that, which matters for wheels with hundreds of images. This is the
+only module that touches macholib, which has no types of its own.
 """
 
 from __future__ import annotations

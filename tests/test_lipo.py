@@ -372,7 +372,7 @@ def test_random_calls_equal_llvm_lipo(here: Path) -> None:
         (here / f"{name}.o").write_bytes(obj(cpu, rng.randrange(9)))
         Path(f"{name}.a").write_bytes(build.archive(build.member("m.o", obj(cpu))))
         Path(f"{name}.o").chmod(rng.choice([0o644, 0o755]))
-    for _ in range(80):
+    for _ in range(40):
         chosen = rng.sample(list(names), rng.randrange(1, 6))
         inputs = [f"{name}.{rng.choice('ooa')}" for name in chosen]
         create = ["-create", *inputs, *rng.choice([[], ["-fat64"]])]
