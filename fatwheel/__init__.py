@@ -1,3 +1,74 @@
-"""Make macOS universal2 wheels: fuse two thin wheels into one, on any machine."""
+"""Make macOS universal2 wheels: fuse two thin wheels into one, on any machine.
+
+The API does what the command line does; every name here is typed and documented where it is defined:
+
+    from pathlib import Path
+    from fatwheel import FuseOptions, fuse_wheels
+
+    fused = fuse_wheels(Path("a.whl"), Path("b.whl"), Path("dist"), FuseOptions())
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from fatwheel.check import Finding, Severity
+    from fatwheel.errors import FatwheelError
+    from fatwheel.fuse import (
+        ConflictsError,
+        Fused,
+        FuseOptions,
+        check_wheel,
+        fuse_wheels,
+        plan_fuse,
+    )
+    from fatwheel.pairing import Pairing, find_wheels, pair_up
+    from fatwheel.plan import FusePlan, PlanOptions
+    from fatwheel.rules import Action, Rule, RuleSet, parse_rule, rule_book
+    from fatwheel.tags import TagStyle
+
+__all__ = [
+    "Action",
+    "ConflictsError",
+    "FatwheelError",
+    "Finding",
+    "FuseOptions",
+    "FusePlan",
+    "Fused",
+    "Pairing",
+    "PlanOptions",
+    "Rule",
+    "RuleSet",
+    "Severity",
+    "TagStyle",
+    "__version__",
+    "check_wheel",
+    "find_wheels",
+    "fuse_wheels",
+    "pair_up",
+    "parse_rule",
+    "plan_fuse",
+    "rule_book",
+]
+
+_MODULES = {
+    "check": ("Finding", "Severity"),
+    "errors": ("FatwheelError",),
+    "fuse": ("ConflictsError", "FuseOptions", "Fused", "check_wheel", "fuse_wheels", "plan_fuse"),
+    "pairing": ("Pairing", "find_wheels", "pair_up"),
+    "plan": ("FusePlan", "PlanOptions"),
+    "rules": ("Action", "Rule", "RuleSet", "parse_rule", "rule_book"),
+    "tags": ("TagStyle",),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is asked for, so that no command loads more than it uses (PEP 562)."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"fatwheel.{module}"), name)
+    raise AttributeError(f"module 'fatwheel' has no attribute {name!r}")

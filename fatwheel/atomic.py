@@ -33,6 +33,10 @@ def new_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
             part.replace(target)
         else:
             _rename_new(part, target)
+    except OSError as error:
+        if error.filename in (None, str(part)):  # a full disk names no file
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
 

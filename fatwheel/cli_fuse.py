@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from fatwheel import __version__
-from fatwheel.check import Severity
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
 from fatwheel.pairing import Unpaired, find_wheels, pair_up
@@ -19,7 +18,7 @@ from fatwheel.plan import FusePlan
 from fatwheel.report import (
     conflict_lines,
     finding_json,
-    finding_line,
+    finding_lines,
     plan_json,
     plan_lines,
     size_text,
@@ -193,9 +192,8 @@ def _print_outcome(outcome: Outcome, request: Request) -> None:
     if outcome.fused is None:
         return
     if not request.quiet:
-        for finding in outcome.fused.findings:
-            if finding.severity is not Severity.NOTE or request.verbose:
-                say(f"  {finding_line(finding)}")
+        for line in finding_lines(outcome.fused.findings, every=request.verbose):
+            say(f"  {line}")
         size = size_text(outcome.fused.size)
         say(f"  {size} in {outcome.seconds:.2f} s ({outcome.fused.inflater})")
     click.echo(outcome.fused.path)
@@ -254,7 +252,13 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
         "wheels": [str(path) for path in outcome.paths],
         "status": outcome.status,
         "error": None if outcome.error is None else describe_error(outcome.error),
-        "output": fused and {"path": str(fused.path), "size": fused.size, "sha256": fused.sha256},
+        "output": fused
+        and {
+            "path": str(fused.path),
+            "size": fused.size,
+            "sha256": fused.sha256,
+            "inflater": fused.inflater,
+        },
         "plan": None if outcome.plan is None else plan_json(outcome.plan),
         "findings": [finding_json(finding) for finding in fused.findings] if fused else [],
     }

@@ -51,7 +51,7 @@ class Decider:
             return dropped, None
         planned = self._settle(pair)
         rule = self.rules.find(pair.name, self.project)
-        if rule is not None and (rule.action is Action.DROP or not _is_plain_keep(planned)):
+        if rule is not None and (rule.action is Action.DROP or _is_open(planned)):
             ruled = self._by_rule(pair, rule, planned)
             if ruled is not planned and not isinstance(ruled, Conflict):
                 return ruled, Decision(
@@ -165,9 +165,13 @@ class Decider:
         return _merge(pair, result)
 
 
-def _is_plain_keep(planned: Planned) -> bool:
-    """Return whether both wheels agree, so that no rule has anything to settle."""
-    return isinstance(planned, Keep) and not planned.note
+def _is_open(planned: Planned) -> bool:
+    """Return whether a rule may settle this otherwise.
+
+    Where both wheels agree, or code for both architectures can be fused, there is nothing to settle: a rule
+    with a wide glob must not take away an architecture.
+    """
+    return not isinstance(planned, Fuse) and not (isinstance(planned, Keep) and not planned.note)
 
 
 def _both(pair: MemberPair) -> tuple[Member, Member]:

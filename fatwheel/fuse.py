@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +65,7 @@ class FuseOptions:
     stamp of all members; None takes the newest of both wheels. `threads` share the reading.
     """
 
-    plan: PlanOptions
+    plan: PlanOptions = field(default_factory=PlanOptions)
     verify_record: bool = True
     verify_output: bool = False
     replace: bool = False
@@ -121,7 +122,17 @@ def fuse_wheels(
                 )
         inherited = [finding for wheel in reading.wheels.values() for finding in _findings(wheel)]
         with new_file(target, replace=options.replace) as file:
-            return _write(plan, wheels, inherited, options, file, target)
+            written = _write(plan, wheels, options, file)
+            findings = check(_reread(plan, written, Path(file.name), options))
+            _refuse_worse(findings, inherited, target)
+            return Fused(
+                path=target,
+                size=file.seek(0, os.SEEK_END),
+                sha256=_sha256(file),
+                plan=plan,
+                findings=findings,
+                inflater=options.inflater.name,
+            )
 
 
 @contextlib.contextmanager
@@ -200,6 +211,7 @@ def _reread(
 
 def _sha256(file: BinaryIO) -> str:
     digest = hashlib.sha256()
+    file.seek(0)
     while chunk := file.read(CHUNK):
         digest.update(chunk)
     return digest.hexdigest()
@@ -212,14 +224,9 @@ def newest_date(wheels: Mapping[Arch, OpenWheel]) -> DateTime:
 
 
 def _write(
-    plan: FusePlan,
-    wheels: Mapping[Arch, OpenWheel],
-    inherited: Sequence[Finding],
-    options: FuseOptions,
-    file: BinaryIO,
-    target: Path,
-) -> Fused:
-    """Write and check the wheel; what the check finds is an error only where neither input had it."""
+    plan: FusePlan, wheels: Mapping[Arch, OpenWheel], options: FuseOptions, file: BinaryIO
+) -> Mapping[str, Written]:
+    """Write the wheel, with the files that the engine makes."""
     members = tuple(m for m in plan.members if isinstance(m, Fuse))
     with tempfile.TemporaryDirectory(prefix="fatwheel-") as folder:
         files = options.engine.make(members, wheels, Path(folder), options.inflater)
@@ -232,22 +239,17 @@ def _write(
             files=files,
         )
     file.flush()
-    findings = check(_reread(plan, written, Path(file.name), options))
+    return written
+
+
+def _refuse_worse(findings: Sequence[Finding], inherited: Sequence[Finding], target: Path) -> None:
+    """Refuse a result with an error that neither input had."""
     worse = worse_than(findings, inherited)
     if worse:
         shown = "; ".join(f"{f.code} {f.member or ''}: {f.message}" for f in worse[:3])
         raise RefusedError(
             f"{target.name} would have {len(worse)} errors that neither input has, so it was not written: {shown}"
         )
-    file.seek(0)
-    return Fused(
-        path=target,
-        size=Path(file.name).stat().st_size,
-        sha256=_sha256(file),
-        plan=plan,
-        findings=findings,
-        inflater=options.inflater.name,
-    )
 
 
 def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Finding, ...]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from fatwheel import __version__
 from fatwheel.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
 from fatwheel.arch import Arch
 from fatwheel.decide import Decider
 from fatwheel.distinfo import format_wheel_metadata
-from fatwheel.errors import RefusedError
+from fatwheel.errors import RefusedError, WheelError
 from fatwheel.loads import LoadGraph
 from fatwheel.macho import Image
 from fatwheel.pair import MemberPair, Pair
-from fatwheel.rules import Action, Rule, RuleSet
+from fatwheel.rules import Action, Rule, RuleSet, rule_book
 from fatwheel.tags import (
     Floor,
     TagStyle,
@@ -28,6 +29,7 @@ from fatwheel.tags import (
     with_platforms,
 )
 from fatwheel.wheels import images
+from fatwheel.zipnames import check_collisions
 
 __all__ = ["FusePlan", "Inputs", "PlanOptions", "plan_pair"]
 
@@ -39,17 +41,18 @@ REPORT_NAME = "fatwheel.json"
 class PlanOptions:
     """What the user asked for.
 
-    `rules` in rising order of precedence. `on_conflict` settles all conflicts that are left; None reports them.
+    `rules` in rising order of precedence; the shipped rule book unless said otherwise. `on_conflict` settles
+    all conflicts that are left; None reports them.
     `raise_floor` raises the tags to the oldest macOS that every binary runs on. `build_tag` replaces both
     wheels' (empty: none); None keeps the one they share. `generator` is what WHEEL names.
     """
 
-    rules: RuleSet
+    rules: RuleSet = field(default_factory=lambda: RuleSet(rules=rule_book()))
     on_conflict: Action | None = None
     tag_style: TagStyle = TagStyle.EXACT
     raise_floor: bool = False
     build_tag: str | None = None
-    generator: str = "fatwheel"
+    generator: str = f"fatwheel {__version__}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +128,17 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         unused_rules=_unused(options.rules, pair.members, project),
         notes=pair.notes,
     )
+
+
+def _refuse_collisions(members: Sequence[Planned], inputs: Inputs) -> None:
+    """Refuse two members, one from each wheel, that macOS would take for one file."""
+    try:
+        check_collisions((m.name for m in members if not isinstance(m, Drop)), "the fused wheel")
+    except WheelError as error:
+        raise RefusedError(
+            f"{inputs.x86_64} and {inputs.arm64} do not fit into one folder: {error.member} {error.problem}; "
+            f"leave it out with --rule '{error.member}=drop'"
+        ) from error
 
 
 def format_report(inputs: Inputs, decisions: Sequence[Decision], generator: str) -> bytes:

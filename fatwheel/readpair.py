@@ -185,9 +185,10 @@ def _refuse_without_code(wheel: OpenWheel, read: Wheel, arch: Arch) -> None:
 
 
 def _side(candidate: Candidate, wheel: Wheel, sha256: str) -> Side:
-    name = f"{wheel.dist_info}/WHEEL"
-    if name not in wheel.members:
-        raise WheelError(candidate.path.name, name, "is missing; get the wheel anew")
+    for base in ("METADATA", "WHEEL"):
+        name = f"{wheel.dist_info}/{base}"
+        if name not in wheel.members:
+            raise WheelError(candidate.path.name, name, "is missing; get the wheel anew")
     text = wheel.text("WHEEL").decode("utf-8", "replace")
     return Side(
         arch=candidate.arch,

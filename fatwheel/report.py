@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fatwheel.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
-from fatwheel.check import Finding
+from fatwheel.check import Finding, Severity
 from fatwheel.plan import FusePlan
 from fatwheel.rules import escape_glob
 
@@ -15,12 +15,16 @@ __all__ = [
     "conflict_lines",
     "finding_json",
     "finding_line",
+    "finding_lines",
     "member_line",
     "plan_json",
     "plan_lines",
     "size_text",
     "summary",
 ]
+
+
+_FINDINGS_SHOWN = 3
 
 
 def size_text(size: int) -> str:
@@ -124,6 +128,21 @@ def finding_line(finding: Finding) -> str:
     """Return one finding as a line."""
     place = f"{finding.member}: " if finding.member is not None else ""
     return f"{finding.severity.value} {finding.code}: {place}{finding.message}"
+
+
+def finding_lines(findings: Sequence[Finding], *, every: bool) -> Iterator[str]:
+    """Yield findings as lines; without `every` no notes, and of each code the first three and a count."""
+    shown: Counter[str] = Counter()
+    for finding in findings:
+        if every:
+            yield finding_line(finding)
+        elif finding.severity is not Severity.NOTE:
+            shown[finding.code] += 1
+            if shown[finding.code] <= _FINDINGS_SHOWN:
+                yield finding_line(finding)
+    for code, count in shown.items():
+        if count > _FINDINGS_SHOWN:
+            yield f"... and {count - _FINDINGS_SHOWN} more {code} (-v lists them)"
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

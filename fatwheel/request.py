@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fatwheel import __version__
 from fatwheel.config import Config, parse_config
 from fatwheel.engine import DelocateEngine, NativeEngine
 from fatwheel.errors import UsageError
@@ -57,7 +56,14 @@ def read_settings(path: Path) -> Config:
 
 
 def fuse_options(request: Request, config: Config) -> FuseOptions:
-    """Return the options for the API; the command line wins over `config`."""
+    """Return the options for the API; the command line wins over `config`.
+
+    Raises `UsageError` for rules that are none and for an output folder that looks like a wheel.
+    """
+    if request.folder is not None and request.folder.suffix == ".whl":
+        raise UsageError(
+            f"-o {request.folder}: -o takes a folder; the wheel's own name follows from its tags"
+        )
     book = () if request.no_rulebook else rule_book()
     settings = (make_rule(glob, word, origin="pyproject.toml") for glob, word in config.rules)
     rules = RuleSet(rules=(*book, *settings, *map(parse_rule, request.rules)))
@@ -70,7 +76,6 @@ def fuse_options(request: Request, config: Config) -> FuseOptions:
             tag_style=TagStyle(request.tags or config.tags or "exact"),
             raise_floor=floor == "binaries",
             build_tag=request.build_tag,
-            generator=f"fatwheel {__version__}",
         ),
         verify_record=not request.no_verify_record,
         verify_output=request.verify_output,
