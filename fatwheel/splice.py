@@ -1,0 +1,323 @@
+"""Members made by joining: deflate streams are linked to each other as they are, nothing is
+deflated anew.
+
+Deflate streams can be joined: all last blocks but the very last lose their BFINAL bit, and where a
+stream does not end with a byte, an empty stored block fills the gap, as stored data starts at a
+byte (RFC 1951, 3.2.3 and 3.2.4). What is new between them is encoded here, so that every machine
+writes the same bytes: zlib's versions differ even for a header and zeros.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fatwheel.deflate import inflate
+from fatwheel.fixedcodes import encode_fixed
+from fatwheel.inflaters import Blocks, Inflater
+from fatwheel.ranges import RangeFile
+from fatwheel.zipformat import Method
+
+__all__ = ["Cut", "Deflated", "Joined", "Literal", "Part", "Stored", "copied", "join"]
+
+_MAX_STORED = 65535
+"""The most bytes in one stored block (RFC 1951, 3.2.4)."""
+_STORED = 0
+"""BTYPE of a stored block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deflated:
+    """The content of `compressed_size` bytes of a deflate stream, from byte `offset` of the file
+    on.
+
+    `size` is the content's in bytes, `blocks` what inflating the stream has told.
+    """
+
+    file: RangeFile
+    offset: int
+    compressed_size: int
+    size: int
+    blocks: Blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """`size` bytes of the file as they are, from byte `offset` on."""
+
+    file: RangeFile
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """New bytes, such as a universal header or the padding between two slices."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """`size` bytes from byte `start` on of the *content* of the deflated member `member`.
+
+    The member's stream is `compressed_size` bytes from byte `offset` of the file on, its content
+    `content_size` bytes.
+    """
+
+    file: RangeFile
+    member: str
+    offset: int
+    compressed_size: int
+    content_size: int
+    start: int
+    size: int
+    inflater: Inflater
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Inflate the member as far as needed and yield the cut's bytes in bounded pieces."""
+        content = inflate(
+            self.inflater,
+            self.file.chunks(self.offset, self.compressed_size),
+            compressed_size=self.compressed_size,
+            size=self.content_size,
+            wheel=self.file.name,
+            member=self.member,
+        )
+        skip, left = self.start, self.size
+        for piece in content:
+            found = piece[skip : skip + left]
+            skip = max(0, skip - len(piece))
+            left -= len(found)
+            if found:
+                yield found
+            if not left:
+                break
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Bytes of a file, one bit of them cleared where `clear` says so (a bit's place in the range)."""
+
+    file: RangeFile
+    offset: int
+    size: int
+    clear: int | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read the bytes."""
+        chunks = self.file.chunks(self.offset, self.size)
+        if self.clear is None:
+            yield from chunks
+            return
+        at, bit = self.clear >> 3, 1 << (self.clear & 7)
+        for chunk in chunks:
+            if 0 <= at < len(chunk):
+                patched = bytearray(chunk)
+                if not patched[at] & bit:
+                    raise AssertionError(f"bit {self.clear} is not that of a last block")
+                patched[at] ^= bit
+                yield bytes(patched)
+            else:
+                yield chunk
+            at -= len(chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredBlocks:
+    """`size` (not 0) bytes in stored blocks, without the first block's header of 3 bits and padding."""
+
+    content: Callable[[], Iterable[bytes | memoryview]]
+    size: int
+    final: bool
+
+    def encoded_size(self) -> int:
+        """Return the bytes that `chunks` yields."""
+        count = -(-self.size // _MAX_STORED)
+        return self.size + 5 * count - 1
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield block after block."""
+        left = self.size
+        for block in _regroup(self.content(), _MAX_STORED):
+            start = b"" if left == self.size else bytes([self.final and left == len(block)])
+            size = len(block).to_bytes(2, "little")
+            complement = (len(block) ^ 0xFFFF).to_bytes(2, "little")
+            yield b"".join((start, size, complement, block))
+            left -= len(block)
+        if left:
+            raise AssertionError(f"{self.size} bytes were promised, {left} of them are missing")
+
+
+_Piece = bytes | _Range | _StoredBlocks
+Part = Deflated | Stored | Literal | Cut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A member's data, ready to be written: `compressed_size` bytes that hold `size` bytes of content."""
+
+    method: Method
+    compressed_size: int
+    size: int
+    pieces: tuple[_Piece, ...]
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the compressed bytes in pieces of at most 256 KiB; may be called again."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from piece.chunks()
+
+
+def copied(
+    file: RangeFile, *, offset: int, method: Method, compressed_size: int, size: int
+) -> Joined:
+    """Return a member's data as it stands in another wheel, byte for byte."""
+    piece = _Range(file, offset, compressed_size)
+    return Joined(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
+
+
+def join(parts: Sequence[Part]) -> Joined:
+    """Join the contents of the parts, in this order.
+
+    The result is stored where all parts are stored or new, and deflated otherwise. One deflated
+    part alone is copied byte for byte. One byte is read from the file for each deflated part;
+    everything else is read when `Joined.chunks` is iterated.
+    """
+    filled = [part for part in parts if part.size] or list(parts[:1])
+    size = sum(part.size for part in filled)
+    if len(filled) == 1 and isinstance(only := filled[0], Deflated):
+        return copied(
+            only.file,
+            offset=only.offset,
+            method=Method.DEFLATED,
+            compressed_size=only.compressed_size,
+            size=size,
+        )
+    if not size or all(isinstance(part, Stored | Literal) for part in filled):
+        pieces = tuple(_as_it_is(part) for part in filled if part.size)
+        return Joined(method=Method.STORED, compressed_size=size, size=size, pieces=pieces)
+    stream = _Stream()
+    for part in filled[:-1]:
+        stream.add(part, final=False)
+    stream.add(filled[-1], final=True)
+    pieces, compressed_size = stream.finish()
+    return Joined(method=Method.DEFLATED, compressed_size=compressed_size, size=size, pieces=pieces)
+
+
+def _as_it_is(part: Part) -> _Piece:
+    if isinstance(part, Literal):
+        return part.data
+    assert isinstance(part, Stored)
+    return _Range(part.file, part.offset, part.size)
+
+
+def _regroup(chunks: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
+    """Cut a stream of bytes into groups of `size`, of which the last may be shorter."""
+    group = bytearray()
+    for chunk in chunks:
+        at = 0
+        while at < len(chunk):
+            taken = chunk[at : at + size - len(group)]
+            group += taken
+            at += len(taken)
+            if len(group) == size:
+                yield bytes(group)
+                group.clear()
+    if group:
+        yield bytes(group)
+
+
+class _Stream:
+    """A deflate stream while parts are added: pieces so far, then whole bytes, then up to 7 bits."""
+
+    def __init__(self) -> None:
+        self._pieces: list[_Piece] = []
+        self._size = 0
+        self._bytes = bytearray()
+        self._bits = 0
+        self._bit_count = 0
+
+    def add(self, part: Part, *, final: bool) -> None:
+        """Add a part that is not empty; the last one is `final`."""
+        if isinstance(part, Deflated):
+            self._add_deflated(part, final)
+        elif isinstance(part, Stored):
+            content = functools.partial(part.file.chunks, part.offset, part.size)
+            self._add_stored(content, part.size, final)
+        elif isinstance(part, Cut):
+            self._add_stored(part.chunks, part.size, final)
+        else:
+            self._add_literal(part.data, final)
+
+    def finish(self) -> tuple[tuple[_Piece, ...], int]:
+        """Return all pieces and their size in bytes."""
+        self._align()
+        self._add_piece(b"", 0)
+        return tuple(self._pieces), self._size
+
+    def _add_deflated(self, part: Deflated, final: bool) -> None:
+        if self._bit_count:
+            self._put(_STORED << 1, 3)
+            self._align()
+            self._bytes += b"\x00\x00\xff\xff"
+        if final:
+            piece = _Range(part.file, part.offset, part.compressed_size)
+            self._add_piece(piece, part.compressed_size)
+            return
+        whole, rest = divmod(part.blocks.end_bit, 8)
+        last = part.blocks.last_block_bit
+        clear = last if last < whole * 8 else None
+        self._add_piece(_Range(part.file, part.offset, whole, clear), whole)
+        if rest:
+            (byte,) = part.file.read(part.offset + whole, 1)
+            if clear is None:
+                byte &= ~(1 << (last & 7))
+            self._put(byte & (1 << rest) - 1, rest)
+
+    def _add_stored(
+        self, content: Callable[[], Iterable[bytes | memoryview]], size: int, final: bool
+    ) -> None:
+        self._put(_STORED << 1 | int(final and size <= _MAX_STORED), 3)
+        self._align()
+        blocks = _StoredBlocks(content, size, final)
+        self._add_piece(blocks, blocks.encoded_size())
+
+    def _add_literal(self, data: bytes, final: bool) -> None:
+        codes = list(encode_fixed(data))
+        stored_size = len(data) + 5 * -(-len(data) // _MAX_STORED)
+        if sum(count for _, count in codes) >= stored_size * 8:
+            self._add_stored(lambda: (data,), len(data), final)
+            return
+        self._put(final, 1)
+        for value, count in codes:
+            self._put(value, count)
+
+    def _put(self, value: int, count: int) -> None:
+        self._bits |= value << self._bit_count
+        self._bit_count += count
+        while self._bit_count >= 8:
+            self._bytes.append(self._bits & 0xFF)
+            self._bits >>= 8
+            self._bit_count -= 8
+
+    def _align(self) -> None:
+        if self._bit_count:
+            self._put(0, 8 - self._bit_count)
+
+    def _add_piece(self, piece: _Piece, size: int) -> None:
+        if self._bytes:
+            self._pieces.append(bytes(self._bytes))
+            self._size += len(self._bytes)
+            self._bytes.clear()
+        if size:
+            self._pieces.append(piece)
+            self._size += size

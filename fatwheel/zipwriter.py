@@ -1,0 +1,229 @@
+"""A wheel's zip archive, written member by member, the same bytes for the same members.
+
+Sections are those of PKWARE's APPNOTE.TXT, version 6.3.10.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from fatwheel.splice import Joined
+from fatwheel.zipformat import (
+    CENTRAL,
+    CENTRAL_SIGNATURE,
+    END,
+    END64,
+    END64_SIGNATURE,
+    END_SIGNATURE,
+    LOCAL,
+    LOCAL_SIGNATURE,
+    LOCATOR,
+    LOCATOR_SIGNATURE,
+    MAX16,
+    MAX32,
+    Flag,
+    Method,
+)
+
+__all__ = ["ZipWriter"]
+
+_UNIX = 3
+_REGULAR_FILE = 0o100000
+_PLAIN_VERSION, _ZIP64_VERSION = 20, 45  # deflate, Zip64 (4.4.3.2)
+_LEVEL = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """What the central directory will repeat of a member."""
+
+    name: bytes
+    flags: int
+    mode: int
+    method: Method
+    crc: int
+    compressed_size: int
+    size: int
+    offset: int
+
+
+class ZipWriter:
+    """Writes members to `out`, a seekable file that is open for writing and at its start.
+
+    All members get one time stamp, `date_time` (year 1980 to 2107, month, day, hour, minute, second;
+    odd seconds are rounded down). Nothing depends on the machine: the archive says it was made on
+    UNIX, has neither comments nor data descriptors, and Zip64 fields only where a number needs them.
+    """
+
+    def __init__(self, out: BinaryIO, date_time: tuple[int, int, int, int, int, int]) -> None:
+        """Raises `ValueError` for a time that MS-DOS cannot express."""
+        year, month, day, hour, minute, second = date_time
+        if not 1980 <= year <= 2107:
+            raise ValueError(f"year out of range for a zip archive: {year}")
+        self._out = out
+        self._date = year - 1980 << 9 | month << 5 | day
+        self._time = hour << 11 | minute << 5 | second // 2
+        self._members: list[_Written] = []
+        self._at = 0
+
+    def add(self, name: str, *, mode: int, crc: int, data: Joined) -> None:
+        """Write a member whose data lies ready: `crc` is its content's, `mode` its permission bits.
+
+        Raises `AssertionError` where the data turns out longer or shorter than it said.
+        """
+        member = _Written(
+            name=name.encode(),
+            flags=_flags(name),
+            mode=mode,
+            method=data.method,
+            crc=crc,
+            compressed_size=data.compressed_size,
+            size=data.size,
+            offset=self._at,
+        )
+        self._write(self._local_header(member, zip64=_is_large(member)))
+        written = sum(map(self._write, data.chunks()))
+        if written != data.compressed_size:
+            raise AssertionError(f"{name}: wrote {written} of {data.compressed_size} bytes")
+        self._members.append(member)
+
+    def add_recompressed(
+        self, name: str, *, mode: int, size: int, chunks: Iterable[bytes | memoryview]
+    ) -> None:
+        """Deflate and write a member of `size` bytes of content, for machines without `Blocks`.
+
+        The compressed bytes depend on Python's zlib. Raises `AssertionError` where the chunks add up
+        to another size.
+        """
+        offset = self._at
+        # Room for Zip64 is needed where the compressed size may pass 4 GiB: stored blocks at worst.
+        zip64 = size + size // 1000 + 1024 > MAX32
+        blank = _Written(
+            name=name.encode(),
+            flags=_flags(name),
+            mode=mode,
+            method=Method.DEFLATED,
+            crc=0,
+            compressed_size=0,
+            size=size,
+            offset=offset,
+        )
+        self._write(self._local_header(blank, zip64=zip64))
+        content = _Tally(chunks)
+        written = sum(map(self._write, _deflated(content)))
+        if content.size != size:
+            raise AssertionError(f"{name}: {size} bytes were promised, {content.size} came")
+        member = replace(blank, crc=content.crc, compressed_size=written)
+        self._out.seek(offset)
+        self._out.write(self._local_header(member, zip64=zip64))
+        self._out.seek(self._at)
+        self._members.append(member)
+
+    def finish(self) -> int:
+        """Write the central directory and the end records; return the archive's size in bytes."""
+        start = self._at
+        for member in self._members:
+            self._write(self._central_header(member))
+        count, size = len(self._members), self._at - start
+        if count >= MAX16 or size >= MAX32 or start >= MAX32:
+            record = self._at
+            version = (_ZIP64_VERSION | _UNIX << 8, _ZIP64_VERSION)
+            rest = END64.size - 12
+            self._write(
+                END64.pack(END64_SIGNATURE, rest, *version, 0, 0, count, count, size, start)
+            )
+            self._write(LOCATOR.pack(LOCATOR_SIGNATURE, 0, record, 1))
+        count, size, start = min(count, MAX16), min(size, MAX32), min(start, MAX32)
+        self._write(END.pack(END_SIGNATURE, 0, 0, count, count, size, start, 0))
+        return self._at
+
+    def _write(self, data: bytes) -> int:
+        self._out.write(data)
+        self._at += len(data)
+        return len(data)
+
+    def _local_header(self, member: _Written, *, zip64: bool) -> bytes:
+        """Format a local header (4.3.7); its Zip64 field holds both sizes or is not there."""
+        sizes = (member.compressed_size, member.size)
+        extra = b""
+        if zip64:
+            extra = struct.pack("<2H2Q", 1, 16, member.size, member.compressed_size)
+            sizes = (MAX32, MAX32)
+        version = _ZIP64_VERSION if zip64 else _PLAIN_VERSION
+        header = LOCAL.pack(
+            LOCAL_SIGNATURE,
+            version,
+            member.flags,
+            member.method,
+            self._time,
+            self._date,
+            member.crc,
+            *sizes,
+            len(member.name),
+            len(extra),
+        )
+        return header + member.name + extra
+
+    def _central_header(self, member: _Written) -> bytes:
+        """Format a header of the central directory (4.3.12)."""
+        values = (member.size, member.compressed_size, member.offset)
+        large = [value for value in values if value >= MAX32]
+        extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
+        size, compressed_size, offset = (min(value, MAX32) for value in values)
+        version = _ZIP64_VERSION if large else _PLAIN_VERSION
+        header = CENTRAL.pack(
+            CENTRAL_SIGNATURE,
+            version,
+            _UNIX,
+            version,
+            member.flags,
+            member.method,
+            self._time,
+            self._date,
+            member.crc,
+            compressed_size,
+            size,
+            len(member.name),
+            len(extra),
+            0,
+            0,
+            0,
+            (_REGULAR_FILE | member.mode) << 16,
+            offset,
+        )
+        return header + member.name + extra
+
+
+class _Tally:
+    """Chunks that are counted and summed while they pass by."""
+
+    def __init__(self, chunks: Iterable[bytes | memoryview]) -> None:
+        self._chunks = chunks
+        self.size = 0
+        self.crc = 0
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        for chunk in self._chunks:
+            self.size += len(chunk)
+            self.crc = zlib.crc32(chunk, self.crc)
+            yield chunk
+
+
+def _deflated(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    for chunk in chunks:
+        yield compressor.compress(chunk)
+    yield compressor.flush()
+
+
+def _flags(name: str) -> int:
+    """UTF-8 is declared only where the name needs it (4.4.4, bit 11)."""
+    return 0 if name.isascii() else Flag.UTF8
+
+
+def _is_large(member: _Written) -> bool:
+    return max(member.size, member.compressed_size) >= MAX32
