@@ -8,15 +8,14 @@ inputs.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from fatwheel import fat, probe
+from fatwheel.atomic import new_file
 from fatwheel.cpu import CPU_SUBTYPE_MASK, Cpu, arch_name
 from fatwheel.errors import FatwheelError, FormatError, UsageError
 from fatwheel.lipo_args import Action, Command, Input, parse_args
@@ -61,10 +60,8 @@ class _File:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        if isinstance(self.found, fat.Universal):
-            slices = self.found.slices
-        else:
-            slices = (fat.whole(self.found),)
+        found = self.found
+        slices = found.slices if isinstance(found, fat.Universal) else (fat.whole(found),)
         return tuple(
             Part(
                 path=self.path,
@@ -216,21 +213,15 @@ def _write_universal(command: Command, parts: list[Part]) -> None:
 def _write(
     output: str, placed: Iterable[tuple[int, Part]], header: bytes, executable: bool
 ) -> None:
-    """Write `header` and the parts at their offsets under another name, then rename."""
-    temporary = Path(f"{output}.{secrets.token_hex(4)}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o777 if executable else 0o666)
-    try:
-        with open(handle, "wb") as file:  # noqa: PTH123 (the handle's mode is what umask leaves)
-            file.write(header)
-            for offset, part in placed:
-                file.write(bytes(offset - file.tell()))
-                file.writelines(_chunks(part))
-        temporary.replace(output)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    """Write `header` and the parts at their offsets; the file appears when it is complete."""
+    with new_file(Path(output), replace=True) as file:
+        file.write(header)
+        for offset, part in placed:
+            file.write(bytes(offset - file.tell()))
+            file.writelines(_chunks(part))
+        if executable and os.name == "posix":
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            os.chmod(file.fileno(), mode | (mode & 0o444) >> 2)  # noqa: PTH101 (no name yet)
 
 
 def _chunks(part: Part) -> Iterator[bytes]:

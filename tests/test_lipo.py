@@ -340,9 +340,7 @@ def script(path: Path, text: str) -> None:
 def test_delocate_fuses_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    code = "import sys; from fatwheel.lipo import main"
-    code += "; sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))"
-    script(programs / "lipo", f'exec "{sys.executable}" -c "{code}" "$@"')
+    script(programs / "lipo", f'exec "{sys.executable}" -m fatwheel lipo "$@"')
     script(programs / "codesign", "exit 0")
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     for name, cpu in (("x", X86_64), ("a", ARM64)):
