@@ -1,0 +1,365 @@
+"""Joined members inflate to the joined contents, whatever the parts are and whoever reads them."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fatwheel.deflate import inflate
+from fatwheel.fixedcodes import encode_fixed
+from fatwheel.inflaters import Blocks, Inflater, best_inflater
+from fatwheel.ranges import RangeFile
+from fatwheel.splice import Cut, Deflated, Joined, Literal, Part, Stored, copied, join
+from fatwheel.zipformat import Method
+
+UNIVERSAL_HEADER = bytes.fromhex(
+    "cafebabe00000002"
+    "0100000700000003000010000000c3500000000c"
+    "0100000c00000000000100000000b2a40000000e"
+)
+
+
+@pytest.fixture(scope="module")
+def inflater() -> Inflater:
+    found = best_inflater()
+    if not found.finds_blocks:
+        pytest.skip("this machine has no libz that reports block boundaries")
+    return found
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One part before it lies in a file: how it is encoded, and what it holds."""
+
+    kind: str  # "deflated", "stored", "literal" or "cut"
+    content: bytes
+    stream: bytes = b""
+
+
+def deflated(content: bytes, level: int = 6, wbits: int = 15, mem: int = 8, how: int = 0) -> bytes:
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -wbits, mem, how)
+    return compressor.compress(content) + compressor.flush()
+
+
+def facts(inflater: Inflater, stream: bytes, size: int) -> Blocks:
+    content = inflate(
+        inflater,
+        [stream],
+        compressed_size=len(stream),
+        size=size,
+        wheel="w.whl",
+        member="m",
+    )
+    for _ in content:
+        pass
+    assert content.blocks is not None
+    return content.blocks
+
+
+class Shelf:
+    """A file that pieces are put into, so that parts can point at them."""
+
+    def __init__(self, path: Path, inflater: Inflater) -> None:
+        self._path = path
+        self._inflater = inflater
+
+    def join(self, pieces: list[Piece]) -> tuple[RangeFile, Joined]:
+        data = b"".join(b"?" + (piece.stream or piece.content) for piece in pieces)
+        self._path.write_bytes(data)
+        file = RangeFile(self._path)
+        return file, join(list(self._parts(file, pieces)))
+
+    def _parts(self, file: RangeFile, pieces: list[Piece]) -> Iterator[Part]:
+        offset = 0
+        for piece in pieces:
+            offset += 1
+            size, packed = len(piece.content), len(piece.stream)
+            if piece.kind == "literal":
+                yield Literal(piece.content)
+            elif piece.kind == "stored":
+                yield Stored(file=file, offset=offset, size=size)
+            elif piece.kind == "deflated":
+                yield Deflated(
+                    file=file,
+                    offset=offset,
+                    compressed_size=packed,
+                    size=size,
+                    blocks=facts(self._inflater, piece.stream, size),
+                )
+            offset += packed or size
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, inflater: Inflater) -> Shelf:
+    return Shelf(tmp_path / "parts", inflater)
+
+
+def joined_bytes(joined: Joined) -> bytes:
+    chunks = list(joined.chunks())
+    assert max(map(len, chunks), default=0) <= 256 * 1024
+    data = b"".join(chunks)
+    assert len(data) == joined.compressed_size
+    return data
+
+
+def content_of(joined: Joined) -> bytes:
+    data = joined_bytes(joined)
+    if joined.method == Method.STORED:
+        return data
+    stream = zlib.decompressobj(-15)
+    content = stream.decompress(data)
+    assert stream.eof
+    assert not stream.unused_data
+    return content
+
+
+contents = st.one_of(
+    st.binary(max_size=300),
+    st.builds(lambda data, n: data * n, st.binary(max_size=40), st.integers(0, 3000)),
+    st.builds(bytes, st.integers(0, 70_000)),
+    st.builds(lambda seed, n: random.Random(seed).randbytes(n), st.integers(), st.just(66_000)),
+)
+STRATEGIES = [
+    zlib.Z_DEFAULT_STRATEGY,
+    zlib.Z_FILTERED,
+    zlib.Z_HUFFMAN_ONLY,
+    zlib.Z_RLE,
+    zlib.Z_FIXED,
+]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> Piece:
+    """A deflated piece, of several blocks where it is flushed on the way."""
+    compressor = zlib.compressobj(
+        draw(st.integers(0, 9)),
+        zlib.DEFLATED,
+        -draw(st.integers(9, 15)),
+        draw(st.integers(1, 9)),
+        draw(st.sampled_from(STRATEGIES)),
+    )
+    content, stream = b"", b""
+    for data in draw(st.lists(contents, max_size=3)):
+        content += data
+        stream += compressor.compress(data)
+        flush = draw(st.sampled_from([None, zlib.Z_PARTIAL_FLUSH, zlib.Z_SYNC_FLUSH]))
+        if flush is not None:
+            stream += compressor.flush(flush)
+    return Piece("deflated", content, stream + compressor.flush())
+
+
+def piece_lists() -> st.SearchStrategy[list[Piece]]:
+    plain = st.builds(Piece, st.sampled_from(["stored", "literal"]), contents)
+    return st.lists(st.one_of(streams(), plain), max_size=5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(pieces=piece_lists())
+def test_joined_parts_inflate_to_their_joined_contents(
+    inflater: Inflater, pieces: list[Piece]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file, joined = Shelf(Path(folder) / "parts", inflater).join(pieces)
+        with file:
+            content = b"".join(piece.content for piece in pieces)
+            assert joined.size == len(content)
+            assert content_of(joined) == content
+            assert joined_bytes(joined) == joined_bytes(joined)
+
+
+def ends() -> Iterator[tuple[str, bytes, bytes]]:
+    """Streams with each way a last block can look, and each bit it can end at."""
+    wanted = set(itertools.product(("fixed", "dynamic"), range(8)))
+    random_bytes = random.Random(4)
+    tool = best_inflater()
+    for n in itertools.count(1):
+        for kind, how, letters in (
+            ("fixed", zlib.Z_FIXED, range(256)),
+            ("dynamic", zlib.Z_HUFFMAN_ONLY, b"aaaaaaab"),
+        ):
+            content = bytes(random_bytes.choices(letters, k=n))
+            stream = deflated(content, how=how)
+            bit = facts(tool, stream, len(content)).end_bit % 8
+            if (kind, bit) in wanted and stream[0] >> 1 & 3 == {"fixed": 1, "dynamic": 2}[kind]:
+                wanted.remove((kind, bit))
+                yield f"{kind}, {bit} bits", content, stream
+        if not wanted or n > 2000:
+            break
+    assert not wanted
+    yield "stored", b"plain" * 30, deflated(b"plain" * 30, level=0)
+    yield "nothing", b"", b"\x03\x00"
+    for flush, mode in (("sync", zlib.Z_SYNC_FLUSH), ("partial", zlib.Z_PARTIAL_FLUSH)):
+        compressor = zlib.compressobj(6, zlib.DEFLATED, -15)
+        stream = compressor.compress(b"text " * 9) + compressor.flush(mode)
+        yield f"empty after {flush}", b"text " * 9, stream + compressor.flush()
+    blocks = random.Random(1).randbytes(200_000)
+    yield "many blocks", blocks, deflated(blocks, mem=1, how=zlib.Z_HUFFMAN_ONLY)
+
+
+def test_every_end_is_followed_by_every_start(shelf: Shelf) -> None:
+    pieces = [Piece("deflated", content, stream) for _, content, stream in ends()]
+    assert len(pieces) == 21
+    plain = [Piece("stored", b"s" * 70_000), Piece("literal", UNIVERSAL_HEADER)]
+    for first, second in itertools.product(pieces, [*pieces, *plain]):
+        file, joined = shelf.join([first, second])
+        with file:
+            assert content_of(joined) == first.content + second.content
+
+
+def test_bits_behind_a_streams_end_are_not_carried_over(shelf: Shelf) -> None:
+    """Writers may leave anything in the last byte's unused bits; here they are all ones."""
+    stream = deflated(b"abc")
+    end = facts(best_inflater(), stream, 3).end_bit
+    assert end % 8 == 2
+    stream = stream[:-1] + bytes([stream[-1] | 0xFC])
+    piece = Piece("deflated", b"abc", stream)
+    file, joined = shelf.join([piece, piece])
+    with file:
+        assert content_of(joined) == b"abcabc"
+    file, alone = shelf.join([piece])
+    with file:
+        assert joined_bytes(alone) == stream  # as it is
+
+
+def test_stored_parts_stay_stored(shelf: Shelf) -> None:
+    pieces = [Piece("literal", UNIVERSAL_HEADER), Piece("stored", b"x" * 9), Piece("stored", b"y")]
+    file, joined = shelf.join(pieces)
+    with file:
+        assert joined.method == Method.STORED
+        assert joined.compressed_size == joined.size == len(UNIVERSAL_HEADER) + 10
+        assert joined_bytes(joined) == UNIVERSAL_HEADER + b"x" * 9 + b"y"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        [Piece("literal", b"")],
+        [Piece("stored", b"")],
+        [Piece("literal", b""), Piece("deflated", b"", b"\x03\x00")],
+        [Piece("deflated", b"", b"\x03\x00"), Piece("deflated", b"", b"\x03\x00")],
+        [Piece("deflated", b"", b"\x01\x00\x00\xff\xff"), Piece("literal", b"")],
+    ],
+)
+def test_nothing_joined_is_nothing(shelf: Shelf, pieces: list[Piece]) -> None:
+    file, joined = shelf.join(pieces)
+    with file:
+        assert joined.size == 0
+        assert content_of(joined) == b""
+
+
+def test_a_literal_starts_at_the_bit_where_the_part_before_it_ends(shelf: Shelf) -> None:
+    stream = deflated(b"abc")
+    pieces = [
+        Piece("literal", UNIVERSAL_HEADER + bytes(4096 - len(UNIVERSAL_HEADER))),
+        Piece("deflated", b"abc", stream),
+        Piece("literal", bytes(16_381)),
+        Piece("deflated", b"abc", stream),
+    ]
+    file, joined = shelf.join(pieces)
+    with file:
+        assert len(content_of(joined)) == 4096 + 3 + 16_381 + 3
+        assert joined.compressed_size - 2 * len(stream) < 200
+
+
+@pytest.mark.parametrize("size", [1, 65_535, 65_536, 131_070, 131_071, 700_001])
+@pytest.mark.parametrize("last", [True, False], ids=["last", "between"])
+def test_stored_parts_become_stored_blocks(shelf: Shelf, size: int, last: bool) -> None:
+    stored = Piece("stored", random.Random(size).randbytes(size))
+    stream = Piece("deflated", b"abc", deflated(b"abc"))
+    pieces = [stream, stored] if last else [stream, stored, stream]
+    file, joined = shelf.join(pieces)
+    with file:
+        assert joined.method == Method.DEFLATED
+        assert content_of(joined) == b"".join(piece.content for piece in pieces)
+
+
+def test_long_literals_without_runs_are_stored_blocks(shelf: Shelf) -> None:
+    literal = Piece("literal", random.Random(3).randbytes(100_000))
+    file, joined = shelf.join([literal, Piece("deflated", b"abc", deflated(b"abc"))])
+    with file:
+        assert content_of(joined) == literal.content + b"abc"
+        assert joined.compressed_size < 100_000 + 20
+
+
+@given(st.one_of(contents, st.binary().map(lambda data: data + bytes(600) + data)))
+@settings(max_examples=60, deadline=None)
+def test_fixed_codes_inflate_to_what_was_encoded(data: bytes) -> None:
+    bits, count = 1, 1  # BFINAL
+    for value, width in encode_fixed(data[:5000]):
+        assert value >> width == 0
+        bits |= value << count
+        count += width
+    stream = bits.to_bytes(-(-count // 8), "little")
+    assert zlib.decompress(stream, -15) == data[:5000]
+
+
+def test_new_bytes_do_not_depend_on_zlib() -> None:
+    """The encoding of a header and zeros is part of what makes wheels reproducible."""
+    assert list(encode_fixed(b"\xca\xfe" + bytes(300))) == [
+        (0b01, 2),
+        (int("111001010"[::-1], 2), 9),
+        (int("111111110"[::-1], 2), 9),
+        (int("00110000"[::-1], 2), 8),
+        *((int("11000101"[::-1], 2), 8), (0, 0), (0, 5)),  # 258 bytes at distance 1
+        *((int("0010001"[::-1], 2), 7), (6, 3), (0, 5)),  # 41: 35 and 6 more
+        (0, 7),
+    ]
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 300_000, 699_999, 700_000])
+@pytest.mark.parametrize("start", [0, 1, 262_144, 300_001])
+def test_a_cut_is_a_part_of_a_members_content(
+    tmp_path: Path, inflater: Inflater, start: int, size: int
+) -> None:
+    content = random.Random(7).randbytes(350_000) * 3
+    stream = deflated(content, level=1)
+    path = tmp_path / "w.whl"
+    path.write_bytes(b"??" + stream)
+    with RangeFile(path) as file:
+        cut = Cut(
+            file=file,
+            member="libomp.dylib",
+            offset=2,
+            compressed_size=len(stream),
+            content_size=len(content),
+            start=start,
+            size=size,
+            inflater=inflater,
+        )
+        assert content_of(join([cut])) == content[start : start + size]
+        joined = join([Literal(b"<"), cut, Literal(b">")])
+        assert content_of(joined) == b"<" + content[start : start + size] + b">"
+
+
+def test_copied_data_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "w.whl"
+    path.write_bytes(b"anything")
+    with RangeFile(path) as file:
+        data = copied(file, offset=3, method=Method.DEFLATED, compressed_size=4, size=9)
+        assert joined_bytes(data) == b"thin"
+
+
+def test_blocks_of_another_stream_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "w.whl"
+    path.write_bytes(bytes(20))
+    with RangeFile(path) as file:
+        part = Deflated(
+            file=file,
+            offset=0,
+            compressed_size=10,
+            size=30,
+            blocks=Blocks(last_block_bit=17, end_bit=80),
+        )
+        joined = join([part, Literal(b"x")])
+        with pytest.raises(AssertionError, match="bit 17 is not that of a last block"):
+            list(joined.chunks())
