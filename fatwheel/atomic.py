@@ -27,8 +27,6 @@ def new_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
     try:
         with part.open("x+b") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
         if replace:
             part.replace(target)
         else:

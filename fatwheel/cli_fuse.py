@@ -15,6 +15,7 @@ from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
 from fatwheel.pairing import Unpaired, find_wheels, pair_up
 from fatwheel.plan import FusePlan
+from fatwheel.ranges import RangeFile, file_sha256
 from fatwheel.report import (
     conflict_lines,
     finding_json,
@@ -246,19 +247,24 @@ def _report(
     }
 
 
+def _output_json(fused: Fused) -> dict[str, Any]:
+    with RangeFile(fused.path) as file:
+        digest = file_sha256(file)
+    return {
+        "path": str(fused.path),
+        "size": fused.size,
+        "sha256": digest,
+        "inflater": fused.inflater,
+    }
+
+
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
     fused = outcome.fused
     return {
         "wheels": [str(path) for path in outcome.paths],
         "status": outcome.status,
         "error": None if outcome.error is None else describe_error(outcome.error),
-        "output": fused
-        and {
-            "path": str(fused.path),
-            "size": fused.size,
-            "sha256": fused.sha256,
-            "inflater": fused.inflater,
-        },
+        "output": None if fused is None else _output_json(fused),
         "plan": None if outcome.plan is None else plan_json(outcome.plan),
         "findings": [finding_json(finding) for finding in fused.findings] if fused else [],
     }

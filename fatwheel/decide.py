@@ -7,7 +7,6 @@ row settles is a `Conflict`, and what a rule or an option settles is a `Decision
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fatwheel.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
@@ -17,11 +16,8 @@ from fatwheel.errors import FormatError
 from fatwheel.fat import Universal
 from fatwheel.loads import LoadGraph
 from fatwheel.macho import Image
-from fatwheel.merge import Merged, MergeResult, Unmergeable
-from fatwheel.merge.cheader import guard, is_c_header
-from fatwheel.merge.metadata import merge_entry_points, merge_metadata, merge_top_level
-from fatwheel.merge.python import dispatch, merge_python
-from fatwheel.merge.sbom import merge_sbom
+from fatwheel.merge import Merged, Unmergeable
+from fatwheel.mergers import find_merger, merge_by_rule
 from fatwheel.onesided import one_sided_problem
 from fatwheel.pair import MemberPair
 from fatwheel.rules import Action, Rule, RuleSet
@@ -103,27 +99,12 @@ class Decider:
         x86_64, arm64 = pair.x86_64_text, pair.arm64_text
         if x86_64 is None or arm64 is None:
             return _differs(pair)
-        if (merger := self._merger(pair.name)) is not None:
+        if (merger := find_merger(pair.name, self.dist_info)) is not None:
             result = merger(x86_64, arm64)
             if isinstance(result, Merged):
                 return _merge(pair, result)
             return _differs(pair, result.why)
         return _differs(pair)
-
-    def _merger(self, name: str) -> Callable[[bytes, bytes], MergeResult] | None:
-        """Return the merger for members that need no rule to be merged."""
-        folder, base = posixpath.split(name)
-        if folder == self.dist_info:
-            return {
-                "METADATA": merge_metadata,
-                "entry_points.txt": merge_entry_points,
-                "top_level.txt": merge_top_level,
-            }.get(base)
-        if folder == f"{self.dist_info}/sboms":
-            return merge_sbom
-        if name.endswith((".py", ".pyi")):
-            return merge_python
-        return guard if is_c_header(name) else None
 
     def _settle_one_sided(self, pair: MemberPair, only: Arch) -> Planned:
         member = pair.member(only)
@@ -157,9 +138,7 @@ class Decider:
         x86_64, arm64 = pair.x86_64_text, pair.arm64_text
         if x86_64 is None or arm64 is None:
             return _unfit(pair, rule, "it is not a text of at most 1 MiB that both wheels have")
-        result = (
-            guard(x86_64, arm64) if action is Action.GUARD else _dispatch(pair.name, x86_64, arm64)
-        )
+        result = merge_by_rule(action, pair.name, x86_64, arm64)
         if isinstance(result, Unmergeable):
             return _unfit(pair, rule, result.why)
         return _merge(pair, result)
@@ -266,12 +245,6 @@ def _payload(pair: MemberPair, chosen: Selection) -> Conflict | None:
                 remedies=_EITHER,
             )
     return None
-
-
-def _dispatch(name: str, x86_64: bytes, arm64: bytes) -> MergeResult:
-    if not name.endswith(".py"):
-        return Unmergeable(why="only a Python module can choose its own source")
-    return dispatch(x86_64, arm64, name)
 
 
 def _conflict(pair: MemberPair, kind: str, problem: str) -> Conflict:

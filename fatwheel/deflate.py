@@ -6,12 +6,15 @@ import zlib
 from collections.abc import Generator, Iterable, Iterator
 
 from fatwheel.errors import WheelError
-from fatwheel.inflaters import Blocks, End, Inflater
+from fatwheel.inflaters import RAW, Blocks, End, Inflater, python_zlib
 from fatwheel.ranges import RangeFile
 from fatwheel.zipdir import Entry
 from fatwheel.zipformat import Method
 
-__all__ = ["Blocks", "Inflation", "inflate", "member_chunks"]
+__all__ = ["Blocks", "Inflation", "inflate", "inflate_whole", "member_chunks"]
+
+_TAIL = 128 * 1024
+"""Bytes at a stream's end in which its last block is looked for first; zlib's are 64 KiB at most."""
 
 
 class Inflation:
@@ -40,14 +43,31 @@ def member_chunks(file: RangeFile, entry: Entry, inflater: Inflater, wheel: str)
     chunks = file.chunks(entry.data_offset, entry.compressed_size)
     if entry.method == Method.STORED:
         return Inflation(_stored(chunks))
-    return inflate(
-        inflater,
-        chunks,
+    return Inflation(_watched(file, entry, inflater, wheel))
+
+
+def inflate_whole(raw: bytes, entry: Entry, wheel: str) -> bytes:
+    """Return the content of a small deflated member, whose compressed bytes are `raw`, in one call.
+
+    Raises `WheelError` as iterating an `Inflation` does.
+    """
+    stream = zlib.decompressobj(RAW)
+    try:
+        content = stream.decompress(raw, entry.size + 1)
+    except zlib.error:
+        content = b""
+    if stream.eof and len(content) == entry.size and not stream.unused_data:
+        return content
+    # Something is wrong: the careful way says what.
+    careful = inflate(
+        python_zlib(),
+        [raw],
         compressed_size=entry.compressed_size,
         size=entry.size,
         wheel=wheel,
         member=entry.name,
     )
+    return b"".join(careful)
 
 
 def inflate(
@@ -72,6 +92,32 @@ def inflate(
         member=member,
     )
     return Inflation(pieces)
+
+
+def _watched(
+    file: RangeFile, entry: Entry, inflater: Inflater, wheel: str
+) -> Generator[memoryview, None, Blocks | None]:
+    """Inflate a member and find its last block; where that is unusually long, in a second pass."""
+
+    def run(watch_from: int) -> Generator[memoryview, None, Blocks | None]:
+        return _verified(
+            inflater.run(
+                file.chunks(entry.data_offset, entry.compressed_size), watch_from=watch_from
+            ),
+            compressed_size=entry.compressed_size,
+            size=entry.size,
+            wheel=wheel,
+            member=entry.name,
+        )
+
+    watch_from = max(0, entry.compressed_size - _TAIL)
+    blocks = yield from run(watch_from)
+    if blocks is not None or not watch_from or not inflater.finds_blocks:
+        return blocks
+    again = Inflation(run(0))
+    for _ in again:
+        pass
+    return again.blocks
 
 
 def _stored(chunks: Iterable[bytes]) -> Generator[memoryview, None, Blocks | None]:

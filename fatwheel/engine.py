@@ -5,8 +5,9 @@ The plan before and the finish after are the same for both.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -31,10 +32,9 @@ class Engine(Protocol):
         self,
         members: tuple[Fuse, ...],
         wheels: Mapping[Arch, OpenWheel],
-        folder: Path,
         inflater: Inflater,
-    ) -> Mapping[str, Path]:
-        """Make universal files in `folder` and return them by member name.
+    ) -> AbstractContextManager[Mapping[str, Path]]:
+        """Make universal files, which are there while the context is open, and return them by member name.
 
         What is not among them is fused by splicing, while the wheel is written.
         """
@@ -49,11 +49,10 @@ class NativeEngine:
         self,
         members: tuple[Fuse, ...],
         wheels: Mapping[Arch, OpenWheel],
-        folder: Path,
         inflater: Inflater,
-    ) -> Mapping[str, Path]:
+    ) -> AbstractContextManager[Mapping[str, Path]]:
         """Leave all members to splicing."""
-        return {}
+        return contextlib.nullcontext({})
 
 
 class DelocateEngine:
@@ -61,17 +60,20 @@ class DelocateEngine:
 
     name = "delocate"
 
+    @contextlib.contextmanager
     def make(
         self,
         members: tuple[Fuse, ...],
         wheels: Mapping[Arch, OpenWheel],
-        folder: Path,
         inflater: Inflater,
-    ) -> Mapping[str, Path]:
+    ) -> Iterator[Mapping[str, Path]]:
         """Unpack the members that will be fused into two trees and let delocate fuse the trees.
 
         Raises `ToolError` where `lipo` or `codesign` is missing or fails.
         """
+        import shutil
+        import tempfile
+
         for tool in ("lipo", "codesign"):
             if shutil.which(tool) is None:
                 raise ToolError(
@@ -80,19 +82,28 @@ class DelocateEngine:
                 )
         from delocate.fuse import fuse_trees
 
-        trees = {arch: folder / arch.value for arch in Arch}
-        for arch, tree in trees.items():
-            tree.mkdir()
-            for member in members:
-                path = tree / member.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as file:
-                    entry = member.member(arch).entry
-                    for chunk in content_chunks(wheels[arch], entry, inflater):
-                        file.write(chunk)
-                path.chmod(member.mode | 0o600)
-        try:
-            fuse_trees(trees[Arch.ARM64], trees[Arch.X86_64])
-        except (RuntimeError, OSError) as error:
-            raise ToolError(f"delocate could not fuse the files: {str(error).strip()}") from error
-        return {member.name: trees[Arch.ARM64] / member.name for member in members}
+        with tempfile.TemporaryDirectory(prefix="fatwheel-") as folder:
+            trees = {arch: Path(folder, arch.value) for arch in Arch}
+            for arch, tree in trees.items():
+                tree.mkdir()
+                _unpack(members, arch, wheels[arch], tree, inflater)
+            try:
+                fuse_trees(trees[Arch.ARM64], trees[Arch.X86_64])
+            except (RuntimeError, OSError) as error:
+                raise ToolError(
+                    f"delocate could not fuse the files: {str(error).strip()}"
+                ) from error
+            yield {member.name: trees[Arch.ARM64] / member.name for member in members}
+
+
+def _unpack(
+    members: tuple[Fuse, ...], arch: Arch, wheel: OpenWheel, tree: Path, inflater: Inflater
+) -> None:
+    """Write the `arch` wheel's files of `members` below `tree`."""
+    for member in members:
+        path = tree / member.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            for chunk in content_chunks(wheel, member.member(arch).entry, inflater):
+                file.write(chunk)
+        path.chmod(member.mode | 0o600)

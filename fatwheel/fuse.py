@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +13,13 @@ from typing import BinaryIO
 from fatwheel.actions import Fuse
 from fatwheel.arch import Arch
 from fatwheel.atomic import new_file
-from fatwheel.check import Finding, check, unreadable, worse_than
+from fatwheel.check import Finding, Severity, check, unreadable, worse_than
 from fatwheel.engine import Engine, NativeEngine
 from fatwheel.errors import RefusedError, WheelError
 from fatwheel.inflaters import Inflater, best_inflater
 from fatwheel.pairing import Candidate, inspect, match
 from fatwheel.plan import FusePlan, PlanOptions, plan_pair
-from fatwheel.ranges import CHUNK, RangeFile
+from fatwheel.ranges import RangeFile
 from fatwheel.read import Progress, open_source, read_wheel
 from fatwheel.readpair import Reading, read_pair
 from fatwheel.scan import Scanned, scan_member
@@ -84,7 +82,6 @@ class Fused:
 
     path: Path
     size: int
-    sha256: str
     plan: FusePlan
     findings: tuple[Finding, ...]
     inflater: str
@@ -120,15 +117,13 @@ def fuse_wheels(
                 raise RefusedError(
                     f"{target} is an input and would be overwritten; write elsewhere with -o"
                 )
-        inherited = [finding for wheel in reading.wheels.values() for finding in _findings(wheel)]
         with new_file(target, replace=options.replace) as file:
             written = _write(plan, wheels, options, file)
             findings = check(_reread(plan, written, Path(file.name), options))
-            _refuse_worse(findings, inherited, target)
+            _refuse_worse(findings, reading.wheels.values(), target)
             return Fused(
                 path=target,
                 size=file.seek(0, os.SEEK_END),
-                sha256=_sha256(file),
                 plan=plan,
                 findings=findings,
                 inflater=options.inflater.name,
@@ -209,14 +204,6 @@ def _reread(
         return source.result()
 
 
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
 def newest_date(wheels: Mapping[Arch, OpenWheel]) -> DateTime:
     """Return the newest valid time stamp of all members of both wheels."""
     dates = (e.date_time for wheel in wheels.values() for e in wheel.entries.values())
@@ -228,8 +215,7 @@ def _write(
 ) -> Mapping[str, Written]:
     """Write the wheel, with the files that the engine makes."""
     members = tuple(m for m in plan.members if isinstance(m, Fuse))
-    with tempfile.TemporaryDirectory(prefix="fatwheel-") as folder:
-        files = options.engine.make(members, wheels, Path(folder), options.inflater)
+    with options.engine.make(members, wheels, options.inflater) as files:
         written = write_wheel(
             plan,
             wheels,
@@ -242,9 +228,11 @@ def _write(
     return written
 
 
-def _refuse_worse(findings: Sequence[Finding], inherited: Sequence[Finding], target: Path) -> None:
+def _refuse_worse(findings: Sequence[Finding], inputs: Iterable[Wheel], target: Path) -> None:
     """Refuse a result with an error that neither input had."""
-    worse = worse_than(findings, inherited)
+    if not any(finding.severity is Severity.ERROR for finding in findings):
+        return
+    worse = worse_than(findings, [found for wheel in inputs for found in _findings(wheel)])
     if worse:
         shown = "; ".join(f"{f.code} {f.member or ''}: {f.message}" for f in worse[:3])
         raise RefusedError(

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Z_OK, Z_STREAM_END, Z_BUF_ERROR = 0, 1, -5
-Z_BLOCK = 5
+Z_NO_FLUSH, Z_BLOCK = 0, 5
 RAW = -15
 """A window of 32 KiB without zlib's header and checksum, as in zip archives."""
 
@@ -75,8 +75,13 @@ class Inflater(Protocol):
     def crc32(self) -> Callable[[bytes | memoryview, int], int]:
         """The library's CRC-32: `crc32(data, before)`, like `zlib.crc32`."""
 
-    def run(self, chunks: Iterable[bytes]) -> Generator[memoryview, None, End]:
+    def run(
+        self, chunks: Iterable[bytes], *, watch_from: int = 0
+    ) -> Generator[memoryview, None, End]:
         """Yield the content in pieces of at most 256 KiB; return what is known at the stream's end.
+
+        Block ends are looked for from byte `watch_from` of the stream on, which saves time before; where
+        the last block begins earlier, `End.blocks` is None.
 
         A piece is valid until the next one is asked for: its memory is used again. Chunks behind
         the stream's end are not asked for. Streams may run in any number of threads at once.
@@ -92,7 +97,9 @@ class _PythonZlib:
     finds_blocks = False
     crc32 = staticmethod(zlib.crc32)
 
-    def run(self, chunks: Iterable[bytes]) -> Generator[memoryview, None, End]:
+    def run(
+        self, chunks: Iterable[bytes], *, watch_from: int = 0
+    ) -> Generator[memoryview, None, End]:
         stream = zlib.decompressobj(RAW)
         consumed = 0
         for chunk in chunks:
@@ -187,10 +194,12 @@ class _Library:
         self._version = version
         self._idle: list[_Stream] = []  # list.pop and list.append are atomic
 
-    def run(self, chunks: Iterable[bytes]) -> Generator[memoryview, None, End]:
+    def run(
+        self, chunks: Iterable[bytes], *, watch_from: int = 0
+    ) -> Generator[memoryview, None, End]:
         stream = self._take()
         try:
-            return (yield from self._run(stream, chunks))
+            return (yield from self._run(stream, chunks, watch_from))
         finally:
             stream.fields.next_in = None
             self._idle.append(stream)
@@ -208,26 +217,36 @@ class _Library:
             raise MemoryError(f"{self.name} cannot start a stream (code {code})")
         return stream
 
-    def _run(self, stream: _Stream, chunks: Iterable[bytes]) -> Generator[memoryview, None, End]:
+    def _run(
+        self, stream: _Stream, chunks: Iterable[bytes], watch_from: int
+    ) -> Generator[memoryview, None, End]:
         fields, pointer, inflate = stream.fields, stream.pointer, self._inflate
         fields.next_out, fields.avail_out = stream.address, CHUNK
         given = 0  # bytes of all chunks so far
-        last_block_bit = 0
+        last_block_bit = None if watch_from else 0
         for chunk in chunks:
             given += len(chunk)
+            flush = Z_BLOCK if given > watch_from else Z_NO_FLUSH
             fields.next_in, fields.avail_in = chunk, len(chunk)
             while True:
-                code = inflate(pointer, Z_BLOCK)
+                code = inflate(pointer, flush)
                 # 128: at a block's end, 64: in the last block, 0 to 7: bits left in the last byte
                 state = fields.data_type
                 room = fields.avail_out
+                if code == Z_STREAM_END and flush == Z_NO_FLUSH:  # the stream ends too early
+                    yield stream.view[: CHUNK - room]
+                    return End(consumed=given - fields.avail_in, blocks=None)
                 if state & 128:
                     bit = (given - fields.avail_in) * 8 - (state & 7)
                     if state & 64:
                         if room < CHUNK:
                             yield stream.view[: CHUNK - room]
-                        blocks = Blocks(last_block_bit=last_block_bit, end_bit=bit)
-                        return End(consumed=given - fields.avail_in, blocks=blocks)
+                        return End(
+                            consumed=given - fields.avail_in,
+                            blocks=None
+                            if last_block_bit is None
+                            else Blocks(last_block_bit=last_block_bit, end_bit=bit),
+                        )
                     last_block_bit = bit
                 if code not in (Z_OK, Z_BUF_ERROR):
                     raise zlib.error((fields.msg or b"code %d" % code).decode("ascii", "replace"))

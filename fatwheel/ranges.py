@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import threading
@@ -11,7 +12,7 @@ from types import TracebackType
 
 from fatwheel.errors import WheelError
 
-__all__ = ["CHUNK", "RangeFile"]
+__all__ = ["CHUNK", "RangeFile", "file_sha256"]
 
 CHUNK = 256 * 1024
 """The most bytes held in one piece: enough to make calls cheap, few enough for the cache."""
@@ -95,3 +96,11 @@ class RangeFile:
             None,
             f"is truncated at byte {end}; bytes {offset} to {offset + size} are needed",
         )
+
+
+def file_sha256(file: RangeFile) -> str:
+    """Return the SHA-256 of a whole file in hexadecimal."""
+    digest = hashlib.sha256()
+    for chunk in file.chunks(0, file.size):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -5,7 +5,6 @@ The bytes kept in memory are bounded by `_TEXT_BUDGET`, whatever the wheels hold
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from fatwheel.errors import RefusedError, WheelError
 from fatwheel.inflaters import Inflater
 from fatwheel.pair import MemberPair, Pair, Side
 from fatwheel.pairing import Candidate
+from fatwheel.ranges import file_sha256
 from fatwheel.read import Progress, Source, in_parallel, open_source
 from fatwheel.scan import Job, scan_pair
 from fatwheel.wheels import OpenWheel, RecordProblem, Wheel, architectures, images
@@ -51,7 +51,7 @@ def read_pair(
     `RefusedError` for a wheel without code for the architecture that it claims.
     """
     sources = {arch: _open(opened[arch], opened[Arch.ARM64], inflater) for arch in Arch}
-    digests = {arch: executor.submit(_file_sha256, opened[arch]) for arch in Arch}
+    digests = {arch: executor.submit(file_sha256, opened[arch].file) for arch in Arch}
     members = _scan(sources, inflater, executor, progress)
     wheels = {arch: source.result() for arch, source in sources.items()}
     notes = []
@@ -146,13 +146,6 @@ def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> froz
             kept.add(name)
             budget -= total
     return frozenset(kept)
-
-
-def _file_sha256(wheel: OpenWheel) -> str:
-    digest = hashlib.sha256()
-    for chunk in wheel.file.chunks(0, wheel.file.size):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _wrong_record(wheel: OpenWheel, problems: Sequence[RecordProblem], *, refuse: bool) -> str:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from fatwheel.arch import Arch
 from fatwheel.bitcode import Bitcode
-from fatwheel.deflate import Blocks, member_chunks
+from fatwheel.deflate import Blocks, inflate_whole, member_chunks
 from fatwheel.errors import FormatError, ToolError, WheelError
 from fatwheel.fat import Layout, Universal, layout, looks_like, parse, thin_head
 from fatwheel.inflaters import Inflater
 from fatwheel.macho import Image
 from fatwheel.pair import FusedDigest, MemberPair
+from fatwheel.pipeline import Chunk, hand_over
 from fatwheel.probe import Probe
 from fatwheel.ranges import RangeFile
 from fatwheel.record import RecordHash
@@ -45,6 +46,8 @@ __all__ = [
 Parsed = Universal | Image | StaticLibrary | Bitcode | None
 
 _HEAD = 32  # bytes; a mach_header_64
+_SMALL = 1 << 16  # bytes; up to here the calls cost more than the work
+_LARGE = 1 << 20  # bytes; from here on a second thread pays
 _HEAD_COMPRESSED = 2048  # bytes, which hold at least the Huffman tables of the first block
 
 
@@ -101,7 +104,7 @@ class _Reading:
         self._malformed: FormatError | None = None
         self._started = False
 
-    def feed(self, chunk: memoryview) -> None:
+    def feed(self, chunk: Chunk) -> None:
         self._sha256.update(chunk)
         self._crc = zlib.crc32(chunk, self._crc)
         if self._other is not None:
@@ -115,7 +118,7 @@ class _Reading:
         elif self._probe is not None:
             self._parse(chunk, self._probe)
 
-    def _parse(self, chunk: memoryview, probe: Probe[Parsed]) -> None:
+    def _parse(self, chunk: Chunk, probe: Probe[Parsed]) -> None:
         self._probe = probe
         try:
             probe.feed(chunk)
@@ -125,11 +128,7 @@ class _Reading:
     def finish(self, wheel: str, blocks: Blocks | None) -> Scanned:
         entry = self._entry
         if self._crc != entry.crc:
-            raise WheelError(
-                wheel,
-                entry.name,
-                f"has CRC-32 {self._crc:08x}, the directory says {entry.crc:08x}; the file is damaged, get it anew",
-            )
+            raise _wrong_crc(wheel, entry, self._crc)
         content: Content = self._malformed
         if self._probe is not None:
             try:
@@ -143,6 +142,11 @@ class _Reading:
             other = RecordHash(self._other.name, self._other.digest())
         text = None if self._text is None else b"".join(self._text)
         return Scanned(member=member, other=other, text=text)
+
+
+def _wrong_crc(wheel: str, entry: Entry, found: int) -> WheelError:
+    problem = f"has CRC-32 {found:08x}, the directory says {entry.crc:08x}"
+    return WheelError(wheel, entry.name, f"{problem}; the file is damaged, get it anew")
 
 
 def head(wheel: OpenWheel, entry: Entry) -> bytes:
@@ -193,39 +197,64 @@ def scan_pair(name: str, x86_64: Job | None, arm64: Job | None, inflater: Inflat
 
     Raises as `scan_member` does.
     """
-    fused = None
-    if x86_64 is not None and arm64 is not None and _same_bytes(x86_64, arm64):
-        second = _scan(arm64, inflater, None)
-        first = replace(second, member=replace(second.member, entry=x86_64.entry))
-        return _pair_scan(name, first, second, None)
-    chain = None
-    layout = None
-    if x86_64 is not None and arm64 is not None:
-        layout = _thin_layout(x86_64, arm64)
-    if layout is not None:
-        chain = hashlib.sha256(layout.header)
-        chain.update(bytes(layout.placed[0].offset - len(layout.header)))
-    found_x86_64 = None if x86_64 is None else _scan(x86_64, inflater, chain)
-    if chain is not None and layout is not None:
-        first_slice, second_slice = layout.placed
-        end = first_slice.offset + first_slice.source.size
-        chain.update(bytes(second_slice.offset - end))
-    found_arm64 = None if arm64 is None else _scan(arm64, inflater, chain)
-    if chain is not None and layout is not None:
-        fused = FusedDigest(layout=layout, sha256=chain.digest())
-    return _pair_scan(name, found_x86_64, found_arm64, fused)
+    if x86_64 is None or arm64 is None:
+        x, a = (None if job is None else _scan(job, inflater, None) for job in (x86_64, arm64))
+        return _pair_scan(name, x, a, None)
+    if _same_bytes(x86_64, arm64):
+        a = _scan(arm64, inflater, None)
+        x = replace(a, member=replace(a.member, entry=x86_64.entry))
+        return _pair_scan(name, x, a, None)
+    layout = _thin_layout(x86_64, arm64)
+    if layout is None:
+        x, a = _scan(x86_64, inflater, None), _scan(arm64, inflater, None)
+        return _pair_scan(name, x, a, None)
+    first, second = layout.placed
+    chain = hashlib.sha256(layout.header)
+    chain.update(bytes(first.offset - len(layout.header)))
+    x = _scan(x86_64, inflater, chain)
+    chain.update(bytes(second.offset - first.offset - first.source.size))
+    a = _scan(arm64, inflater, chain)
+    return _pair_scan(name, x, a, FusedDigest(layout=layout, sha256=chain.digest()))
 
 
 def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
     """Read one member; `chain` is the digest of a fused file that its content is a part of."""
+    if chain is None and job.entry.size <= _SMALL and job.entry.compressed_size <= _SMALL:
+        small = _scan_small(job)
+        if small is not None:
+            return small
     name = job.wheel.path.name
     reading = _Reading(f"{name}: {job.entry.name}", job.entry, job.wanted)
     content = member_chunks(job.wheel.file, job.entry, inflater, name)
-    for chunk in content:
+
+    def take(chunk: Chunk) -> None:
         reading.feed(chunk)
         if chain is not None:
             chain.update(chunk)
+
+    if job.entry.size < _LARGE:
+        for chunk in content:
+            take(chunk)
+    else:
+        hand_over(content, take)
     return reading.finish(name, content.blocks)
+
+
+def _scan_small(job: Job) -> Scanned | None:
+    """Read a small member in one go; None where it holds code, of which more must be known."""
+    entry, name = job.entry, job.wheel.path.name
+    raw = job.wheel.file.read(entry.data_offset, entry.compressed_size)
+    content = raw if entry.method is Method.STORED else inflate_whole(raw, entry, name)
+    if looks_like(content[:_HEAD]):
+        return None
+    if (found := zlib.crc32(content)) != entry.crc:
+        raise _wrong_crc(name, entry, found)
+    other = None
+    if job.wanted.algorithm != "sha256":
+        digest = hashlib.new(job.wanted.algorithm, content).digest()
+        other = RecordHash(job.wanted.algorithm, digest)
+    member = Member(entry=entry, sha256=hashlib.sha256(content).digest(), content=None)
+    return Scanned(member=member, other=other, text=content if job.wanted.text else None)
 
 
 def _same_bytes(a: Job, b: Job) -> bool:

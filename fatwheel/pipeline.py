@@ -1,0 +1,50 @@
+"""Two threads for one stream: one makes the chunks, another takes them.
+
+The digest of a fused file is one chain over both slices, so one large member is one chain, too. Inflating and
+hashing both release the interpreter lock; done side by side they take as long as the slower of the two.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+
+__all__ = ["Chunk", "hand_over"]
+
+Chunk = bytes | memoryview
+
+_WAITING = 4  # chunks; enough that neither thread waits for the other's hiccups
+
+
+def hand_over(chunks: Iterable[memoryview], take: Callable[[Chunk], None]) -> None:
+    """Call `take` with a copy of every chunk, in order, in a second thread, while the next one is made here.
+
+    Returns when all were taken. What either side raises is raised here, and the other side stops.
+    """
+    waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    room = threading.Semaphore(_WAITING)
+    failures: list[BaseException] = []
+
+    def taking() -> None:
+        while (chunk := waiting.get()) is not None:
+            if not failures:
+                try:
+                    take(chunk)
+                except BaseException as error:
+                    failures.append(error)
+            room.release()
+
+    thread = threading.Thread(target=taking, name="fatwheel-taking", daemon=True)
+    thread.start()
+    try:
+        for chunk in chunks:
+            room.acquire()
+            if failures:
+                break
+            waiting.put(bytes(chunk))
+    finally:
+        waiting.put(None)
+        thread.join()
+    if failures:
+        raise failures[0]
