@@ -142,7 +142,7 @@ def _verified(
             end: End = stop.value
             break
         except zlib.error as error:
-            problem = f"its deflate stream is damaged after {done} bytes of content ({error})"
+            problem = f"its deflate stream is damaged ({error})"
             raise WheelError(wheel, member, problem) from None
         except EOFError:
             problem = f"its deflate stream does not end within its {compressed_size} bytes"

@@ -1,0 +1,97 @@
+"""Byte ranges are read exactly, by many threads, with and without pread."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fatwheel.errors import WheelError
+from fatwheel.ranges import RangeFile
+
+CONTENT = random.Random(1).randbytes(1_000_000)
+
+
+@pytest.fixture(params=["pread", "seek"])
+def file(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RangeFile]:
+    """A file that is read as POSIX allows it, and as Windows does."""
+    if request.param == "seek":
+        monkeypatch.delattr(os, "pread", raising=False)
+    elif not hasattr(os, "pread"):
+        pytest.skip("this system has no pread")
+    path = tmp_path / "a.whl"
+    path.write_bytes(CONTENT)
+    with RangeFile(path) as opened:
+        yield opened
+
+
+def test_ranges_are_exact(file: RangeFile) -> None:
+    assert file.size == len(CONTENT)
+    assert file.name == "a.whl"
+    assert file.read(0, 0) == b""
+    assert file.read(7, 100) == CONTENT[7:107]
+    assert file.read(0, len(CONTENT)) == CONTENT
+
+
+def test_chunks_are_bounded(file: RangeFile) -> None:
+    chunks = list(file.chunks(5, 999_000))
+    assert b"".join(chunks) == CONTENT[5:999_005]
+    assert max(map(len, chunks)) == 256 * 1024
+    assert list(file.chunks(9, 0)) == []
+    assert [len(chunk) for chunk in file.chunks(9, 25, chunk=10)] == [10, 10, 5]
+
+
+def test_many_threads_read_at_once(file: RangeFile) -> None:
+    places = [(n * 7919 % 900_000, n % 5000) for n in range(2000)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda place: file.read(*place), places))
+    assert found == [CONTENT[offset : offset + size] for offset, size in places]
+
+
+@pytest.mark.parametrize(("offset", "size"), [(999_999, 2), (1_000_001, 0), (5_000_000, 10)])
+def test_behind_the_end_is_truncated(file: RangeFile, offset: int, size: int) -> None:
+    problem = f"a.whl: is truncated at byte 1000000; bytes {offset} to {offset + size} are needed"
+    with pytest.raises(WheelError, match=problem):
+        file.read(offset, size)
+
+
+def test_a_file_that_shrinks_is_truncated(file: RangeFile, tmp_path: Path) -> None:
+    os.truncate(tmp_path / "a.whl", 500)
+    with pytest.raises(WheelError, match="is truncated at byte 500; bytes 400 to 600 are needed"):
+        file.read(400, 200)
+
+
+@pytest.mark.parametrize(("offset", "size"), [(-1, 5), (5, -1)])
+def test_negative_ranges_are_a_mistake(file: RangeFile, offset: int, size: int) -> None:
+    with pytest.raises(ValueError, match=f"negative range: offset {offset}, size {size}"):
+        file.read(offset, size)
+
+
+def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "a.whl"
+    folder.mkdir()
+    with pytest.raises(WheelError, match=r"a\.whl: is not a regular file"):
+        RangeFile(folder)
+    with pytest.raises(FileNotFoundError):
+        RangeFile(tmp_path / "missing.whl")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.whl")
+    with pytest.raises(WheelError, match=r"a\.whl: is not a regular file"):
+        RangeFile(tmp_path / "a.whl")
+
+
+def test_closing_twice_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "a.whl").write_bytes(b"x")
+    with RangeFile(tmp_path / "a.whl") as file:
+        file.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        file.read(0, 1)
