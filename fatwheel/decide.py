@@ -180,8 +180,11 @@ def _merge(pair: MemberPair, result: Merged) -> Planned:
 
 
 def _settle_equal(pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
-    missing = [arch.value for arch in Arch if arch not in architectures(arm64.content)]
-    if list(images(arm64.content)) and missing:
+    missing = []
+    if arm64.content is not None and any(images(arm64.content)):
+        held = architectures(arm64.content)
+        missing = [arch.value for arch in Arch if arch not in held]
+    if missing:
         return Conflict(
             name=pair.name,
             kind="one-architecture",

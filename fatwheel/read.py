@@ -37,6 +37,7 @@ Progress = Callable[[int], None]
 _OWN_TEXTS = ("METADATA", "WHEEL", "entry_points.txt", "top_level.txt", "fatwheel.json")
 _LARGEST_OWN_TEXT = 16 << 20  # bytes
 _LARGEST_RECORD = 64 << 20  # bytes; a row takes about 100
+_PLAIN = Wanted()
 _BATCH = 4 << 20  # compressed bytes
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
@@ -64,7 +65,10 @@ class Source:
         """Return what to gather of a member: its text where asked for or needed, and RECORD's kind of hash."""
         row = self.rows.get(name)
         algorithm = row.hash.algorithm if row is not None and row.hash is not None else "sha256"
-        own = posixpath.dirname(name) == self.dist_info and posixpath.basename(name) in _OWN_TEXTS
+        folder, _, base = name.rpartition("/")
+        own = base in _OWN_TEXTS and folder == self.dist_info
+        if not own and not text and algorithm == "sha256":
+            return _PLAIN
         if own and self.entries[name].size > _LARGEST_OWN_TEXT:
             raise WheelError(
                 self.wheel.path.name,

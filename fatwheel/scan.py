@@ -200,10 +200,8 @@ def scan_pair(name: str, x86_64: Job | None, arm64: Job | None, inflater: Inflat
     if x86_64 is None or arm64 is None:
         x, a = (None if job is None else _scan(job, inflater, None) for job in (x86_64, arm64))
         return _pair_scan(name, x, a, None)
-    if _same_bytes(x86_64, arm64):
-        a = _scan(arm64, inflater, None)
-        x = replace(a, member=replace(a.member, entry=x86_64.entry))
-        return _pair_scan(name, x, a, None)
+    if _alike(x86_64, arm64) and (a := _scan_equal(x86_64, arm64, inflater)) is not None:
+        return _pair_scan(name, _with_entry(a, x86_64.entry), a, None)
     layout = _thin_layout(x86_64, arm64)
     if layout is None:
         x, a = _scan(x86_64, inflater, None), _scan(arm64, inflater, None)
@@ -219,20 +217,20 @@ def scan_pair(name: str, x86_64: Job | None, arm64: Job | None, inflater: Inflat
 
 def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
     """Read one member; `chain` is the digest of a fused file that its content is a part of."""
-    if chain is None and job.entry.size <= _SMALL and job.entry.compressed_size <= _SMALL:
-        small = _scan_small(job)
-        if small is not None:
+    name, entry = job.wheel.path.name, job.entry
+    if chain is None and _is_small(entry):
+        raw = job.wheel.file.read(entry.data_offset, entry.compressed_size)
+        if (small := _scan_small(job, raw)) is not None:
             return small
-    name = job.wheel.path.name
-    reading = _Reading(f"{name}: {job.entry.name}", job.entry, job.wanted)
-    content = member_chunks(job.wheel.file, job.entry, inflater, name)
+    reading = _Reading(f"{name}: {entry.name}", entry, job.wanted)
+    content = member_chunks(job.wheel.file, entry, inflater, name)
 
     def take(chunk: Chunk) -> None:
         reading.feed(chunk)
         if chain is not None:
             chain.update(chunk)
 
-    if job.entry.size < _LARGE:
+    if entry.size < _LARGE:
         for chunk in content:
             take(chunk)
     else:
@@ -240,10 +238,13 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
     return reading.finish(name, content.blocks)
 
 
-def _scan_small(job: Job) -> Scanned | None:
-    """Read a small member in one go; None where it holds code, of which more must be known."""
+def _is_small(entry: Entry) -> bool:
+    return entry.size <= _SMALL and entry.compressed_size <= _SMALL
+
+
+def _scan_small(job: Job, raw: bytes) -> Scanned | None:
+    """Read a small member, compressed as `raw`, in one go; None where it holds code: more must be known."""
     entry, name = job.entry, job.wheel.path.name
-    raw = job.wheel.file.read(entry.data_offset, entry.compressed_size)
     content = raw if entry.method is Method.STORED else inflate_whole(raw, entry, name)
     if looks_like(content[:_HEAD]):
         return None
@@ -257,19 +258,39 @@ def _scan_small(job: Job) -> Scanned | None:
     return Scanned(member=member, other=other, text=content if job.wanted.text else None)
 
 
-def _same_bytes(a: Job, b: Job) -> bool:
-    """Return whether two members are stored as the very same bytes, and the same is wanted of both."""
+def _alike(a: Job, b: Job) -> bool:
+    """Return whether two members may be stored as the very same bytes, and the same is wanted of both."""
     one, other = a.entry, b.entry
-    if a.wanted != b.wanted or (one.method, one.crc, one.size, one.compressed_size) != (
-        (other.method, other.crc, other.size, other.compressed_size)
-    ):
-        return False
+    return (
+        one.crc == other.crc
+        and one.compressed_size == other.compressed_size
+        and one.size == other.size
+        and one.method is other.method
+        and a.wanted == b.wanted
+    )
+
+
+def _scan_equal(x86_64: Job, arm64: Job, inflater: Inflater) -> Scanned | None:
+    """Read a member that both wheels have as the very same bytes; None where they are not the same."""
+    one, other = x86_64.entry, arm64.entry
+    if _is_small(other):
+        raw = arm64.wheel.file.read(other.data_offset, other.compressed_size)
+        if raw != x86_64.wheel.file.read(one.data_offset, one.compressed_size):
+            return None
+        return _scan_small(arm64, raw) or _scan(arm64, inflater, None)
     pieces = zip(
-        a.wheel.file.chunks(one.data_offset, one.compressed_size),
-        b.wheel.file.chunks(other.data_offset, other.compressed_size),
+        x86_64.wheel.file.chunks(one.data_offset, one.compressed_size),
+        arm64.wheel.file.chunks(other.data_offset, other.compressed_size),
         strict=True,
     )
-    return all(left == right for left, right in pieces)
+    return _scan(arm64, inflater, None) if all(a == b for a, b in pieces) else None
+
+
+def _with_entry(scanned: Scanned, entry: Entry) -> Scanned:
+    """Return the facts of an equal member, which lies elsewhere."""
+    known = scanned.member
+    member = Member(entry=entry, sha256=known.sha256, content=known.content, blocks=known.blocks)
+    return Scanned(member=member, other=scanned.other, text=scanned.text)
 
 
 def _thin_layout(x86_64: Job, arm64: Job) -> Layout | None:
