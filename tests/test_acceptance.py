@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests import oracles
-from tests.corpus import Pair, Run, acceptance_pairs
+from tests.corpus import SMALL_PAIR, Pair, Run, acceptance_pairs
 from tests.oracles import Fusion, Judge
 from tests.support import require_pair, require_tool
 
@@ -208,3 +209,65 @@ def test_dispatch_runs_the_source_of_the_running_architecture(
     assert fused["get_lts_cpu"]() == thin["get_lts_cpu"]()
     if machine == "arm64":  # the other one asks the processor that runs this test
         assert fused["check_cpu_flags"]() is thin["check_cpu_flags"]() is None
+
+
+def written(path: Path, content: bytes) -> Path:
+    """Write `content` to `path` and return that."""
+    path.write_bytes(content)
+    return path
+
+
+X86_64, ARM64 = SMALL_PAIR
+LINUX = X86_64.name.replace("macosx_10_13", "manylinux_2_17")
+# What a new user may try: the wheels (given an empty folder), the exit code and a part of the answer.
+MISTAKES: dict[str, tuple[Callable[[Path], list[Path]], int, str]] = {
+    "one wheel twice": (lambda _: [X86_64, X86_64], 1, "given twice"),
+    "one wheel alone": (lambda _: [X86_64], 2, "needs the other architecture's wheel"),
+    "a folder without wheels": (lambda folder: [folder], 2, "holds no wheels"),
+    "no such file": (lambda folder: [folder / "none.whl", ARM64], 2, "no such file"),
+    "a Linux wheel": (
+        lambda folder: [written(folder / LINUX, X86_64.read_bytes()), ARM64],
+        1,
+        "is not for macOS",
+    ),
+    "a truncated wheel": (
+        lambda folder: [written(folder / X86_64.name, X86_64.read_bytes()[:9000]), ARM64],
+        1,
+        "is truncated",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wheels", "code", "answer"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_get_one_sentence(
+    wheels: Callable[[Path], list[Path]], code: int, answer: str, tmp_path: Path
+) -> None:
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    done = fatwheel("fuse", *wheels(inputs), "-o", tmp_path / "out")
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert re.fullmatch(r"fatwheel: [^\n]+\n", done.stderr)
+    assert answer in done.stderr
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_an_output_that_is_there_stays(tmp_path: Path) -> None:
+    assert fatwheel("fuse", *SMALL_PAIR, "-o", tmp_path).returncode == 0
+    (wheel,) = tmp_path.iterdir()
+    wheel.write_bytes(b"mine")
+    done = fatwheel("fuse", *SMALL_PAIR, "-o", tmp_path)
+    assert done.returncode == 1
+    assert "exists; replace it with --force" in done.stderr
+    assert wheel.read_bytes() == b"mine"
+    assert fatwheel("fuse", *SMALL_PAIR, "-o", tmp_path, "--force").returncode == 0
+    assert wheel.read_bytes() != b"mine"
+
+
+def test_folders_are_paired(tmp_path: Path) -> None:
+    done = fatwheel("fuse", SMALL_PAIR[0].parent, "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.iterdir()
+    assert done.stdout == f"{wheel}\n"
+    fusion = Fusion(fused=wheel, x86_64=X86_64, arm64=ARM64)
+    assert [finding for judge in oracles.JUDGES for finding in judge(fusion)] == []
