@@ -16,7 +16,7 @@ from fatwheel.terminal import EXIT_CODES, print_json
 __all__ = ["check_command", "rules_command"]
 
 
-@click.command("check", epilog=EXIT_CODES)
+@click.command("check", epilog=EXIT_CODES, short_help="Check finished wheels.")
 @click.argument(
     "wheels", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
@@ -43,7 +43,7 @@ def check_command(wheels: tuple[Path, ...], as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.command("rules", epilog=EXIT_CODES)
+@click.command("rules", epilog=EXIT_CODES, short_help="Print the shipped rule book.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rule book as JSON.")
 def rules_command(as_json: bool) -> None:
     """Print the shipped rule book, each entry with its reason.

@@ -60,7 +60,7 @@ class Outcome:
         return "fused" if self.fused is not None else "planned"
 
 
-@click.command("fuse", epilog=EXIT_CODES)
+@click.command("fuse", epilog=EXIT_CODES, short_help="Fuse thin wheels into universal2 wheels.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o",

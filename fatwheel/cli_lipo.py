@@ -11,7 +11,12 @@ from fatwheel.lipo import main as lipo
 __all__ = ["lipo_command"]
 
 
-@click.command("lipo", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.command(
+    "lipo",
+    context_settings={"ignore_unknown_options": True},
+    add_help_option=False,
+    short_help="Do what lipo does, in its own words.",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lipo_command(arguments: tuple[str, ...]) -> None:
     """Do what lipo does, in lipo's own words: -create, -thin, -extract, -info, ...

@@ -201,9 +201,9 @@ def _unpaired(group: Sequence[Candidate], sides: dict[Arch, list[Path]]) -> Unpa
     if missing and len(paths) == 1:
         reason = f"{paths[0].name} has no partner: there is no {missing[0]} wheel of the same name and tags"
     elif missing:
-        reason = f"there is no {missing[0]} wheel for {', '.join(p.name for p in paths)}"
+        reason = f"there is no {missing[0]} wheel for {', '.join(map(str, paths))}"
     else:
-        listed = ", ".join(path.name for path in paths)
+        listed = ", ".join(map(str, paths))
         reason = (
             f"several wheels of one architecture match each other: {listed}; name the two to fuse"
         )

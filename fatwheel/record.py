@@ -28,7 +28,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PROBLEMS_SHOWN = 5
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
-"""A SHA-256 in URL-safe base64 as it must be: the four bits that its last character has left over are zero."""
+"""A SHA-256 in URL-safe base64 as it must be: the two bits that its last character has over are zero."""
 _STANDARD = str.maketrans("-_", "+/")
 
 
