@@ -8,6 +8,7 @@ without gap or overlap. Sections are those of PKWARE's APPNOTE.TXT, version 6.3.
 from __future__ import annotations
 
 import datetime
+import itertools
 import stat
 import struct
 from collections.abc import Iterator
@@ -234,7 +235,7 @@ def _check_members(file: RangeFile, source: str, records: list[_Record], end: in
     if first:
         raise WheelError(source, None, f"has {first} bytes that belong to no member at its start")
     data_offsets = [0] * len(records)
-    for i, after in zip(order, [*order[1:], -1], strict=True):
+    for i, after in itertools.zip_longest(order, order[1:], fillvalue=-1):
         record = records[i]
         limit = records[after].header_offset if after >= 0 else end
         data_offsets[i] = _check_local_header(file, source, record, limit)
