@@ -16,12 +16,15 @@ from fatwheel.wheels import Content, images
 __all__ = ["importable", "one_sided_problem"]
 
 _MODULE_SUFFIXES = (".py", ".pyc", ".so")
+_ELSEWHERE = ("scripts", "data", "headers")  # schemes that do not land on the import path
 
 
 def importable(member: str) -> bool:
     """Return whether Python would import `member` as a module, or run it (`.pth`) once it is installed."""
-    path = installed_path(member)
-    folder, base = posixpath.split(path)
+    first, scheme, *_ = [*member.split("/"), ""]
+    if first.endswith(".data") and scheme in _ELSEWHERE:
+        return False
+    folder, base = posixpath.split(installed_path(member))
     if base.endswith(".pth"):
         return not folder
     if not base.endswith(_MODULE_SUFFIXES):
