@@ -30,6 +30,8 @@ def first_difference(x86_64: bytes | None, arm64: bytes | None) -> tuple[str, ..
         left, right = x86_64.decode().splitlines(), arm64.decode().splitlines()
     except UnicodeDecodeError:
         return ()
+    if left == right:
+        return ("only line ends differ",)
     start = next(
         (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
         min(len(left), len(right)),
