@@ -1,0 +1,63 @@
+"""The first difference of two texts, as a report shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fatwheel.differences import describe_difference, first_difference
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64", "lines"),
+    [
+        ("a\nb\nc\n", "a\nB\nc\n", ["@@ line 2 @@", "-b", "+B"]),
+        ("a\nb\n", "a\nb\nc\n", ["@@ line 3 @@", "+c"]),
+        ("a\nb\nc\n", "a\nc\n", ["@@ line 2 @@", "-b"]),
+        ("", "a\n", ["@@ line 1 @@", "+a"]),
+        ("a\na\n", "a\n", ["@@ line 2 @@", "-a"]),
+        ("x\n" * 6, "", ["@@ line 1 @@", "-x", "-x", "-x", "-x", "-... and 2 more lines"]),
+        ("x\n" * 4, "", ["@@ line 1 @@", *["-x"] * 4]),
+        ("a" * 121, "b" * 120, ["@@ line 1 @@", "-" + "a" * 117 + "...", "+" + "b" * 120]),
+        ("a\x1b[2J", "b\tc", ["@@ line 1 @@", "-a\N{REPLACEMENT CHARACTER}[2J", None]),
+    ],
+    ids=[
+        "changed",
+        "longer",
+        "shorter",
+        "empty",
+        "repeated line",
+        "more than four lines",
+        "just four lines",
+        "wide lines",
+        "control characters",
+    ],
+)
+def test_first_difference(x86_64: str, arm64: str, lines: list[str | None]) -> None:
+    found = first_difference(x86_64.encode(), arm64.encode())
+    assert len(found) == len(lines)
+    assert [line for line, want in zip(found, lines, strict=True) if want] == [
+        want for want in lines if want
+    ]
+    assert all(line.isprintable() for line in found)
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64"),
+    [(None, b"a"), (b"a", None), (b"\xff", b"a"), (b"a", b"\xff")],
+    ids=["no x86_64 text", "no arm64 text", "x86_64 is no UTF-8", "arm64 is no UTF-8"],
+)
+def test_what_is_no_text_has_no_lines(x86_64: bytes | None, arm64: bytes | None) -> None:
+    assert first_difference(x86_64, arm64) == ()
+
+
+def test_only_line_ends_differ() -> None:
+    assert first_difference(b"a\r\nb\r\n", b"a\nb\n") == ("only line ends differ",)
+    assert first_difference(b"a", b"a\n") == ("only line ends differ",)
+
+
+def test_sizes_and_a_malformed_image() -> None:
+    sizes = "differs: 3 bytes in the x86_64 wheel, 5 bytes in the arm64 wheel"
+    assert describe_difference(3, 5, []) == sizes
+    assert describe_difference(3, 5, ["it is cut", "x"]) == (
+        f"{sizes}; it begins like a Mach-O file, but it is cut"
+    )

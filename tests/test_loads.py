@@ -1,0 +1,93 @@
+"""Which member loads which, as dyld resolves it in the installed wheel."""
+
+from __future__ import annotations
+
+import pytest
+
+from fatwheel.loads import LoadGraph, installed_path, missing_loads
+from fatwheel.macho import Image
+from tests.builders_wheel import A, X, code, content_of
+
+MEMBERS = [
+    "pkg/mod.so",
+    "pkg/.dylibs/libz.dylib",
+    "pkg/sub/libz.dylib",
+    "pkg/libonly.dylib",
+    "pkg-1.0.data/platlib/pkg/liblate.dylib",
+    "pkg-1.0.data/scripts/tool",
+]
+
+
+def image(loads: list[str], rpaths: list[str]) -> Image:
+    found = content_of(code(X, loads=loads, rpaths=rpaths))
+    assert isinstance(found, Image)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("member", "path"),
+    [
+        ("pkg/a.py", "pkg/a.py"),
+        ("pkg-1.0.data/purelib/pkg/a.py", "pkg/a.py"),
+        ("pkg-1.0.data/platlib/a.so", "a.so"),
+        ("pkg-1.0.data/scripts/tool", "bin/tool"),
+        ("pkg-1.0.data/data/share/x", "prefix/share/x"),
+        ("pkg-1.0.data/headers/x.h", "include/x.h"),
+        ("pkg-1.0.data/other/x", "pkg-1.0.data/other/x"),
+        ("pkg/x.data/purelib/a.py", "pkg/x.data/purelib/a.py"),
+        ("x.data", "x.data"),
+    ],
+)
+def test_where_a_member_lands(member: str, path: str) -> None:
+    assert installed_path(member) == path
+
+
+@pytest.mark.parametrize(
+    ("load", "rpaths", "found"),
+    [
+        ("@loader_path/libonly.dylib", [], ["pkg/libonly.dylib"]),
+        ("@loader_path/.dylibs/libz.dylib", [], ["pkg/.dylibs/libz.dylib"]),
+        ("@loader_path/../pkg/./sub/libz.dylib", [], ["pkg/sub/libz.dylib"]),
+        ("@loader_path/liblate.dylib", [], ["pkg-1.0.data/platlib/pkg/liblate.dylib"]),
+        ("@loader_path/libz.dylib", [], []),
+        ("@rpath/libz.dylib", ["@loader_path/sub"], ["pkg/sub/libz.dylib"]),
+        ("@rpath/libz.dylib", ["@loader_path/none", "@loader_path/.dylibs"], [MEMBERS[1]]),
+        ("@rpath/libonly.dylib", ["@loader_path"], ["pkg/libonly.dylib"]),
+        ("@rpath/libonly.dylib", ["@loader_path/"], ["pkg/libonly.dylib"]),
+        ("@rpath/libz.dylib", ["/opt/lib"], [MEMBERS[1], MEMBERS[2]]),
+        ("@rpath/libz.dylib", [], [MEMBERS[1], MEMBERS[2]]),
+        ("@executable_path/libz.dylib", [], [MEMBERS[1], MEMBERS[2]]),
+        ("libonly.dylib", [], ["pkg/libonly.dylib"]),
+        ("/usr/lib/libz.dylib", [], []),
+        ("@rpath/libnone.dylib", ["@loader_path/sub"], []),
+    ],
+)
+def test_what_a_load_command_means(load: str, rpaths: list[str], found: list[str]) -> None:
+    graph = LoadGraph.of([("pkg/mod.so", X, image([load], rpaths))], MEMBERS)
+    assert graph.loaded_by == dict.fromkeys(found, frozenset({X}))
+
+
+def test_both_architectures_are_told_apart() -> None:
+    both, one = (
+        image(["@loader_path/libonly.dylib"], []),
+        image(["@loader_path/sub/libz.dylib"], []),
+    )
+    graph = LoadGraph.of(
+        [("pkg/mod.so", X, both), ("pkg/mod.so", A, both), ("pkg/mod.so", A, one)], MEMBERS
+    )
+    assert graph.loaded_by == {
+        "pkg/libonly.dylib": frozenset({X, A}),
+        "pkg/sub/libz.dylib": frozenset({A}),
+    }
+
+
+def test_loads_that_lead_to_nothing_in_the_wheel() -> None:
+    loads = [
+        "@loader_path/libonly.dylib",
+        "@loader_path/libgone.dylib",
+        "@loader_path/../../elsewhere.dylib",
+        "@rpath/libgone.dylib",
+        "/usr/lib/libgone.dylib",
+    ]
+    found = list(missing_loads([("pkg/mod.so", A, image(loads, []))], MEMBERS))
+    assert found == [("pkg/mod.so", A, "@loader_path/libgone.dylib")]
