@@ -21,7 +21,7 @@ from fatwheel.onesided import one_sided_problem
 from fatwheel.tags import Floor, claims, format_floor
 from fatwheel.wheels import Member, Wheel, architectures, images
 
-__all__ = ["Finding", "Severity", "check", "unreadable", "worse_than"]
+__all__ = ["Finding", "Severity", "check", "disagreement", "unreadable", "worse_than"]
 
 _CODE = (FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE)
 _RECORD_CODES: Mapping[str, str] = {
@@ -54,6 +54,16 @@ def unreadable(error: WheelError) -> Finding:
     """Return the finding for a wheel that could not be read at all."""
     return Finding(
         code="FW001", severity=Severity.ERROR, member=error.member, message=error.problem
+    )
+
+
+def disagreement(problem: str) -> Finding:
+    """Return the finding for a wheel that the `wheel` package's reader refuses."""
+    return Finding(
+        code="FW002",
+        severity=Severity.WARNING,
+        member=None,
+        message=f"the wheel package's own reader refuses it: {problem}",
     )
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from fatwheel.actions import Fuse
 from fatwheel.arch import Arch
 from fatwheel.atomic import new_file
-from fatwheel.check import Finding, Severity, check, unreadable, worse_than
+from fatwheel.check import Finding, Severity, check, disagreement, unreadable, worse_than
 from fatwheel.engine import Engine, NativeEngine
 from fatwheel.errors import RefusedError, WheelError
 from fatwheel.inflaters import Inflater, best_inflater
@@ -23,6 +23,7 @@ from fatwheel.ranges import RangeFile
 from fatwheel.read import Progress, open_source, read_wheel
 from fatwheel.readpair import Reading, read_pair
 from fatwheel.scan import Scanned, scan_member
+from fatwheel.secondreader import wheel_package_problem
 from fatwheel.wheels import Member, OpenWheel, Wheel, open_wheel
 from fatwheel.write import Written, write_wheel
 from fatwheel.zipdir import DateTime, read_directory
@@ -243,7 +244,8 @@ def _refuse_worse(findings: Sequence[Finding], inputs: Iterable[Wheel], target: 
 def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Finding, ...]:
     """Read the wheel at `path` whole and return everything to be said about it, errors first.
 
-    A wheel that cannot be read is a finding, too. Raises `OSError` where the file cannot be opened.
+    It is read twice, by fatwheel and by the `wheel` package. A wheel that cannot be read is a finding, too.
+    Raises `OSError` where the file cannot be opened.
     """
     try:
         wheel = open_wheel(path)
@@ -252,6 +254,8 @@ def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Findin
                 read = read_wheel(wheel, inflater=inflater or best_inflater(), executor=executor)
         finally:
             wheel.close()
-        return check(read)
+        findings = check(read)
     except WheelError as error:
         return (unreadable(error),)
+    problem = wheel_package_problem(path)
+    return findings if problem is None else (*findings, disagreement(problem))
