@@ -19,7 +19,7 @@ from fatwheel.errors import RefusedError, WheelError
 from fatwheel.loads import LoadGraph
 from fatwheel.macho import Image
 from fatwheel.pair import MemberPair, Pair
-from fatwheel.rules import Action, Rule, RuleSet, rule_book
+from fatwheel.rules import Action, Rule, RuleSet, escape_glob, rule_book
 from fatwheel.tags import (
     Floor,
     TagStyle,
@@ -106,7 +106,7 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         graph=_load_graph(pair.members),
         on_conflict=options.on_conflict,
     )
-    own = {f"{dist_info}/{base}" for base in ("RECORD", "WHEEL")}
+    own = {f"{dist_info}/{base}" for base in ("RECORD", "WHEEL", REPORT_NAME)}
     decided = [decider.decide(member) for member in pair.members if member.name not in own]
     decisions = tuple(decision for _, decision in decided if decision is not None)
     inputs = Inputs(
@@ -119,6 +119,7 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
     members += _own_members(
         pair, name, options, format_report(inputs, decisions, options.generator)
     )
+    _refuse_collisions(members, inputs)
     return FusePlan(
         inputs=inputs,
         name=name,
@@ -137,7 +138,7 @@ def _refuse_collisions(members: Sequence[Planned], inputs: Inputs) -> None:
     except WheelError as error:
         raise RefusedError(
             f"{inputs.x86_64} and {inputs.arm64} do not fit into one folder: {error.member} {error.problem}; "
-            f"leave it out with --rule '{error.member}=drop'"
+            f"leave it out with --rule '{escape_glob(error.member or '')}=drop'"
         ) from error
 
 
