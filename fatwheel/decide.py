@@ -7,7 +7,7 @@ row settles is a `Conflict`, and what a rule or an option settles is a `Decision
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fatwheel.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
 from fatwheel.arch import Arch
@@ -63,7 +63,14 @@ class Decider:
             )
             note = f"--on-conflict {self.on_conflict.value}"
             return _keep_side(pair, _KEEP[self.on_conflict], note), decision
+        if isinstance(planned, Conflict) and pair.name == self._metadata:
+            remedies = tuple(a for a in planned.remedies if a is not Action.DROP)
+            planned = replace(planned, remedies=remedies)
         return planned, None
+
+    @property
+    def _metadata(self) -> str:
+        return f"{self.dist_info}/METADATA"
 
     def _always_dropped(self, pair: MemberPair) -> Drop | None:
         folder, base = posixpath.split(pair.name)
@@ -71,8 +78,6 @@ class Decider:
             return Drop(name=pair.name, why="it signs the RECORD of a thin wheel")
         if "__pycache__" in folder.split("/"):
             return Drop(name=pair.name, why="Python writes its byte code anew")
-        if pair.name == f"{self.dist_info}/fatwheel.json":
-            return Drop(name=pair.name, why="it is written anew")
         return None
 
     def _settle(self, pair: MemberPair) -> Planned:
@@ -124,6 +129,8 @@ class Decider:
         """Carry out a rule; a rule that asks for what cannot be done leaves a conflict that says so."""
         action = rule.action
         if action is Action.DROP:
+            if pair.name == self._metadata:
+                return _unfit(pair, rule, "every wheel has one")
             return Drop(name=pair.name, why=rule.reason)
         if (side := _KEEP.get(action)) is not None:
             return _keep_side(pair, side, rule.reason)
