@@ -26,7 +26,7 @@ from pathlib import Path
 import lief
 from packaging.tags import Tag, mac_platforms
 from packaging.utils import parse_wheel_filename
-from wheel.wheelfile import WheelFile  # type: ignore[import-untyped]
+from wheel.wheelfile import WheelFile
 
 from tests.support import require_tool
 

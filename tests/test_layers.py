@@ -16,7 +16,7 @@ LAYERS = {
         errors arch cpu wire merge
     """,
     "one format or one seam each: bytes and text in, values out": """
-        probe ranges record tags rules differences atomic config crc inflaters
+        probe ranges record tags rules differences atomic config process crc inflaters
         bitcode payload fatlayout loadcommands macho staticlib fat
         zipformat zipnames zipend zipdir
         merge.cheader merge.metadata merge.python merge.sbom mergers
