@@ -7,13 +7,14 @@ import hashlib
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from wheel.wheelfile import WheelFile  # type: ignore[import-untyped]
+from wheel.wheelfile import WheelFile
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
@@ -294,3 +295,32 @@ class Sides:
         if len(found) == 2 and self.x86_64 != self.arm64 and not coded:
             value = replace(value, x86_64_text=self.x86_64, arm64_text=self.arm64)
         return value
+
+
+def tamper(path: Path, name: str, **values: int) -> Path:
+    """Write other values (crc, compressed_size, size, method, flags) into both headers of a member."""
+    fields = {"flags": (6, 8, "<H"), "method": (8, 10, "<H"), "crc": (14, 16, "<I")}
+    fields |= {"compressed_size": (18, 20, "<I"), "size": (22, 24, "<I")}
+    with zipfile.ZipFile(path) as opened:
+        local, start = opened.getinfo(name).header_offset, opened.start_dir
+
+    def change(data: bytearray) -> None:
+        raw = name.encode()
+        central = data.index(raw, start) - 46
+        while data[central : central + 4] != b"PK\1\2" or data[central + 28] != len(raw):
+            central = data.index(raw, central + 47) - 46
+        for key, value in values.items():
+            in_local, in_central, layout = fields[key]
+            struct.pack_into(layout, data, local + in_local, value)
+            struct.pack_into(layout, data, central + in_central, value)
+
+    return edit(path, change)
+
+
+def raw_member(path: Path, name: str, raw: bytes, content: bytes) -> None:
+    """Append a deflated member whose compressed bytes are `raw`, as if they were those of `content`."""
+    with zipfile.ZipFile(path, "a") as opened:
+        info = zipfile.ZipInfo(name, DATE)
+        info.external_attr = 0o100644 << 16
+        opened.writestr(info, raw)  # stored
+    tamper(path, name, method=8, crc=zlib.crc32(content), size=len(content))
