@@ -43,7 +43,5 @@ def require_pair(name: str) -> Pair:
     """Return the acceptance pair of the project *name*, whose wheels lie in the cache."""
     pair = acceptance_pairs()[name]
     if not _cached(pair):
-        unavailable(
-            f"the wheels of {name} {pair.version}", "scripts/fetch_wheels.py gets them"
-        )
+        unavailable(f"the wheels of {name} {pair.version}", "scripts/fetch_wheels.py gets them")
     return pair
