@@ -102,7 +102,7 @@ class _Reading:
         self._crc = 0
         self._probe: Probe[Parsed] | None = None
         self._malformed: FormatError | None = None
-        self._started = False
+        self._undecided: bytearray | None = bytearray()
 
     def feed(self, chunk: Chunk) -> None:
         self._sha256.update(chunk)
@@ -111,12 +111,22 @@ class _Reading:
             self._other.update(chunk)
         if self._text is not None:
             self._text.append(bytes(chunk))
-        if not self._started:
-            self._started = True
-            if looks_like(bytes(chunk[:_HEAD])):
-                self._parse(chunk, Probe(parse(self._source, self._entry.size)))
-        elif self._probe is not None:
+        if self._probe is not None:
             self._parse(chunk, self._probe)
+        elif self._undecided is not None:
+            self._decide(chunk)
+
+    def _decide(self, chunk: Chunk) -> None:
+        """Look at the first bytes, which may come in drops, and parse what they look like."""
+        assert self._undecided is not None
+        if self._undecided or len(chunk) < _HEAD:
+            self._undecided += chunk
+            chunk = bytes(self._undecided)
+        if len(chunk) < min(_HEAD, self._entry.size):
+            return
+        self._undecided = None
+        if looks_like(bytes(chunk[:_HEAD])):
+            self._parse(chunk, Probe(parse(self._source, self._entry.size)))
 
     def _parse(self, chunk: Chunk, probe: Probe[Parsed]) -> None:
         self._probe = probe
