@@ -32,7 +32,8 @@ def new_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
         else:
             _rename_new(part, target)
     except OSError as error:
-        if error.filename in (None, str(part)):  # a full disk names no file
+        # A full disk names no file.
+        if error.errno is not None and error.filename in (None, str(part)):
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
     finally:
