@@ -16,7 +16,7 @@ from tests.corpus import Pair, acceptance_pairs
 
 def unavailable(what: str, how: str) -> NoReturn:
     """Skip the running test because *what* is missing; fail it where oracles are required."""
-    message = f"{what} is missing; {how}"
+    message = f"not here: {what}; {how}"
     if os.environ.get("FATWHEEL_REQUIRE_ORACLES") == "1":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
