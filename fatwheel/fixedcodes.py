@@ -1,30 +1,38 @@
 """A small encoder for deflate blocks of fixed codes (RFC 1951, 3.2.6), the same on every machine.
 
 It is made for universal headers and the zeros behind them: bytes are written as literals, and
-runs of one byte as matches at distance 1.
+runs of one byte as matches at distance 1. Other matches are not looked for, but written where
+they are given.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-__all__ = ["encode_fixed"]
+__all__ = ["DISTANCES", "END_OF_BLOCK", "LENGTHS", "Token", "encode_fixed"]
 
-_END_OF_BLOCK = 256
+Token = bytes | tuple[int, int]
+"""New bytes, or a match: its length (3 to 258) and its distance (1 to 32768), in bytes."""
+
+END_OF_BLOCK = 256
 _MIN_MATCH, _MAX_MATCH = 3, 258
-_LENGTH_BASES = (
-    *range(3, 11),
-    *(11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59),
-    *(67, 83, 99, 115, 131, 163, 195, 227, 258),
+LENGTHS = (
+    *((3 + n, 0) for n in range(8)),
+    *(((4 + part << bits) + 3, bits) for bits in range(1, 6) for part in range(4)),
+    (258, 0),
 )
-_LENGTH_EXTRA_BITS = (0,) * 8 + tuple(n for n in range(1, 6) for _ in range(4)) + (0,)
-"""For the length codes 257 to 285 (3.2.5): the shortest match and the number of extra bits."""
+"""For the length codes from 257 on: the shortest match and the number of extra bits (3.2.5)."""
+DISTANCES = (
+    *((1 + n, 0) for n in range(2)),
+    *(((2 + part << bits) + 1, bits) for bits in range(14) for part in range(2)),
+)
+"""For the distance codes from 0 on: the shortest distance and the number of extra bits (3.2.5)."""
 
 
 def _reversed(code: int, count: int) -> tuple[int, int]:
-    """Codes are packed from their most significant bit on, everything else from the least (3.1.1)."""
+    """Pack a code from its most significant bit on, unlike everything else (3.1.1)."""
     return int(f"{code:0{count}b}"[::-1], 2), count
 
 
@@ -39,29 +47,51 @@ def _fixed(symbol: int) -> tuple[int, int]:
 
 
 _CODES = tuple(_fixed(symbol) for symbol in range(288))
-_DISTANCE_1 = (0, 5)
 
 
-def encode_fixed(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield a block of `data` as (value, number of bits), without the block's first bit, BFINAL.
+def _with_extra(code: tuple[int, int], extra: int, bits: int) -> tuple[int, int]:
+    value, count = code
+    return value | extra << count, count + bits
+
+
+_LENGTH_CODES = {
+    base + extra: _with_extra(_CODES[257 + index], extra, bits)
+    for index, (base, bits) in enumerate(LENGTHS)
+    for extra in range(1 << bits)
+}
+"""Each length with its extra bits; 258, which two codes can express, has the later and shorter."""
+_DISTANCE_BASES = tuple(base for base, _ in DISTANCES)
+_DISTANCE_CODES = tuple(_reversed(index, 5) for index in range(30))
+
+
+def encode_fixed(tokens: Iterable[Token]) -> Iterator[tuple[int, int]]:
+    """Yield a block as (value, number of bits), without the block's first bit, BFINAL.
 
     The bits of a value follow each other from the least significant one on.
     """
     yield 0b01, 2  # BTYPE
+    for token in tokens:
+        if isinstance(token, bytes):
+            yield from _runs(token)
+        else:
+            yield from _match(*token)
+    yield _CODES[END_OF_BLOCK]
+
+
+def _runs(data: bytes) -> Iterator[tuple[int, int]]:
     for byte, group in itertools.groupby(data):
         left = sum(1 for _ in group) - 1
         yield _CODES[byte]
         while left >= _MIN_MATCH:
             length = min(left, _MAX_MATCH)
-            yield from _match(length)
+            yield from _match(length, 1)
             left -= length
         for _ in range(left):
             yield _CODES[byte]
-    yield _CODES[_END_OF_BLOCK]
 
 
-def _match(length: int) -> Iterator[tuple[int, int]]:
-    index = bisect.bisect_right(_LENGTH_BASES, length) - 1
-    yield _CODES[257 + index]
-    yield length - _LENGTH_BASES[index], _LENGTH_EXTRA_BITS[index]
-    yield _DISTANCE_1
+def _match(length: int, distance: int) -> Iterator[tuple[int, int]]:
+    yield _LENGTH_CODES[length]
+    index = bisect.bisect_right(_DISTANCE_BASES, distance) - 1
+    base, bits = DISTANCES[index]
+    yield _with_extra(_DISTANCE_CODES[index], distance - base, bits)

@@ -60,6 +60,10 @@ class End:
     blocks: Blocks | None
 
 
+Note = Callable[[int, int], None]
+"""Takes note of a boundary between two blocks: its bit in the stream, its byte in the content."""
+
+
 class Inflater(Protocol):
     """A way to inflate and to compute CRC-32."""
 
@@ -76,12 +80,14 @@ class Inflater(Protocol):
         """The library's CRC-32: `crc32(data, before)`, like `zlib.crc32`."""
 
     def run(
-        self, chunks: Iterable[bytes], *, watch_from: int = 0
+        self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
     ) -> Generator[memoryview, None, End]:
         """Yield the content in pieces of at most 256 KiB; return what is known at the stream's end.
 
-        Block ends are looked for from byte `watch_from` of the stream on, which saves time before; where
-        the last block begins earlier, `End.blocks` is None.
+        Block ends are looked for from byte `watch_from` of the stream on, which saves time
+        before; where the last block begins earlier, `End.blocks` is None. `note` is called with
+        each boundary between two blocks that is found: its bit in the stream, and its byte in the
+        content.
 
         A piece is valid until the next one is asked for: its memory is used again. Chunks behind
         the stream's end are not asked for. Streams may run in any number of threads at once.
@@ -98,7 +104,7 @@ class _PythonZlib:
     crc32 = staticmethod(zlib.crc32)
 
     def run(
-        self, chunks: Iterable[bytes], *, watch_from: int = 0
+        self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
     ) -> Generator[memoryview, None, End]:
         stream = zlib.decompressobj(RAW)
         consumed = 0
@@ -195,11 +201,11 @@ class _Library:
         self._idle: list[_Stream] = []  # list.pop and list.append are atomic
 
     def run(
-        self, chunks: Iterable[bytes], *, watch_from: int = 0
+        self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
     ) -> Generator[memoryview, None, End]:
         stream = self._take()
         try:
-            return (yield from self._run(stream, chunks, watch_from))
+            return (yield from self._run(stream, chunks, watch_from, note))
         finally:
             stream.fields.next_in = None
             self._idle.append(stream)
@@ -218,11 +224,12 @@ class _Library:
         return stream
 
     def _run(
-        self, stream: _Stream, chunks: Iterable[bytes], watch_from: int
+        self, stream: _Stream, chunks: Iterable[bytes], watch_from: int, note: Note | None
     ) -> Generator[memoryview, None, End]:
         fields, pointer, inflate = stream.fields, stream.pointer, self._inflate
         fields.next_out, fields.avail_out = stream.address, CHUNK
         given = 0  # bytes of all chunks so far
+        yielded = 0
         last_block_bit = None if watch_from else 0
         for chunk in chunks:
             given += len(chunk)
@@ -248,10 +255,13 @@ class _Library:
                             else Blocks(last_block_bit=last_block_bit, end_bit=bit),
                         )
                     last_block_bit = bit
+                    if note is not None:
+                        note(bit, yielded + CHUNK - room)
                 if code not in (Z_OK, Z_BUF_ERROR):
                     raise zlib.error((fields.msg or b"code %d" % code).decode("ascii", "replace"))
                 if room == 0:
                     yield stream.view
+                    yielded += CHUNK
                     fields.next_out, fields.avail_out = stream.address, CHUNK
                 elif not state & 128 and not fields.avail_in:
                     break

@@ -13,10 +13,11 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fatwheel.deflate import inflate
+from fatwheel.cut import Cut, edge_tokens, find_recut
 from fatwheel.fixedcodes import encode_fixed
-from fatwheel.inflaters import Blocks, Inflater
+from fatwheel.inflaters import Blocks
 from fatwheel.ranges import RangeFile
+from fatwheel.recut import Boundary
 from fatwheel.zipformat import Method
 
 __all__ = ["Cut", "Deflated", "Joined", "Literal", "Part", "Stored", "copied", "join"]
@@ -63,47 +64,9 @@ class Literal:
         return len(self.data)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
-    """`size` bytes from byte `start` on of the *content* of the deflated member `member`.
-
-    The member's stream is `compressed_size` bytes from byte `offset` of the file on, its content
-    `content_size` bytes.
-    """
-
-    file: RangeFile
-    member: str
-    offset: int
-    compressed_size: int
-    content_size: int
-    start: int
-    size: int
-    inflater: Inflater
-
-    def chunks(self) -> Iterator[memoryview]:
-        """Inflate the member as far as needed and yield the cut's bytes in bounded pieces."""
-        content = inflate(
-            self.inflater,
-            self.file.chunks(self.offset, self.compressed_size),
-            compressed_size=self.compressed_size,
-            size=self.content_size,
-            wheel=self.file.name,
-            member=self.member,
-        )
-        skip, left = self.start, self.size
-        for piece in content:
-            found = piece[skip : skip + left]
-            skip = max(0, skip - len(piece))
-            left -= len(found)
-            if found:
-                yield found
-            if not left:
-                break
-
-
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """Bytes of a file, one bit of them cleared where `clear` says so (a bit's place in the range)."""
+    """Bytes of a file; of their bits, the one at `clear` is cleared."""
 
     file: RangeFile
     offset: int
@@ -155,7 +118,32 @@ class _StoredBlocks:
             raise AssertionError(f"{self.size} bytes were promised, {left} of them are missing")
 
 
-_Piece = bytes | _Range | _StoredBlocks
+@dataclass(frozen=True, slots=True)
+class _Shifted:
+    """Bits of `source` (all but the first `skip`, `count` of them) behind the bits of `lead`.
+
+    `lead` is a value and its number of bits, 0 to 7. Only whole bytes are yielded.
+    """
+
+    lead: tuple[int, int]
+    source: _Range
+    skip: int
+    count: int
+
+    def chunks(self) -> Iterator[bytes]:
+        """Shift the bytes of the source, chunk by chunk."""
+        value, pending = self.lead
+        skip, left = self.skip, self.count
+        for chunk in self.source.chunks():
+            found = min(8 * len(chunk) - skip, left)
+            value |= (int.from_bytes(chunk, "little") >> skip & (1 << found) - 1) << pending
+            skip, left = 0, left - found
+            whole, rest = divmod(pending + found, 8)
+            yield (value & (1 << 8 * whole) - 1).to_bytes(whole, "little")
+            value, pending = value >> 8 * whole, rest
+
+
+_Piece = bytes | _Range | _Shifted | _StoredBlocks
 Part = Deflated | Stored | Literal | Cut
 
 
@@ -220,6 +208,15 @@ def _as_it_is(part: Part) -> _Piece:
     return _Range(part.file, part.offset, part.size)
 
 
+def _bit_count(codes: Iterable[tuple[int, int]]) -> int:
+    return sum(count for _, count in codes)
+
+
+def _stored_bits(size: int) -> int:
+    """Return about how long `size` bytes are in stored blocks."""
+    return 8 * (size + 5 * -(-size // _MAX_STORED))
+
+
 def _regroup(chunks: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
     """Cut a stream of bytes into groups of `size`, of which the last may be shorter."""
     group = bytearray()
@@ -254,7 +251,7 @@ class _Stream:
             content = functools.partial(part.file.chunks, part.offset, part.size)
             self._add_stored(content, part.size, final)
         elif isinstance(part, Cut):
-            self._add_stored(part.chunks, part.size, final)
+            self._add_cut(part, final)
         else:
             self._add_literal(part.data, final)
 
@@ -292,22 +289,63 @@ class _Stream:
         self._add_piece(blocks, blocks.encoded_size())
 
     def _add_literal(self, data: bytes, final: bool) -> None:
-        codes = list(encode_fixed(data))
-        stored_size = len(data) + 5 * -(-len(data) // _MAX_STORED)
-        if sum(count for _, count in codes) >= stored_size * 8:
+        codes = list(encode_fixed([data]))
+        if _bit_count(codes) >= _stored_bits(len(data)):
             self._add_stored(lambda: (data,), len(data), final)
+        else:
+            self._add_block(codes, final)
+
+    def _add_cut(self, cut: Cut, final: bool) -> None:
+        found = find_recut(cut)
+        if found is None:
+            self._add_stored(cut.chunks, cut.size, final)
             return
-        self._put(final, 1)
-        for value, count in codes:
-            self._put(value, count)
+        plan, blocks = found
+        head = list(encode_fixed(edge_tokens(cut, plan.head)))
+        tail = list(encode_fixed(edge_tokens(cut, plan.tail) if plan.tail else ()))
+        first, last = plan.kept or (Boundary(0, 0), Boundary(0, 0))
+        if _bit_count(head) + _bit_count(tail) + last.bit - first.bit >= _stored_bits(cut.size):
+            self._add_stored(cut.chunks, cut.size, final)
+            return
+        self._add_block(head, final and plan.kept is None)
+        if plan.kept is None:
+            return
+        is_last = last.bit == blocks.end_bit
+        clear = blocks.last_block_bit if is_last and not final else None
+        self._add_shifted(cut, first.bit, last.bit, clear)
+        if plan.tail is not None or (final and not is_last):
+            self._add_block(tail, final)
+
+    def _add_shifted(self, cut: Cut, first: int, end: int, clear: int | None) -> None:
+        """Add the stream's bits from `first` to `end`, with the bit `clear` cleared."""
+        start = first // 8
+        clear = None if clear is None else clear - 8 * start
+        source = _Range(cut.file, cut.offset + start, -(-end // 8) - start, clear)
+        lead = (self._bits, self._bit_count)
+        whole, rest = divmod(self._bit_count + end - first, 8)
+        self._add_piece(_Shifted(lead, source, first % 8, end - first), whole)
+        at = (end - rest) // 8
+        data = cut.file.read(cut.offset + at, -(-end // 8) - at)
+        self._bits = int.from_bytes(data, "little") >> (end - rest) % 8 & (1 << rest) - 1
+        self._bit_count = rest
+
+    def _add_block(self, codes: Iterable[tuple[int, int]], final: bool) -> None:
+        bits, count = int(final), 1
+        for value, width in codes:
+            bits |= value << count
+            count += width
+            if count >= 4096:
+                self._put(bits, count)
+                bits = count = 0
+        self._put(bits, count)
 
     def _put(self, value: int, count: int) -> None:
         self._bits |= value << self._bit_count
         self._bit_count += count
-        while self._bit_count >= 8:
-            self._bytes.append(self._bits & 0xFF)
-            self._bits >>= 8
-            self._bit_count -= 8
+        if self._bit_count >= 8:
+            whole, self._bit_count = divmod(self._bit_count, 8)
+            self._bytes += (self._bits & (1 << 8 * whole) - 1).to_bytes(whole, "little")
+            self._bits >>= 8 * whole
 
     def _align(self) -> None:
         if self._bit_count:

@@ -295,7 +295,7 @@ def test_long_literals_without_runs_are_stored_blocks(shelf: Shelf) -> None:
 @settings(max_examples=60, deadline=None)
 def test_fixed_codes_inflate_to_what_was_encoded(data: bytes) -> None:
     bits, count = 1, 1  # BFINAL
-    for value, width in encode_fixed(data[:5000]):
+    for value, width in encode_fixed([data[:5000]]):
         assert value >> width == 0
         bits |= value << count
         count += width
@@ -305,13 +305,14 @@ def test_fixed_codes_inflate_to_what_was_encoded(data: bytes) -> None:
 
 def test_new_bytes_do_not_depend_on_zlib() -> None:
     """The encoding of a header and zeros is part of what makes wheels reproducible."""
-    assert list(encode_fixed(b"\xca\xfe" + bytes(300))) == [
+    codes = encode_fixed([b"\xca\xfe" + bytes(300)])
+    assert [(value, count) for value, count in codes if count] == [
         (0b01, 2),
         (int("111001010"[::-1], 2), 9),
         (int("111111110"[::-1], 2), 9),
         (int("00110000"[::-1], 2), 8),
-        *((int("11000101"[::-1], 2), 8), (0, 0), (0, 5)),  # 258 bytes at distance 1
-        *((int("0010001"[::-1], 2), 7), (6, 3), (0, 5)),  # 41: 35 and 6 more
+        *((int("11000101"[::-1], 2), 8), (0, 5)),  # 258 bytes at distance 1
+        *((int("0010001"[::-1], 2) | 6 << 7, 10), (0, 5)),  # 41: 35 and 6 more
         (0, 7),
     ]
 

@@ -1,0 +1,107 @@
+"""A range of a deflated member's content, such as one slice of a universal file."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from fatwheel.deflate import inflate
+from fatwheel.fixedcodes import Token
+from fatwheel.inflaters import Blocks, End, Inflater
+from fatwheel.ranges import RangeFile
+from fatwheel.recut import Boundary, Edge, Plan, plan_recut, recode
+
+__all__ = ["Cut", "edge_tokens", "find_recut"]
+
+_MAX_BLOCKS = 100_000
+"""Streams of more blocks, which nobody writes, are not recut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """`size` bytes from byte `start` on of the *content* of the deflated member `member`.
+
+    The member's stream is `compressed_size` bytes from byte `offset` of the file on, its content
+    `content_size` bytes.
+    """
+
+    file: RangeFile
+    member: str
+    offset: int
+    compressed_size: int
+    content_size: int
+    start: int
+    size: int
+    inflater: Inflater
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Inflate the member as far as needed and yield the cut's bytes in bounded pieces."""
+        content = inflate(
+            self.inflater,
+            self.file.chunks(self.offset, self.compressed_size),
+            compressed_size=self.compressed_size,
+            size=self.content_size,
+            wheel=self.file.name,
+            member=self.member,
+        )
+        skip, left = self.start, self.size
+        for piece in content:
+            found = piece[skip : skip + left]
+            skip = max(0, skip - len(piece))
+            left -= len(found)
+            if found:
+                yield found
+            if not left:
+                break
+
+
+def find_recut(cut: Cut) -> tuple[Plan, Blocks] | None:
+    """Find out how the cut can be made from the member's stream, and where that one's last block
+    is.
+
+    None where it cannot: the inflater finds no blocks, or the stream is an unusual one. Stored
+    blocks cannot be kept, as they would have to begin at the same bit of a byte.
+    """
+    boundaries = [Boundary(0, 0)]
+
+    def note(bit: int, at: int) -> None:
+        if len(boundaries) < _MAX_BLOCKS:
+            boundaries.append(Boundary(bit, at))
+
+    pieces = cut.inflater.run(cut.file.chunks(cut.offset, cut.compressed_size), note=note)
+    end: End | None = None
+    while end is None:
+        try:
+            next(pieces)
+        except StopIteration as stop:
+            end = stop.value
+        except (zlib.error, EOFError):  # who reads the content anew will say so
+            return None
+    if end.blocks is None or len(boundaries) == _MAX_BLOCKS:
+        return None
+    boundaries.append(Boundary(end.blocks.end_bit, cut.content_size))
+    plan = plan_recut(boundaries, cut.start, cut.start + cut.size)
+    if plan is None:
+        return None
+    if plan.kept is not None:
+        first, last = plan.kept
+        kept = (b for b in boundaries if first.bit <= b.bit < last.bit)
+        if any(_is_stored(cut, boundary.bit) for boundary in kept):
+            return None
+    return plan, end.blocks
+
+
+def _is_stored(cut: Cut, bit: int) -> bool:
+    """Look at BTYPE in the header of the block at `bit` (RFC 1951, 3.2.3)."""
+    header = cut.file.read(cut.offset + bit // 8, min(2, cut.compressed_size - bit // 8))
+    return int.from_bytes(header, "little") >> bit % 8 + 1 & 3 == 0
+
+
+def edge_tokens(cut: Cut, edge: Edge) -> Iterator[Token]:
+    """Yield what an edge is to be written as."""
+    first, end = edge.first_bit // 8, -(-edge.end_bit // 8)
+    data = cut.file.read(cut.offset + first, end - first)
+    part = replace(cut, start=edge.start, size=edge.end - edge.start)
+    content = b"".join(map(bytes, part.chunks()))
+    return recode(edge, data, content, cut.start)

@@ -1,0 +1,286 @@
+"""A cut out of a member's stream inflates to the cut of its content, whatever the stream looks like."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fatwheel.cut import Cut
+from fatwheel.fixedcodes import encode_fixed
+from fatwheel.inflaters import Inflater, available_inflaters, best_inflater, python_zlib
+from fatwheel.ranges import RangeFile
+from fatwheel.recut import MAX_EDGE, WINDOW, Boundary, Edge, Plan, plan_recut, symbols
+from fatwheel.splice import Joined, Literal, Part, join
+from fatwheel.zipformat import Method
+from tests.test_splice import STRATEGIES, deflated
+
+
+@pytest.fixture(scope="module")
+def inflater() -> Inflater:
+    found = best_inflater()
+    if not found.finds_blocks:
+        pytest.skip("this machine has no libz that reports block boundaries")
+    return found
+
+
+def program(size: int, seed: int = 1) -> bytes:
+    """Return bytes that deflate like a program: near and far repetitions, runs and noise."""
+    chance = random.Random(seed)
+    data = bytearray(chance.randbytes(200))
+    while len(data) < size:
+        kind = chance.random()
+        if kind < 0.3:
+            data += chance.randbytes(chance.randrange(1, 30))
+        elif kind < 0.4:
+            data += bytes(chance.randrange(1, 400))
+        else:
+            back = chance.randrange(1, min(len(data), 40_000) + 1)
+            at = len(data) - back
+            data += data[at : at + chance.randrange(1, 80)]
+    return bytes(data[:size])
+
+
+PROGRAM = program(400_000)
+
+
+def inflated(joined: Joined) -> bytes:
+    stream = b"".join(joined.chunks())
+    assert len(stream) == joined.compressed_size
+    if joined.method == Method.STORED:
+        return stream
+    decoder = zlib.decompressobj(-15)
+    content = decoder.decompress(stream)
+    assert decoder.eof
+    assert not decoder.unused_data
+    return content
+
+
+class Source:
+    """A file with one deflated member in it."""
+
+    def __init__(self, file: RangeFile, stream: bytes, content: bytes, inflater: Inflater) -> None:
+        self.file, self.stream, self.content, self.inflater = file, stream, content, inflater
+
+    def cut(self, start: int, size: int) -> Cut:
+        return Cut(
+            file=self.file,
+            member="libomp.dylib",
+            offset=3,
+            compressed_size=len(self.stream),
+            content_size=len(self.content),
+            start=start,
+            size=size,
+            inflater=self.inflater,
+        )
+
+    def check(self, start: int, size: int) -> None:
+        """Join the cut first, last, alone and twice."""
+        cut = self.cut(start, size)
+        expected = self.content[start : start + size]
+        lists: list[list[Part]] = [
+            [cut],
+            [Literal(b"<"), cut],
+            [cut, Literal(b">>>")],
+            [Literal(b"<"), cut, cut],
+        ]
+        for parts in lists:
+            content = [p.data if isinstance(p, Literal) else expected for p in parts]
+            assert inflated(join(parts)) == b"".join(content)
+
+
+def source(folder: Path, stream: bytes, content: bytes, inflater: Inflater) -> Source:
+    path = folder / "a.whl"
+    path.write_bytes(b"???" + stream + b"!")
+    return Source(RangeFile(path), stream, content, inflater)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    places=st.tuples(st.integers(0, 400_000), st.integers(0, 400_000)),
+    level=st.sampled_from([1, 6, 9]),
+    strategy=st.sampled_from(STRATEGIES),
+    memory=st.integers(1, 9),
+)
+def test_a_cut_inflates_to_the_cut_of_the_content(
+    inflater: Inflater, places: tuple[int, int], level: int, strategy: int, memory: int
+) -> None:
+    stream = deflated(PROGRAM, level, mem=memory, how=strategy)
+    start, end = sorted(places)
+    with tempfile.TemporaryDirectory() as folder:
+        made = source(Path(folder), stream, PROGRAM, inflater)
+        with made.file:
+            made.check(start, end - start)
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+@pytest.mark.parametrize(
+    ("start", "size"), [(0, 400_000), (0, 5), (4096, 395_904), (399_999, 1), (16_384, 300_000)]
+)
+def test_cuts_at_either_end(
+    tmp_path: Path, inflater: Inflater, *, level: int, start: int, size: int
+) -> None:
+    made = source(tmp_path, deflated(PROGRAM, level), PROGRAM, inflater)
+    with made.file:
+        made.check(start, size)
+
+
+def test_a_cut_is_hardly_larger_than_its_share_of_the_stream(
+    tmp_path: Path, inflater: Inflater
+) -> None:
+    """The slice of a universal file with one architecture: all but the header and its padding."""
+    content = bytes.fromhex("cafebabe") + bytes(16_380) + PROGRAM
+    stream = deflated(content)
+    made = source(tmp_path, stream, content, inflater)
+    with made.file:
+        joined = join([made.cut(16_384, len(PROGRAM))])
+        assert inflated(joined) == PROGRAM
+        assert joined.compressed_size < 1.05 * len(stream)
+        assert join([made.cut(16_384, len(PROGRAM))]).compressed_size == joined.compressed_size
+
+
+def test_the_bytes_do_not_depend_on_the_inflater(tmp_path: Path) -> None:
+    found = set()
+    for tool in available_inflaters():
+        if tool.finds_blocks:
+            made = source(tmp_path, deflated(PROGRAM), PROGRAM, tool)
+            with made.file:
+                found.add(b"".join(join([made.cut(16_384, 300_000)]).chunks()))
+    assert len(found) <= 1
+
+
+def test_matches_that_reach_back_behind_the_start_become_literals(
+    tmp_path: Path, inflater: Inflater
+) -> None:
+    """Everything is one repetition of what lies before the cut."""
+    block = random.Random(3).randbytes(9000)
+    content = block * 12
+    made = source(tmp_path, deflated(content), content, inflater)
+    with made.file:
+        for start in (1, 8_999, 9_000, 9_001, 50_000):
+            made.check(start, 20_000)
+
+
+def test_stored_blocks_between_others(tmp_path: Path, inflater: Inflater) -> None:
+    """They start at a byte, so they are not moved by bits; their content is stored again."""
+    noise = random.Random(4).randbytes(150_000)
+    content = PROGRAM[:120_000] + noise + PROGRAM[:120_000]
+    made = source(tmp_path, deflated(content), content, inflater)
+    with made.file:
+        made.check(5_000, 380_000)
+        made.check(130_000, 100_000)
+
+
+def test_empty_blocks_between_others(tmp_path: Path, inflater: Inflater) -> None:
+    for flush in (zlib.Z_SYNC_FLUSH, zlib.Z_PARTIAL_FLUSH, zlib.Z_FULL_FLUSH):
+        compressor = zlib.compressobj(6, zlib.DEFLATED, -15)
+        pieces = [PROGRAM[at : at + 20_000] for at in range(0, len(PROGRAM), 20_000)]
+        stream = b"".join(compressor.compress(p) + compressor.flush(flush) for p in pieces)
+        made = source(tmp_path, stream + compressor.flush(), PROGRAM, inflater)
+        with made.file:
+            made.check(40_000, 200_000)
+            made.check(33_333, len(PROGRAM) - 33_333)
+
+
+def test_one_huge_block_is_not_decoded_in_python(tmp_path: Path, inflater: Inflater) -> None:
+    content = bytes(30_000_000)
+    made = source(tmp_path, deflated(content, 9), content, inflater)
+    with made.file:
+        joined = join([made.cut(4096, 20_000_000)])
+        assert joined.compressed_size > 20_000_000  # stored blocks
+        assert inflated(joined) == content[:20_000_000]
+
+
+def test_without_block_positions_a_cut_is_stored(tmp_path: Path) -> None:
+    made = source(tmp_path, deflated(PROGRAM), PROGRAM, python_zlib())
+    with made.file:
+        made.check(5000, 100_000)
+        assert join([made.cut(5000, 100_000)]).compressed_size > 100_000
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 9),
+    st.sampled_from(STRATEGIES),
+    st.lists(st.one_of(st.binary(max_size=200), st.integers(0, 5000).map(bytes)), max_size=5),
+)
+def test_symbols_give_the_content_back(level: int, strategy: int, parts: list[bytes]) -> None:
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -15, 8, strategy)
+    stream = b"".join(compressor.compress(p) + compressor.flush(zlib.Z_SYNC_FLUSH) for p in parts)
+    stream += compressor.flush()
+    content = b"".join(parts)
+    found = bytearray()
+    for length, distance in symbols(stream, 0):
+        for _ in range(length):
+            found.append(found[-distance] if distance else content[len(found)])
+    assert found == content
+
+
+@given(st.binary(min_size=1, max_size=9), st.integers(3, 258), st.integers(1, 32_768))
+@settings(max_examples=100, deadline=None)
+def test_every_match_is_encoded(data: bytes, length: int, distance: int) -> None:
+    before = (data * distance)[:distance]
+    bits, count = 1, 1
+    for value, width in encode_fixed([before, (length, distance), b"end"]):
+        bits |= value << count
+        count += width
+    content = zlib.decompress(bits.to_bytes(-(-count // 8), "little"), -15)
+    assert content == before + (before * 258)[:length] + b"end"
+
+
+def test_a_stream_that_ends_early_is_an_index_error() -> None:
+    stream = deflated(PROGRAM[:1000])
+    with pytest.raises(IndexError, match="the stream's data ends"):
+        list(symbols(stream[:-5], 0))
+
+
+A, B, C, D, E = (
+    Boundary(0, 0),
+    Boundary(1000, 50_000),
+    Boundary(2000, 100_000),
+    Boundary(3000, 150_000),
+    Boundary(4000, 200_000),
+)
+
+
+def edge(first: Boundary, last: Boundary, start: int, end: int) -> Edge:
+    return Edge(first_bit=first.bit, end_bit=last.bit, origin=first.at, start=start, end=end)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "plan"),
+    [
+        (0, 10, Plan(head=edge(A, B, 0, 10))),
+        (60_000, 90_000, Plan(head=edge(B, C, 60_000, 90_000))),
+        (60_000, 140_000, Plan(head=edge(B, D, 60_000, 140_000))),
+        (10_000, 200_000, Plan(head=edge(A, B, 10_000, 50_000), kept=(B, E))),
+        (50_000 - WINDOW, 150_000, Plan(head=edge(A, B, 17_232, 50_000), kept=(B, D))),
+        (50_001 - WINDOW, 150_000, Plan(head=edge(A, C, 17_233, 100_000), kept=(C, D))),
+        (
+            100_000,
+            199_999,
+            Plan(head=edge(C, E, 100_000, 199_999)),
+        ),
+        (
+            10_000,
+            160_000,
+            Plan(head=edge(A, B, 10_000, 50_000), kept=(B, D), tail=edge(D, E, 150_000, 160_000)),
+        ),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else "",
+)
+def test_plans(start: int, end: int, plan: Plan) -> None:
+    assert plan_recut([A, B, C, D, E], start, end) == plan
+
+
+def test_long_edges_have_no_plan() -> None:
+    far = Boundary(9999, MAX_EDGE + 2)
+    assert plan_recut([A, far], 1, MAX_EDGE + 1) is None
+    assert plan_recut([A, far], 1, MAX_EDGE) is not None
+    slow = Boundary(8 * MAX_EDGE + 1, 10)
+    assert plan_recut([A, slow], 1, 5) is None
