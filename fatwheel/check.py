@@ -257,7 +257,7 @@ def _decisions(wheel: Wheel) -> dict[str, str]:
             str(d["member"]): f"{d['by']} decided ({d['reason']})"
             for d in json.loads(text)["decisions"]
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         name = posixpath.join(wheel.dist_info, "fatwheel.json")
         raise WheelError(
             wheel.name.filename, name, f"is not what fatwheel writes ({error!r})"
