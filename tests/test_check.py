@@ -1,0 +1,411 @@
+"""What check finds: every code on a wheel that deserves it, and silence on a sound one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fatwheel.check import Finding, Severity, worse_than
+from fatwheel.fuse import FuseOptions, check_wheel, fuse_wheels
+from fatwheel.inflaters import Inflater, available_inflaters
+from tests.builders_wheel import (
+    DIST_INFO,
+    NATIVE,
+    PLATFORMS,
+    A,
+    Side,
+    X,
+    code,
+    dylib,
+    edit,
+    make_pair,
+    make_wheel,
+    program,
+    record_of,
+    static,
+    tamper,
+    universal,
+)
+from tests.corpus import ROOT, SMALL_PAIR
+
+UNIVERSAL2 = "macosx_10_13_universal2"
+FAT = universal(code(X), code(A))
+SOUND: dict[str, bytes] = {"pkg/__init__.py": b"", NATIVE: FAT}
+
+
+def fused(folder: Path, files: Side = SOUND, **options: Any) -> Path:
+    """A finished wheel, made without fatwheel."""
+    return make_wheel(folder, options.pop("platform", UNIVERSAL2), files, **options)
+
+
+def report(*members: str) -> dict[str, bytes]:
+    """fatwheel.json with a decision for each member."""
+    decisions = [
+        {"member": m, "action": "allow", "by": "--rule", "reason": "asked for"} for m in members
+    ]
+    return {f"{DIST_INFO}/fatwheel.json": json.dumps({"decisions": decisions}).encode()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A wheel and what must be found in it."""
+
+    code: str
+    severity: str
+    message: str
+    member: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    change: Any = None
+
+
+LOADED = code(A, loads=["@loader_path/libz.dylib"])
+CASES = {
+    "damaged": Case(
+        code="FW001",
+        severity="error",
+        member="pkg/__init__.py",
+        message="has CRC-32 00000000, the directory says 00000001",
+        change=lambda path: tamper(path, "pkg/__init__.py", crc=1),
+    ),
+    "truncated": Case(
+        code="FW001",
+        severity="error",
+        message="end record",
+        change=lambda path: edit(path, lambda data: data.__delitem__(slice(-9, None))),
+    ),
+    "fatwheel.json is none": Case(
+        code="FW001",
+        severity="error",
+        member=f"{DIST_INFO}/fatwheel.json",
+        message="is not what fatwheel writes (JSONDecodeError(",
+        files={f"{DIST_INFO}/fatwheel.json": b"{"},
+    ),
+    "fatwheel.json without decisions": Case(
+        code="FW001",
+        severity="error",
+        member=f"{DIST_INFO}/fatwheel.json",
+        message="is not what fatwheel writes (KeyError('decisions'))",
+        files={f"{DIST_INFO}/fatwheel.json": b"{}"},
+    ),
+    "fatwheel.json is something else": Case(
+        code="FW001",
+        severity="error",
+        member=f"{DIST_INFO}/fatwheel.json",
+        message="is not what fatwheel writes (TypeError(",
+        files={f"{DIST_INFO}/fatwheel.json": b'{"decisions": [1]}'},
+    ),
+    "fatwheel.json is deeper than anything": Case(
+        code="FW001",
+        severity="error",
+        member=f"{DIST_INFO}/fatwheel.json",
+        message="is not what fatwheel writes (RecursionError(",
+        files={f"{DIST_INFO}/fatwheel.json": b"[" * 200_000},
+    ),
+    "the wheel package disagrees": Case(
+        code="FW002",
+        severity="warning",
+        message="the wheel package's own reader refuses it: Missing",
+        options={"dist_info": "pkg-1.0.0.dist-info"},
+    ),
+    "hash": Case(
+        code="FW101",
+        severity="error",
+        member=NATIVE,
+        message="RECORD says sha256=",
+        options={"record": lambda files: record_of(files, wrong=[NATIVE])},
+        also=("FW002",),
+    ),
+    "unlisted": Case(
+        code="FW102",
+        severity="error",
+        member=NATIVE,
+        message="RECORD does not list it",
+        options={
+            "record": lambda files: record_of({n: d for n, d in files.items() if n != NATIVE})
+        },
+        also=("FW002",),
+    ),
+    "absent": Case(
+        code="FW103",
+        severity="error",
+        member="pkg/gone.py",
+        message="RECORD lists it, the archive has it not",
+        options={"record": lambda files: record_of({**files, "pkg/gone.py": b""})},
+    ),
+    "unhashed": Case(
+        code="FW104",
+        severity="error",
+        member="pkg/__init__.py",
+        message="RECORD gives no hash for it",
+        options={
+            "record": lambda files: re.sub(r"(pkg/__init__.py),.*", r"\1,,", record_of(files))
+        },
+        also=("FW002",),
+    ),
+    "tags": Case(
+        code="FW201",
+        severity="error",
+        member=f"{DIST_INFO}/WHEEL",
+        message="in one of the two only: cp312-cp312-macosx_10_13_universal2, cp312-cp312-macosx_11_0_",
+        options={"wheel_text": "Wheel-Version: 1.0\nTag: cp312-cp312-macosx_11_0_arm64\n"},
+    ),
+    "no WHEEL tags": Case(
+        code="FW201",
+        severity="error",
+        member=f"{DIST_INFO}/WHEEL",
+        message="in one of the two only: cp312-cp312-macosx_10_13_universal2",
+        options={"wheel_text": "Wheel-Version: 1.0\n"},
+    ),
+    "a thin wheel": Case(
+        code="FW202",
+        severity="error",
+        message="its file name promises nothing for x86_64 on macOS",
+        options={"platform": PLATFORMS[A]},
+    ),
+    "a wheel for Linux": Case(
+        code="FW202",
+        severity="error",
+        message="its file name promises nothing for x86_64 and arm64 on macOS",
+        options={"platform": "manylinux_2_28_x86_64"},
+    ),
+    "x86_64 code needs more": Case(
+        code="FW203",
+        severity="warning",
+        member=NATIVE,
+        message="its x86_64 code needs macOS 10.15, the tags promise 10.13",
+        files={NATIVE: universal(code(X, minos=(10, 15)), code(A))},
+    ),
+    "arm64 code needs more": Case(
+        code="FW203",
+        severity="warning",
+        member=NATIVE,
+        message="its arm64 code needs macOS 12.3, the tags promise 11.0",
+        files={NATIVE: universal(code(X), code(A, minos=(12, 3)))},
+    ),
+    "a module of one architecture": Case(
+        code="FW301",
+        severity="error",
+        member="pkg/one.so",
+        message="holds no code for arm64",
+        files={"pkg/one.so": code(X)},
+    ),
+    "a dylib that the other architecture loads": Case(
+        code="FW301",
+        severity="error",
+        member="pkg/libz.dylib",
+        message="holds no code for arm64",
+        files={NATIVE: universal(code(X), LOADED), "pkg/libz.dylib": dylib(X)},
+    ),
+    "code of neither architecture": Case(
+        code="FW301",
+        severity="error",
+        member="pkg/libold.dylib",
+        message="holds no code for ",
+        files={"pkg/libold.dylib": dylib(X, cpu=(7, 3))},
+    ),
+    "a dylib of one architecture": Case(
+        code="FW302",
+        severity="note",
+        member="pkg/libz.dylib",
+        message="holds no code for x86_64, and no x86_64 code in the wheel loads it",
+        files={NATIVE: universal(code(X), LOADED), "pkg/libz.dylib": dylib(A)},
+    ),
+    "a static library of one architecture": Case(
+        code="FW302",
+        severity="note",
+        member="pkg/libz.a",
+        message="holds no code for arm64",
+        files={"pkg/libz.a": static(X)},
+    ),
+    "a module of one architecture that a rule allowed": Case(
+        code="FW303",
+        severity="note",
+        member="pkg/one.so",
+        message="holds no code for arm64, as --rule decided (asked for)",
+        files={"pkg/one.so": code(X), **report("pkg/one.so")},
+    ),
+    "all code for x86_64": Case(
+        code="FW304",
+        severity="error",
+        message="all its code is for x86_64 only; fuse it with the arm64 wheel",
+        files={NATIVE: code(X), "pkg/m.so": code(X)},
+    ),
+    "all code for arm64": Case(
+        code="FW304",
+        severity="error",
+        message="all its code is for arm64 only; fuse it with the x86_64 wheel",
+        files={NATIVE: code(A), **report(NATIVE)},
+    ),
+    "no code": Case(
+        code="FW305",
+        severity="warning",
+        message="no file in it holds code",
+        files={NATIVE: b"text"},
+    ),
+    "a malformed image": Case(
+        code="FW306",
+        severity="warning",
+        member="pkg/data.bin",
+        message="begins like a Mach-O file or archive, but ",
+        files={"pkg/data.bin": code(X)[:40]},
+    ),
+    "an unsigned module": Case(
+        code="FW307",
+        severity="error",
+        member=NATIVE,
+        message="its arm64 code is not signed",
+        files={NATIVE: universal(code(X, signed=False), code(A, signed=False))},
+    ),
+    "a program with a payload": Case(
+        code="FW308",
+        severity="error",
+        member="pkg/tool",
+        message="its x86_64 program carries 9 bytes of its own at the end",
+        files={"pkg/tool": universal(program(X, trailing=b"123456789"), program(A))},
+    ),
+    "a load that leads to nothing": Case(
+        code="FW401",
+        severity="warning",
+        member=NATIVE,
+        message="its arm64 code loads @loader_path/libz.dylib, which is not in the wheel",
+        files={NATIVE: universal(code(X), LOADED)},
+    ),
+}
+
+
+@pytest.mark.parametrize("label", CASES)
+def test_found(label: str, tmp_path: Path) -> None:
+    case = CASES[label]
+    path = fused(tmp_path, {**SOUND, **case.files}, **case.options)
+    if case.change is not None:
+        case.change(path)
+    findings = check_wheel(path)
+    assert {found.code for found in findings} - set(case.also) == {case.code}
+    found = next(found for found in findings if found.code == case.code)
+    assert (found.severity.value, found.member) == (case.severity, case.member)
+    assert case.message in found.message
+
+
+SILENT: dict[str, tuple[dict[str, bytes], dict[str, Any]]] = {
+    "universal files": ({}, {}),
+    "slices of further architectures": (
+        {NATIVE: universal(code(X), code(X, cpu=(7, 3)), code(A), code(A, cpu=(0x0100000C, 2)))},
+        {},
+    ),
+    "older code": ({NATIVE: universal(code(X, minos=(10, 4)), code(A, minos=(11, 0)))}, {}),
+    "an unsigned x86_64 slice": ({NATIVE: universal(code(X, signed=False), code(A))}, {}),
+    "an unsigned object file": (
+        {"pkg/a.o": universal(code(X, kind=1), code(A, kind=1, signed=False))},  # type: ignore[arg-type]
+        {},
+    ),
+    "loads that are there, or the system's, or found by rpath": (
+        {
+            NATIVE: universal(
+                code(X, loads=["/usr/lib/libz.dylib", "@rpath/libnone.dylib"], rpaths=["/opt"]),
+                LOADED,
+            ),
+            "pkg/libz.dylib": universal(dylib(X), dylib(A)),
+        },
+        {},
+    ),
+    "loads that leave the wheel": (
+        {NATIVE: universal(code(X, loads=["@loader_path/../../../lib/libpython.dylib"]), code(A))},
+        {},
+    ),
+    "rows in sha512": ({}, {"record": lambda files: record_of(files, algorithm="sha512")}),
+    "signatures": (
+        {f"{DIST_INFO}/RECORD.jws": b"1"},
+        {"record": lambda f: record_of({n: d for n, d in f.items() if not n.endswith("jws")})},
+    ),
+    "two platform tags": ({}, {"platform": "macosx_10_13_x86_64.macosx_12_0_universal2"}),
+    "thin tags of both architectures": (
+        {},
+        {"platform": "macosx_10_13_x86_64.macosx_11_0_arm64"},
+    ),
+    "a build tag": ({}, {"build": "1"}),
+    "directory entries": ({}, {"folders": ["pkg/", f"{DIST_INFO}/"]}),
+    "Java classes and empty files": (
+        {"pkg/a.class": b"\xca\xfe\xba\xbe\0\0\0\x34", "pkg/empty.so": b""},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("label", SILENT)
+@pytest.mark.parametrize(
+    "inflater", list(available_inflaters()), ids=lambda inflater: inflater.name
+)
+def test_a_sound_wheel_is_passed_in_silence(label: str, inflater: Inflater, tmp_path: Path) -> None:
+    files, options = SILENT[label]
+    path = fused(tmp_path, {**SOUND, **files}, **options)
+    assert check_wheel(path, inflater=inflater) == ()
+
+
+def test_a_real_fused_wheel_is_passed_in_silence(tmp_path: Path) -> None:
+    x86_64, arm64 = SMALL_PAIR
+    assert check_wheel(fuse_wheels(x86_64, arm64, tmp_path, FuseOptions()).path) == ()
+
+
+def test_every_code_of_the_documentation_is_tested_and_the_other_way_round() -> None:
+    text = (ROOT / "docs" / "checks.md").read_text("utf-8")
+    documented = dict(re.findall(r"^\| (FW\d{3}) \| (\w+) \|", text, re.MULTILINE))
+    assert documented == {case.code: case.severity for case in CASES.values()}
+
+
+def test_a_thin_wheel_with_all_code_says_no_more_than_that(tmp_path: Path) -> None:
+    x86_64, arm64 = make_pair(tmp_path)
+    assert [f.code for path in (x86_64, arm64) for f in check_wheel(path)] == ["FW202", "FW202"]
+
+
+def test_what_is_no_wheel(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"")
+    (finding,) = check_wheel(path)
+    assert (finding.code, finding.member) == ("FW001", None)
+    with pytest.raises(FileNotFoundError, match="none"):
+        check_wheel(tmp_path / "none-1-py3-none-any.whl")
+
+
+def test_errors_come_first_then_by_code_and_member(tmp_path: Path) -> None:
+    files = {
+        **SOUND,
+        "pkg/b.so": code(X),
+        "pkg/a.so": code(X, minos=(10, 15)),
+        "pkg/libz.dylib": dylib(A),
+        "pkg/c.bin": code(X)[:40],
+    }
+    path = fused(tmp_path, files, record=lambda all_: record_of(all_, wrong=["pkg/a.so"]))
+    found = [(f.severity.value, f.code, f.member) for f in check_wheel(path)]
+    errors = [
+        ("error", "FW101", "pkg/a.so"),
+        ("error", "FW301", "pkg/a.so"),
+        ("error", "FW301", "pkg/b.so"),
+    ]
+    warnings = [("warning", "FW203", "pkg/a.so"), ("warning", "FW306", "pkg/c.bin")]
+    notes = [("note", "FW302", "pkg/libz.dylib")]
+    assert [entry for entry in found if entry[1] != "FW002"] == [*errors, *warnings, *notes]
+    assert found[-1][1] == "FW302" or found.index(("warning", "FW002", None)) >= len(errors)
+
+
+def finding(code_: str, member: str | None, severity: Severity = Severity.ERROR) -> Finding:
+    return Finding(code=code_, severity=severity, member=member, message="m")
+
+
+def test_worse_than_what_is_inherited() -> None:
+    old = [finding("FW307", "a"), finding("FW301", "b", Severity.NOTE)]
+    new = [
+        finding("FW307", "a"),
+        finding("FW307", "b"),
+        finding("FW301", "a"),
+        finding("FW203", "c", Severity.WARNING),
+    ]
+    assert worse_than(new, old) == (new[1], new[2])
+    assert worse_than(new, new) == ()
