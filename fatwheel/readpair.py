@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from fatwheel.arch import Arch
 from fatwheel.distinfo import find_data, parse_wheel_metadata
 from fatwheel.errors import RefusedError, WheelError
+from fatwheel.fat import looks_like
 from fatwheel.inflaters import Inflater
 from fatwheel.pair import MemberPair, Pair, Side
 from fatwheel.pairing import Candidate
 from fatwheel.ranges import file_sha256
 from fatwheel.read import Progress, Source, in_parallel, open_source
-from fatwheel.scan import Job, scan_pair
+from fatwheel.scan import Job, head, scan_pair
 from fatwheel.wheels import OpenWheel, RecordProblem, Wheel, architectures, images
 
 __all__ = ["Reading", "read_pair"]
@@ -133,7 +134,7 @@ def _scan(
 
 
 def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> frozenset[str]:
-    """Return the members that differ, as the directories tell, and are small enough to be looked at."""
+    """Return the members that differ, as the directories tell, hold no code and are small enough to be looked at."""
     budget = _TEXT_BUDGET
     kept = set()
     for name in names:
@@ -142,7 +143,9 @@ def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> froz
             continue
         largest = _LARGEST_SBOM if ".dist-info/sboms/" in name else _LARGEST_TEXT
         total = sum(entry.size for entry in entries)
-        if max(entry.size for entry in entries) <= largest and total <= budget:
+        if max(entry.size for entry in entries) > largest or total > budget:
+            continue
+        if not any(looks_like(head(s.wheel, s.entries[name])) for s in sources.values()):
             kept.add(name)
             budget -= total
     return frozenset(kept)

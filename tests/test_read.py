@@ -435,7 +435,6 @@ def test_what_both_wheels_have_is_bounded_in_memory(tmp_path: Path, executor: Ex
     assert [members[name].x86_64_text is not None for name in sboms] == [True, True, True, False]
 
 
-@pytest.mark.xfail(reason="small images count as texts")
 def test_code_takes_nothing_of_the_room_for_texts(tmp_path: Path, executor: Executor) -> None:
     names = [f"pkg/m{n:02}.so" for n in range(30)]
     x86_64, arm64 = make_pair(
