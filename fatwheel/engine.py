@@ -16,7 +16,7 @@ from fatwheel.arch import Arch
 from fatwheel.errors import ToolError
 from fatwheel.inflaters import Inflater
 from fatwheel.scan import content_chunks
-from fatwheel.wheels import OpenWheel
+from fatwheel.wheels import OpenWheel, images
 
 __all__ = ["DelocateEngine", "Engine", "NativeEngine"]
 
@@ -69,7 +69,8 @@ class DelocateEngine:
     ) -> Iterator[Mapping[str, Path]]:
         """Unpack the members that will be fused into two trees and let delocate fuse the trees.
 
-        Raises `ToolError` where `lipo` or `codesign` is missing or fails.
+        lipo refuses files that hold the same architecture twice, so members of which a slice is left out are not
+        among them. Raises `ToolError` where `lipo` or `codesign` is missing or fails.
         """
         import shutil
         import tempfile
@@ -82,6 +83,7 @@ class DelocateEngine:
                 )
         from delocate.fuse import fuse_trees
 
+        members = tuple(filter(_takes_all_slices, members))
         with tempfile.TemporaryDirectory(prefix="fatwheel-") as folder:
             trees = {arch: Path(folder, arch.value) for arch in Arch}
             for arch, tree in trees.items():
@@ -94,6 +96,11 @@ class DelocateEngine:
                     f"delocate could not fuse the files: {str(error).strip()}"
                 ) from error
             yield {member.name: trees[Arch.ARM64] / member.name for member in members}
+
+
+def _takes_all_slices(member: Fuse) -> bool:
+    held = (list(images(member.member(arch).content)) for arch in Arch)
+    return sum(map(len, held)) == len(member.slices)
 
 
 def _unpack(
