@@ -68,7 +68,8 @@ def code(
 ) -> bytes:
     """A thin image whose `__TEXT` is `text`; `trailing` are bytes that no load command describes."""
     os_version = minos or {X: (10, 13), A: (11, 0)}[arch]
-    others = [text_command(0x0C, load.encode()) for load in loads]
+    others = [text_command(0x0D, b"@rpath/this.dylib")] if kind is FileType.DYLIB else []
+    others += [text_command(0x0C, load.encode()) for load in loads]
     others += [text_command(0x8000001C, rpath.encode()) for rpath in rpaths]
     others.append(
         command(0x32, struct.pack("<4I", 1, os_version[0] << 16 | os_version[1] << 8, 0, 0))
