@@ -33,7 +33,7 @@ def size_text(size: int) -> str:
         return f"{size} B"
     value = size / 1000
     for unit in ("kB", "MB"):
-        if value < 1000:
+        if value < 999.5:
             return f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:.3g} GB"
@@ -91,13 +91,7 @@ def plan_lines(plan: FusePlan, *, every: bool) -> Iterator[str]:
     for note in plan.notes:
         yield f"  note: {note}"
     for planned in plan.members:
-        remarkable = isinstance(planned, Keep | Fuse) and planned.note
-        if (
-            every
-            or remarkable
-            or (isinstance(planned, Merge) and planned.how != "written anew")
-            or isinstance(planned, Drop)
-        ):
+        if every or _is_remarkable(planned):
             yield f"  {member_line(planned)}"
     yield f"  {summary(plan)}"
 
