@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from fatwheel.errors import UsageError
 from fatwheel.fuse import FuseOptions
 from fatwheel.plan import PlanOptions
 from fatwheel.rules import Action, RuleSet, make_rule, parse_rule, rule_book
-from fatwheel.tags import TagStyle
+from fatwheel.tags import BUILD_TAG, TagStyle
 from fatwheel.zipdir import DateTime
 
 __all__ = ["Request", "fuse_options", "read_settings", "source_date"]
 
+_SECONDS = re.compile(r"-?[0-9]{1,100}", re.ASCII)
 _FIRST_DATE = 315532800  # 1980-01-01, where the dates of a zip archive begin (APPNOTE 4.4.6)
 _LAST_DATE = 4354819198  # 2107-12-31 23:59:58, where they end
 
@@ -58,11 +60,16 @@ def read_settings(path: Path) -> Config:
 def fuse_options(request: Request, config: Config) -> FuseOptions:
     """Return the options for the API; the command line wins over `config`.
 
-    Raises `UsageError` for rules that are none and for an output folder that looks like a wheel.
+    Raises `UsageError` for rules and build tags that are none and for an output folder that looks like a wheel.
     """
     if request.folder is not None and request.folder.suffix == ".whl":
         raise UsageError(
             f"-o {request.folder}: -o takes a folder; the wheel's own name follows from its tags"
+        )
+    if request.build_tag and not BUILD_TAG.fullmatch(request.build_tag):
+        raise UsageError(
+            f"--build-tag {request.build_tag!r}: a build tag starts with a digit and goes on with letters, "
+            "digits, dots and underscores"
         )
     book = () if request.no_rulebook else rule_book()
     settings = (make_rule(glob, word, origin="pyproject.toml") for glob, word in config.rules)
@@ -93,11 +100,9 @@ def source_date(text: str | None) -> DateTime | None:
     """
     if not text:
         return None
-    try:
-        seconds = int(text)
-    except ValueError:
+    if not _SECONDS.fullmatch(text):
         raise UsageError(
-            f"SOURCE_DATE_EPOCH is {text!r}, which is no number of seconds since 1970"
-        ) from None
-    moment = time.gmtime(min(max(seconds, _FIRST_DATE), _LAST_DATE))
+            f"SOURCE_DATE_EPOCH is {text[:40]!r}, which is no number of seconds since 1970"
+        )
+    moment = time.gmtime(min(max(int(text), _FIRST_DATE), _LAST_DATE))
     return (*moment[:5], moment[5] // 2 * 2)

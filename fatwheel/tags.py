@@ -23,6 +23,7 @@ from fatwheel.arch import Arch
 from fatwheel.errors import WheelError
 
 __all__ = [
+    "BUILD_TAG",
     "Family",
     "Floor",
     "MacPlatform",
@@ -44,6 +45,9 @@ Floor = tuple[int, int]
 WheelKey = tuple[NormalizedName, Version, str, frozenset[str], frozenset[str]]
 """What two wheels must share to be a pair: name, version, build, Python tags, ABI tags."""
 
+BUILD_TAG = re.compile(r"[0-9][A-Za-z0-9_.]*", re.ASCII)
+"""What a build tag is, where there is one."""
+
 _ARCHES_OF_SUFFIX = {
     "x86_64": frozenset({Arch.X86_64}),
     "arm64": frozenset({Arch.ARM64}),
@@ -57,7 +61,6 @@ _ARCHES_OF_SUFFIX = {
 _LAST_MINOR_OF_10 = 16  # what macOS 11 calls itself to programs that were built for macOS 10
 _MAC_PLATFORM = re.compile(r"macosx_(0|[1-9][0-9]{0,3})_(0|[1-9][0-9]{0,3})_([a-z0-9_]+)", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_.]+", re.ASCII)
-_BUILD = re.compile(r"[0-9][A-Za-z0-9_.]*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 _LONGEST_NAME = 255  # bytes; no file system takes more
 
@@ -177,7 +180,7 @@ def parse_wheel_name(filename: str) -> WheelName:
         Version(version)
     except InvalidVersion:
         raise refuse(f"{version!r} in the file name is no version (PEP 440)") from None
-    if len(parts) == 6 and not _BUILD.fullmatch(build):
+    if len(parts) == 6 and not BUILD_TAG.fullmatch(build):
         raise refuse(f"the build tag {build!r} in the file name does not start with a digit")
     sets = [tuple(part.split(".")) for part in parts[-3:]]
     for kind, tags in zip(("Python", "ABI", "platform"), sets, strict=True):
