@@ -92,7 +92,7 @@ class PairScan:
 class _Reading:
     """One member while its content passes by."""
 
-    def __init__(self, source: str, entry: Entry, wanted: Wanted) -> None:
+    def __init__(self, source: str, entry: Entry, wanted: Wanted, inflater: Inflater) -> None:
         self._source = source
         self._entry = entry
         self._sha256 = hashlib.sha256()
@@ -100,13 +100,14 @@ class _Reading:
         self._other = None if other == "sha256" else hashlib.new(other)
         self._text: list[bytes] | None = [] if wanted.text else None
         self._crc = 0
+        self._crc32 = inflater.crc32
         self._probe: Probe[Parsed] | None = None
         self._malformed: FormatError | None = None
         self._undecided: bytearray | None = bytearray()
 
     def feed(self, chunk: Chunk) -> None:
         self._sha256.update(chunk)
-        self._crc = zlib.crc32(chunk, self._crc)
+        self._crc = self._crc32(chunk, self._crc)
         if self._other is not None:
             self._other.update(chunk)
         if self._text is not None:
@@ -232,7 +233,7 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
         raw = job.wheel.file.read(entry.data_offset, entry.compressed_size)
         if (small := _scan_small(job, raw)) is not None:
             return small
-    reading = _Reading(f"{name}: {entry.name}", entry, job.wanted)
+    reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater)
     content = member_chunks(job.wheel.file, entry, inflater, name)
 
     def take(chunk: Chunk) -> None:

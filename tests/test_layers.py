@@ -22,7 +22,7 @@ LAYERS = {
         merge.cheader merge.metadata merge.python merge.sbom mergers
     """,
     "built from those": """
-        fixedcodes deflate splice zipwriter pipeline distinfo loads wheels
+        fixedcodes recut deflate cut splice zipwriter pipeline distinfo loads wheels
     """,
     "decisions and findings, pure": """
         pair onesided actions slices decide plan check report
