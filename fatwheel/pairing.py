@@ -136,18 +136,22 @@ def held_architectures(wheel: OpenWheel) -> frozenset[Arch]:
 def match(a: Candidate, b: Candidate) -> tuple[Candidate, Candidate]:
     """Return the two, x86_64's first, when they are halves of one wheel; the build tags may differ.
 
-    Raises `RefusedError` that names the first thing in which they differ.
+    Raises `RefusedError` that names all in which they differ.
     """
     if a.path.samefile(b.path):
         raise RefusedError(
             f"{a.path} was given twice; fuse needs the other architecture's wheel, too"
         )
-    for what, left, right in _compared(a.name, b.name):
-        if left != right:
-            raise RefusedError(
-                f"{a.path.name} and {b.path.name} have different {what}: {_words(left)} and {_words(right)}; "
-                "take two wheels that agree"
-            )
+    differing = [
+        f"different {what}: {_words(left)} and {_words(right)}"
+        for what, left, right in _compared(a.name, b.name)
+        if left != right
+    ]
+    if differing:
+        raise RefusedError(
+            f"{a.path.name} and {b.path.name} have {', and '.join(differing)}; "
+            "take two wheels that agree"
+        )
     if a.arch is b.arch:
         raise RefusedError(
             f"{a.path.name} and {b.path.name} are both for {a.arch.value}; "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Merged", "MergeResult", "Unmergeable"]
+__all__ = ["MergeResult", "Merged", "Unmergeable"]
 
 
 @dataclass(frozen=True, kw_only=True)
