@@ -1,0 +1,410 @@
+"""From a Rust crate to universal2 wheels: maturin once for each architecture, then fuse, then check.
+
+What is to be run is a value made beforehand (`plan_build`), so that `--dry-run` prints the truth. Wheels get
+their place in the output folder only when they are complete and checked.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from fatwheel.actions import Fuse, Keep
+from fatwheel.arch import Arch
+from fatwheel.config import Config
+from fatwheel.deployment import Wish, choose_deployment
+from fatwheel.errors import RefusedError, ToolError
+from fatwheel.fuse import Fused, FuseOptions, fuse_wheels
+from fatwheel.macho import Image
+from fatwheel.maturin import (
+    MaturinSettings,
+    ThinBuild,
+    check_arguments,
+    check_environment_settings,
+    maturin_command,
+    sdist_command,
+    union_features,
+)
+from fatwheel.plan import FusePlan
+from fatwheel.process import Command, Runner
+from fatwheel.tags import WheelKey, claims, parse_wheel_name
+from fatwheel.toolchain import Host, Toolchain
+from fatwheel.wheels import images
+
+__all__ = [
+    "Build",
+    "BuildFailedError",
+    "BuildPlan",
+    "BuildRequest",
+    "Built",
+    "ThinWheels",
+    "compiler_errors",
+    "describe",
+    "external_loads",
+    "made_wheels",
+    "plan_build",
+    "run_build",
+]
+
+# arm64 first: it is what most users have, so its errors are what to see first.
+_ORDER = (Arch.ARM64, Arch.X86_64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRequest:
+    """What is to be built; every choice is made, the command line having won over pyproject.toml.
+
+    `project` is the folder in which maturin runs, `source` the name of the pyproject.toml for messages. `out`
+    is where the wheels go. `interpreters` and `features` are as maturin takes them, the latter without those
+    of `[tool.maturin]` and of the architectures' tables. `profile` None leaves the choice to `[tool.maturin]`,
+    else release. `repair` is "delocate", "maturin" or "none". `arguments` are for maturin.
+    """
+
+    project: Path
+    source: str
+    out: Path
+    manifest_path: Path | None = None
+    interpreters: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    profile: str | None = None
+    repair: str = "none"
+    sdist: bool = False
+    keep_thin: bool = False
+    arguments: tuple[str, ...] = ()
+    config: Config = field(default_factory=Config)
+    maturin: MaturinSettings = field(default_factory=MaturinSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One run of maturin: what it builds, and how it is called."""
+
+    thin: ThinBuild
+    command: Command
+
+    @property
+    def arch(self) -> Arch:
+        """The architecture."""
+        return self.thin.arch
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPlan:
+    """All that will be run, in order. `notes` are sentences about settings that were changed."""
+
+    request: BuildRequest
+    linker: str
+    builds: tuple[Build, ...]
+    sdist: Command | None
+    repair: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThinWheels:
+    """What one run of maturin made, and how long it took (seconds)."""
+
+    arch: Arch
+    wheels: tuple[Path, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """The outcome: the universal2 wheels, the source distribution, and the thin wheels where they were kept.
+
+    `external` are warnings about dylibs that the wheels load and that lie outside of macOS and of the wheel.
+    """
+
+    wheels: tuple[Fused, ...]
+    sdist: Path | None
+    runs: tuple[ThinWheels, ...]
+    thin: tuple[Path, ...]
+    external: tuple[str, ...]
+
+
+class BuildFailedError(ToolError):
+    """maturin failed; `output` is what it printed, or the end of it."""
+
+    def __init__(self, what: str, exit_code: int, output: str) -> None:
+        super().__init__(f"{what} failed (maturin's exit code is {exit_code})")
+        self.output = output
+
+
+def plan_build(request: BuildRequest, host: Host, toolchain: Toolchain, work: Path) -> BuildPlan:
+    """Return what to run for `request`; `work` is the folder for the thin wheels.
+
+    Raises `UsageError` for settings and arguments that contradict each other.
+    """
+    check_arguments(request.arguments, "--")
+    check_arguments(request.config.maturin_args, f"{request.source}: maturin-args")
+    notes = [toolchain.linker.note] if toolchain.linker.note else []
+    builds = []
+    for arch in _ORDER:
+        settings = request.config.of(arch)
+        table = f"[tool.fatwheel.{arch.value}]"
+        check_arguments(settings.maturin_args, f"{request.source}: {table} maturin-args")
+        check_environment_settings(settings, arch, request.source)
+        deployment = choose_deployment(arch, _wishes(request, host.environ, arch))
+        if deployment.note:
+            notes.append(deployment.note)
+        thin = ThinBuild(
+            arch=arch,
+            project=request.project,
+            out=work / arch.value,
+            manifest_path=request.manifest_path,
+            interpreters=request.interpreters,
+            features=union_features(request.maturin, request.features, settings.features),
+            profile=request.profile or request.maturin.profile or "release",
+            deployment=deployment,
+            settings=settings,
+            zig=toolchain.linker.zig,
+            linker=toolchain.linker.variables.get(arch, ()),
+            repair=request.repair == "maturin",
+            arguments=(*request.config.maturin_args, *request.arguments),
+        )
+        builds.append(Build(thin=thin, command=maturin_command(thin, host.environ, host.python)))
+    return BuildPlan(
+        request=request,
+        linker=toolchain.linker.kind,
+        builds=tuple(builds),
+        sdist=_sdist(request, host, work) if request.sdist else None,
+        repair=request.repair == "delocate" and host.is_macos,
+        notes=tuple(notes),
+    )
+
+
+def _wishes(
+    request: BuildRequest, environ: Mapping[str, str], arch: Arch
+) -> tuple[Wish | None, ...]:
+    """Return what asks for a deployment target, in rising order of precedence."""
+
+    def wish(text: str | None, origin: str) -> Wish | None:
+        return None if text is None else Wish(text=text, origin=origin)
+
+    target = arch.rust_target
+    return (
+        wish(environ.get("MACOSX_DEPLOYMENT_TARGET"), "MACOSX_DEPLOYMENT_TARGET"),
+        wish(
+            request.maturin.deployment.get(arch),
+            f"{request.source}: [tool.maturin.target.{target}]",
+        ),
+        wish(
+            request.config.of(arch).deployment_target,
+            f"{request.source}: [tool.fatwheel.{arch.value}]",
+        ),
+    )
+
+
+def _sdist(request: BuildRequest, host: Host, work: Path) -> Command:
+    return sdist_command(
+        request.project, request.manifest_path, work / "sdist", host.environ, host.python
+    )
+
+
+def run_build(
+    plan: BuildPlan,
+    work: Path,
+    options: FuseOptions,
+    runner: Runner,
+    *,
+    say: Callable[[str], None],
+    output: Callable[[bytes], None] | None,
+) -> Built:
+    """Carry out the plan whose thin wheels lie in `work`, a folder of the caller's.
+
+    `say` is told what is going on, `output` gets what maturin prints, as it comes. Raises `BuildFailedError`,
+    `RefusedError` where maturin's wheels are not two halves of one or cannot be fused, and all that
+    `fuse_wheels` raises. Then nothing is in the output folder that was not complete.
+    """
+    request = plan.request
+    request.out.mkdir(parents=True, exist_ok=True)
+    with _staging(request.out) as stage:
+        source = _make_sdist(plan, work, runner, output)
+        runs = []
+        for build in plan.builds:
+            say(describe(build, plan))
+            runs.append(_run_maturin(build, runner, output))
+        halves = [_graft(run, plan, work, runner) for run in runs] if plan.repair else runs
+        pairs = _pairs(halves)
+        fused = [fuse_wheels(*pair, stage, options) for pair in pairs]
+        for wheel in fused:
+            _refuse_newer_code(wheel)
+        thin = _keep(halves, request.out / "thin") if request.keep_thin else ()
+        sdist = _place(source, request.out) if source is not None else None
+        return Built(
+            wheels=tuple(
+                replace(wheel, path=wheel.path.replace(request.out / wheel.path.name))
+                for wheel in fused
+            ),
+            sdist=sdist,
+            runs=tuple(runs),
+            thin=thin,
+            external=tuple(line for wheel in fused for line in external_loads(wheel.plan)),
+        )
+
+
+@contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """Yield a folder in which results wait for their place; it lies beside it, so that a move is one step."""
+    with tempfile.TemporaryDirectory(prefix=".fatwheel-", dir=out) as folder:
+        yield Path(folder)
+
+
+def describe(build: Build, plan: BuildPlan) -> str:
+    """Return the line that announces a run."""
+    thin = build.thin
+    pythons = f" for Python {', '.join(thin.interpreters)}" if thin.interpreters else ""
+    return (
+        f"building {build.arch.value} ({build.arch.rust_target}, macOS {thin.deployment}, "
+        f"profile {thin.profile}, linker {plan.linker}){pythons}"
+    )
+
+
+def _run_maturin(
+    build: Build, runner: Runner, output: Callable[[bytes], None] | None
+) -> ThinWheels:
+    """Run maturin and return its wheels, which must be for this architecture."""
+    started = time.monotonic()
+    completed = runner.stream(build.command, output)
+    seconds = time.monotonic() - started
+    if completed.exit_code:
+        raise BuildFailedError(
+            f"building {build.arch.value}", completed.exit_code, completed.stdout
+        )
+    wheels = tuple(sorted(build.thin.out.glob("*.whl")))
+    if not wheels:
+        raise RefusedError(
+            f"maturin ended well for {build.arch.value} and made no wheel; see its output above"
+        )
+    for wheel in wheels:
+        promised = claims(parse_wheel_name(wheel.name))
+        if set(promised) != {build.arch}:
+            raise RefusedError(
+                f"maturin made {wheel.name} where {build.arch.value}'s wheel was to come; a wheel that is not "
+                "for macOS cannot be half of a universal2 one, and needs none"
+            )
+    return ThinWheels(arch=build.arch, wheels=wheels, seconds=seconds)
+
+
+def _make_sdist(
+    plan: BuildPlan, work: Path, runner: Runner, output: Callable[[bytes], None] | None
+) -> Path | None:
+    if plan.sdist is None:
+        return None
+    completed = runner.stream(plan.sdist, output)
+    made = sorted((work / "sdist").glob("*.tar.gz"))
+    if completed.exit_code or not made:
+        raise BuildFailedError("making the sdist", completed.exit_code, completed.stdout)
+    return made[-1]
+
+
+def _graft(run: ThinWheels, plan: BuildPlan, work: Path, runner: Runner) -> ThinWheels:
+    """Copy dylibs from outside into the thin wheels, as delocate does it on a Mac."""
+    maturin = plan.builds[0].command
+    grafted = []
+    for wheel in run.wheels:
+        out = work / "grafted" / run.arch.value
+        command = Command(
+            program=maturin.program,
+            arguments=(
+                *("-m", "delocate.cmd.delocate_wheel", "--require-archs", run.arch.value),
+                *("-w", str(out), str(wheel)),
+            ),
+            env=maturin.env,
+            cwd=maturin.cwd,
+            how="pip install delocate",
+        )
+        completed = runner.capture(command)
+        if completed.exit_code:
+            raise ToolError(
+                f"delocate could not graft what {wheel.name} loads: {completed.stderr.strip()}; "
+                "--repair none leaves it as it is"
+            )
+        grafted.append(out / wheel.name if (out / wheel.name).exists() else wheel)
+    return ThinWheels(arch=run.arch, wheels=tuple(grafted), seconds=run.seconds)
+
+
+def _pairs(runs: Sequence[ThinWheels]) -> list[tuple[Path, Path]]:
+    """Return the wheels that belong together, by parsed name; each must have its partner."""
+    by_key: dict[WheelKey, list[Path]] = {}
+    for run in runs:
+        for wheel in run.wheels:
+            by_key.setdefault(parse_wheel_name(wheel.name).key, []).append(wheel)
+    alone = [wheel.name for wheels in by_key.values() if len(wheels) != 2 for wheel in wheels]
+    if alone:
+        raise RefusedError(
+            "maturin's wheels for the two architectures do not pair up by name, version, Python and ABI: "
+            f"{', '.join(alone)}; features or settings of one architecture must have changed what is built"
+        )
+    return [(wheels[0], wheels[1]) for wheels in by_key.values()]
+
+
+def _refuse_newer_code(fused: Fused) -> None:
+    """Refuse a wheel whose code needs a newer macOS than its tags promise: here, both are ours to set."""
+    for finding in fused.findings:
+        if finding.code == "FW203":
+            raise RefusedError(
+                f"{fused.path.name}: {finding.member}: {finding.message}; raise deployment-target in "
+                "pyproject.toml, or say --floor binaries"
+            )
+
+
+def external_loads(plan: FusePlan) -> Iterator[str]:
+    """Yield a line for each dylib that code in the wheel loads from outside of it and of macOS."""
+    for planned in plan.members:
+        if isinstance(planned, Fuse):
+            found = [piece.content for piece in planned.slices]
+        elif isinstance(planned, Keep):
+            found = list(images(planned.member.content))
+        else:
+            continue
+        loads = {load for image in found if isinstance(image, Image) for load in image.loads}
+        for load in sorted(loads):
+            if load.startswith("/") and not load.startswith(("/usr/lib/", "/System/")):
+                yield (
+                    f"{planned.name} loads {load}, which other machines lack; graft it on a Mac "
+                    "(--repair delocate), or link it statically"
+                )
+
+
+def _keep(runs: Iterable[ThinWheels], folder: Path) -> tuple[Path, ...]:
+    folder.mkdir(exist_ok=True)
+    return tuple(_place(wheel, folder) for run in runs for wheel in run.wheels)
+
+
+def _place(path: Path, folder: Path) -> Path:
+    """Copy a finished file into `folder`, where it appears whole."""
+    with _staging(folder) as stage:
+        copy = Path(shutil.copy2(path, stage))
+        return copy.replace(folder / path.name)
+
+
+def made_wheels(work: Path) -> tuple[Path, ...]:
+    """Return the thin wheels that a build, however it ended, left in the folder `work`."""
+    return tuple(sorted(path for arch in _ORDER for path in (work / arch.value).glob("*.whl")))
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ERROR = re.compile(r"error(\[E[0-9]+\])?: ")
+
+
+def compiler_errors(output: str) -> str:
+    """Return the end of maturin's output that says why: from the first error on, without maturin's own tail.
+
+    The output may be coloured. Where no error is found, its last lines are returned.
+    """
+    lines = output.splitlines()
+    plain = [_COLOUR.sub("", line) for line in lines]
+    ends = [i for i, line in enumerate(plain) if line.startswith("💥")]
+    end = ends[-1] if ends else len(lines)
+    starts = [i for i, line in enumerate(plain[:end]) if _ERROR.match(line)]
+    start = starts[0] if starts else max(0, end - 30)
+    # Without a compiler's error, maturin's own words are the reason.
+    return "\n".join(lines[start : end if starts else len(lines)]).strip("\n")

@@ -1,0 +1,426 @@
+"""`fatwheel build`: options in, progress and reports out."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fatwheel import __version__
+from fatwheel.build import (
+    BuildFailedError,
+    BuildPlan,
+    BuildRequest,
+    Built,
+    compiler_errors,
+    made_wheels,
+    plan_build,
+    run_build,
+)
+from fatwheel.check import Severity
+from fatwheel.config import Config, parse_config
+from fatwheel.errors import FatwheelError, UsageError
+from fatwheel.fuse import ConflictsError
+from fatwheel.interpreter import RunningPython, choose_interpreters
+from fatwheel.maturin import MaturinSettings, environment_changes, parse_maturin_settings
+from fatwheel.process import SubprocessRunner
+from fatwheel.report import (
+    conflict_lines,
+    finding_json,
+    finding_line,
+    plan_json,
+    size_text,
+    summary,
+)
+from fatwheel.request import Request, fuse_options
+from fatwheel.tags import TagStyle
+from fatwheel.terminal import EXIT_CODES, exit_code, print_json, say
+from fatwheel.toolchain import Host, inspect_toolchain
+
+__all__ = ["build_command"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `fatwheel build` as they were given; None where an option was not."""
+
+    manifest_path: Path | None
+    interpreters: tuple[str, ...]
+    folder: Path | None
+    features: tuple[str, ...]
+    profile: str | None
+    linker: str | None
+    repair: str | None
+    tags: str | None
+    floor: str | None
+    rules: tuple[str, ...]
+    on_conflict: str | None
+    keep_thin: bool
+    sdist: bool
+    dry_run: bool
+    as_json: bool
+    quiet: bool
+    arguments: tuple[str, ...]
+
+
+@click.command(
+    "build",
+    epilog=EXIT_CODES,
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+)
+@click.option(
+    "-m",
+    "--manifest-path",
+    type=click.Path(path_type=Path),
+    help="Cargo.toml of the crate.  [default: the one here]",
+)
+@click.option(
+    "-i",
+    "--interpreter",
+    "interpreters",
+    multiple=True,
+    metavar="VERSION",
+    help="Python version to build for; one wheel each. Repeatable.  [default: the running one]",
+)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the wheels.  [default: dist]",
+)
+@click.option(
+    "-F",
+    "--features",
+    multiple=True,
+    metavar="NAMES",
+    help="Cargo features, added to those of pyproject.toml. Comma separated, repeatable.",
+)
+@click.option("--profile", metavar="NAME", help="Cargo profile.  [default: release]")
+@click.option(
+    "--linker",
+    type=click.Choice(["auto", "lld", "zig", "system"]),
+    help="Linker; auto takes Apple's on macOS and LLVM's elsewhere, or zig where there is none.",
+)
+@click.option(
+    "--repair",
+    type=click.Choice(["delocate", "maturin", "none"]),
+    help="Who copies dylibs from outside into the wheels.  [default: delocate on macOS, else none]",
+)
+@click.option(
+    "--tags",
+    type=click.Choice([style.value for style in TagStyle]),
+    help="One exact platform tag, or maturin's compressed set.  [default: exact]",
+)
+@click.option("--floor", type=click.Choice(["tags", "binaries"]), help="As for fuse.")
+@click.option("--rule", "rules", multiple=True, metavar="GLOB=ACTION", help="As for fuse.")
+@click.option(
+    "--on-conflict", type=click.Choice(["error", "keep-x86_64", "keep-arm64"]), help="As for fuse."
+)
+@click.option("--keep-thin", is_flag=True, help="Keep the thin wheels in the folder thin/ there.")
+@click.option("--sdist", is_flag=True, help="Make the source distribution, too.")
+@click.option("--dry-run", is_flag=True, help="Print what would be run; build nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Hide cargo's output unless it fails.")
+@click.argument("arguments", nargs=-1, metavar="[-- MATURIN-ARGUMENTS]", type=click.UNPROCESSED)
+def build_command(**given: Any) -> None:
+    """Build a Rust crate with maturin for both architectures, and fuse the two wheels into one.
+
+    What stands after `--` goes to maturin, and after a second `--` to rustc. The path of each wheel written is
+    printed.
+
+    \b
+    fatwheel build
+    fatwheel build -m crates/py/Cargo.toml -i 3.11 -i 3.12 -o dist -- --locked
+    """
+    options = Options(**{**given, "features": _names(given["features"])})
+    if options.arguments and not options.arguments[0].startswith("-"):
+        raise UsageError(
+            f"{options.arguments[0]}: the crate is named with -m; maturin's options follow a --"
+        )
+    environ = dict(os.environ)
+    request, linker = _request(options, Path.cwd())
+    host = _host(environ, show=not options.quiet)
+    fuse = replace(fuse_options(_fuse_request(options), request.config), replace=True)
+    runner = SubprocessRunner()
+    request = replace(request, repair=_repair(request, options, host))
+    toolchain = inspect_toolchain(host, request.project, linker, runner)
+    work = Path(tempfile.mkdtemp(prefix="fatwheel-"))
+    kept: tuple[Path, ...] = ()
+    try:
+        plan = plan_build(request, host, toolchain, work)
+        if options.dry_run:
+            _print_plan(plan, host, options)
+            return
+        for note in plan.notes:
+            say(f"note: {note}")
+        started = time.monotonic()
+        output = None if options.quiet else _print_bytes
+        announce = _say_nothing if options.quiet else _announce
+        built = run_build(plan, work, fuse, runner, say=announce, output=output)
+        _print_built(plan, built, time.monotonic() - started, options)
+    except FatwheelError as error:
+        kept = made_wheels(work)
+        _report_failure(error, kept, quiet=options.quiet)
+        raise
+    finally:
+        if not kept:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Split features as cargo does, at commas and white space."""
+    return tuple(name for text in texts for name in text.replace(",", " ").split())
+
+
+def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
+    """Return what to build, and the linker that was asked for: options over pyproject.toml over defaults."""
+    pyproject, config, maturin = _settings(options.manifest_path, cwd)
+    manifest = options.manifest_path
+    if manifest is None and config.manifest_path is not None:
+        manifest = pyproject.parent / config.manifest_path
+    if manifest is not None and not manifest.is_file():
+        raise UsageError(f"{manifest}: there is no such file; -m takes the crate's Cargo.toml")
+    if manifest is None and not ((cwd / "Cargo.toml").is_file() or maturin.manifest_path):
+        raise UsageError(f"{cwd} has no Cargo.toml; go to the crate's folder, or name it with -m")
+    running = RunningPython(
+        implementation=sys.implementation.name,
+        version=(sys.version_info[0], sys.version_info[1]),
+        free_threaded="t" in getattr(sys, "abiflags", ""),
+    )
+    wanted = options.interpreters or config.interpreter
+    out = options.folder or (pyproject.parent / config.out if config.out else Path("dist"))
+    request = BuildRequest(
+        project=cwd,
+        source=_relative(pyproject, cwd),
+        out=out,
+        manifest_path=manifest,
+        interpreters=choose_interpreters(wanted, running, on_macos=sys.platform == "darwin"),
+        features=(*config.features, *options.features),
+        profile=options.profile or config.profile,
+        sdist=options.sdist,
+        keep_thin=options.keep_thin or bool(config.keep_thin),
+        arguments=options.arguments,
+        config=config,
+        maturin=maturin,
+    )
+    return request, options.linker or config.linker or "auto"
+
+
+def _settings(manifest: Path | None, cwd: Path) -> tuple[Path, Config, MaturinSettings]:
+    """Return the pyproject.toml that maturin reads, too, and what it says."""
+    folder = manifest.parent if manifest is not None else cwd
+    if manifest is not None and not (folder / "pyproject.toml").exists():
+        folder = cwd
+    path = folder / "pyproject.toml"
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        text = ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
+    return path, parse_config(text, _relative(path, cwd)), parse_maturin_settings(text)
+
+
+def _relative(path: Path, cwd: Path) -> str:
+    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
+
+
+def _repair(request: BuildRequest, options: Options, host: Host) -> str:
+    wanted = options.repair or request.config.repair
+    if wanted == "delocate" and not host.is_macos:
+        raise UsageError(
+            "--repair delocate needs macOS's own tools; build on a Mac, or take --repair none"
+        )
+    return wanted or ("delocate" if host.is_macos else "none")
+
+
+def _host(environ: Mapping[str, str], *, show: bool) -> Host:
+    spec = importlib.util.find_spec("ziglang")
+    origin = spec.origin if spec is not None else None
+    return Host(
+        platform=sys.platform,
+        environ={**environ, **(_terminal_settings(environ) if show else {})},
+        python=sys.executable,
+        ziglang=Path(origin).parent if origin else None,
+        cache=_cache(environ),
+    )
+
+
+def _terminal_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what makes cargo, which writes into a pipe, look as it does on a terminal."""
+    if not sys.stderr.isatty():
+        return {}
+    settings = {
+        "CARGO_TERM_PROGRESS_WHEN": "always",
+        "CARGO_TERM_PROGRESS_WIDTH": str(shutil.get_terminal_size().columns),
+    }
+    if "NO_COLOR" not in environ:
+        settings["CARGO_TERM_COLOR"] = "always"
+    return {name: value for name, value in settings.items() if name not in environ}
+
+
+def _cache(environ: Mapping[str, str]) -> Path:
+    """Return the folder for what fatwheel makes once."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    else:
+        base = Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "fatwheel"
+
+
+def _fuse_request(options: Options) -> Request:
+    return Request(
+        wheels=(),
+        folder=None,
+        dry_run=options.dry_run,
+        as_json=options.as_json,
+        rules=options.rules,
+        on_conflict=options.on_conflict,
+        tags=options.tags,
+        floor=options.floor,
+        engine="native",
+        build_tag=None,
+        no_verify_record=False,
+        verify_output=False,
+        no_rulebook=False,
+        force=True,
+        quiet=options.quiet,
+        verbose=False,
+    )
+
+
+def _announce(line: str) -> None:
+    say(f"fatwheel: {line}")
+
+
+def _say_nothing(_line: str) -> None:
+    pass
+
+
+def _print_bytes(piece: bytes) -> None:
+    """Pass on what maturin and cargo print, colours included."""
+    sys.stderr.buffer.write(piece)
+    sys.stderr.buffer.flush()
+
+
+def _report_failure(error: FatwheelError, kept: Sequence[Path], *, quiet: bool) -> None:
+    """Say what a failed build leaves behind, and for a failed compilation why, and exit.
+
+    The compiler's own error comes last, because it is what to read.
+    """
+    for wheel in kept:
+        say(f"fatwheel: kept {wheel}")
+    if isinstance(error, ConflictsError):
+        for line in conflict_lines(error.plan.conflicts):
+            say(line)
+    if isinstance(error, BuildFailedError):
+        if quiet:
+            say(error.output)
+        say(f"fatwheel: {error}")
+        say(compiler_errors(error.output))
+        raise click.exceptions.Exit(exit_code(error)) from error
+
+
+def _print_plan(plan: BuildPlan, host: Host, options: Options) -> None:
+    if options.as_json:
+        print_json({"fatwheel": __version__, **_plan_json(plan, host)})
+        return
+    for note in plan.notes:
+        say(f"note: {note}")
+    if plan.sdist is not None:
+        click.echo(shlex.join([plan.sdist.program, *plan.sdist.arguments]))
+    for build in plan.builds:
+        changes = environment_changes(build.thin, host.environ)
+        words = ["env"]
+        words += [word for name, value in changes.items() if value is None for word in ("-u", name)]
+        words += [f"{name}={value}" for name, value in changes.items() if value is not None]
+        click.echo(shlex.join([*words, build.command.program, *build.command.arguments]))
+    click.echo(f"# then fuse each pair of wheels into {plan.request.out}")
+
+
+def _plan_json(plan: BuildPlan, host: Host) -> dict[str, Any]:
+    return {
+        "linker": plan.linker,
+        "notes": list(plan.notes),
+        "out": str(plan.request.out),
+        "sdist": plan.sdist and [plan.sdist.program, *plan.sdist.arguments],
+        "builds": [
+            {
+                "arch": build.arch.value,
+                "target": build.arch.rust_target,
+                "deployment_target": str(build.thin.deployment),
+                "interpreters": list(build.thin.interpreters),
+                "command": [build.command.program, *build.command.arguments],
+                "environment": environment_changes(build.thin, host.environ),
+            }
+            for build in plan.builds
+        ],
+    }
+
+
+def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options) -> None:
+    if options.as_json:
+        print_json(_built_json(plan, built, seconds))
+        return
+    for run in built.runs:
+        for wheel in run.wheels:
+            size = size_text(wheel.stat().st_size)
+            say(f"  {run.arch.value:<7} {run.seconds:6.1f} s  {size:>8}  {wheel.name}")
+    for fused in built.wheels:
+        say(f"  fused              {size_text(fused.size):>8}  {fused.path.name}")
+        if not options.quiet:
+            say(f"  {summary(fused.plan)}")
+            for finding in fused.findings:
+                if finding.severity is not Severity.NOTE:
+                    say(f"  {finding_line(finding)}")
+    for line in built.external:
+        say(f"warning: {line}")
+    if not options.quiet:
+        say(f"  {seconds:.1f} s in all")
+    for path in (*built.thin, *([built.sdist] if built.sdist else [])):
+        click.echo(path)
+    for fused in built.wheels:
+        click.echo(fused.path)
+
+
+def _built_json(plan: BuildPlan, built: Built, seconds: float) -> dict[str, Any]:
+    return {
+        "fatwheel": __version__,
+        "linker": plan.linker,
+        "notes": list(plan.notes),
+        "seconds": round(seconds, 3),
+        "builds": [
+            {
+                "arch": run.arch.value,
+                "seconds": round(run.seconds, 3),
+                "wheels": [wheel.name for wheel in run.wheels],
+            }
+            for run in built.runs
+        ],
+        "wheels": [
+            {
+                "path": str(fused.path),
+                "size": fused.size,
+                "plan": plan_json(fused.plan),
+                "findings": [finding_json(finding) for finding in fused.findings],
+            }
+            for fused in built.wheels
+        ],
+        "thin": [str(path) for path in built.thin],
+        "sdist": str(built.sdist) if built.sdist else None,
+        "warnings": list(built.external),
+    }
