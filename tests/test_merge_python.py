@@ -59,6 +59,8 @@ def test_comments_and_blank_lines_do_not_count(x86_64: str, arm64: str) -> None:
         (CODE, "#!/usr/bin/python3\n" + CODE),
         ("#!/usr/bin/python3\n", "#!/usr/bin/python3.12\n"),
         ('x = f"""{1}\n{2}"""\n', 'x = f"""{1}\n{ 2}"""\n'),
+        ("x = f'{d['a  b']}'\n", "x = f'{d['a b']}'\n"),
+        ("x = rt'{d['(a  b)']}'\n", "x = rt'{d['(a b)']}'\n"),
         ("x = '''a\n\nb'''\n", "x = '''a\nb'''\n"),
     ],
 )

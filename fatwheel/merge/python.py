@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import io
 import itertools
+import re
 import tokenize
 from collections.abc import Iterator
 
@@ -37,6 +38,10 @@ _PARTED_STARTS = frozenset(
 _PARTED_ENDS = frozenset(
     getattr(tokenize, name) for name in ("FSTRING_END", "TSTRING_END") if hasattr(tokenize, name)
 )
+
+_PARTED_PREFIX = re.compile(r"[rR]?[fFtT][rR]?[\"']")
+_PREFIX_BEFORE = re.compile(r"\b(?:[rR]?[tT]|[tT][rR])\Z")  # a name to a Python before 3.14
+_NO_OPERATORS = frozenset("!$?`")  # Python 3.12 and later call them operators
 
 _Token = tuple[int, str, int]  # (kind, text, line number)
 
@@ -113,8 +118,6 @@ def _tokens(arch: Arch, text: str) -> Iterator[_Token]:
             work += len(token.line)
             if work > _MOST_WORK:
                 raise _UnlikeError(f"{arch.value}'s has too many tokens on long lines")
-            if token.type == tokenize.ERRORTOKEN:
-                raise _UnlikeError(f"{arch.value}'s line {token.start[0]} cannot be tokenized")
             if token.type in _PARTED_STARTS:
                 depth += 1
                 start = token.start if depth == 1 else start
@@ -123,10 +126,27 @@ def _tokens(arch: Arch, text: str) -> Iterator[_Token]:
                 if depth == 0:
                     yield tokenize.STRING, _between(lines, start, token.end), start[0]
             elif depth == 0 and token.type not in _IGNORED:
-                written = "" if token.type == tokenize.NEWLINE else token.string
-                yield token.type, written, token.start[0]
+                if token.type == tokenize.ERRORTOKEN or token.string in _NO_OPERATORS:
+                    raise _UnlikeError(f"{arch.value}'s line {token.start[0]} cannot be tokenized")
+                yield token.type, _written(token, lines), token.start[0]
     except (SyntaxError, tokenize.TokenError) as error:
         raise _UnlikeError(f"{arch.value}'s cannot be tokenized ({error.args[0]})") from None
+
+
+def _written(token: tokenize.TokenInfo, lines: list[str]) -> str:
+    """Return what counts of a token's text.
+
+    A Python whose tokenizer does not know the quotes inside of f"{x["a  b"]}" takes their content for
+    code; to the end of such a line everything counts, the blanks and a comment, too.
+    """
+    if token.type == tokenize.NEWLINE:
+        return ""
+    if token.type == tokenize.STRING:
+        row, column = token.start
+        prefix = _PREFIX_BEFORE.search(lines[row - 1][max(0, column - 3) : column])
+        if _PARTED_PREFIX.match(token.string) or prefix:
+            return token.string + lines[token.end[0] - 1][token.end[1] :]
+    return token.string
 
 
 def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
