@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         fuse_wheels,
         plan_fuse,
     )
+    from fatwheel.many import Outcome, fuse_many
     from fatwheel.pairing import Pairing, find_wheels, pair_up
     from fatwheel.plan import FusePlan, PlanOptions
     from fatwheel.rules import Action, Rule, RuleSet, parse_rule, rule_book
@@ -39,6 +40,7 @@ __all__ = [
     "FuseOptions",
     "FusePlan",
     "Fused",
+    "Outcome",
     "Pairing",
     "PlanOptions",
     "Rule",
@@ -48,6 +50,7 @@ __all__ = [
     "__version__",
     "check_wheel",
     "find_wheels",
+    "fuse_many",
     "fuse_wheels",
     "pair_up",
     "parse_rule",
@@ -59,6 +62,7 @@ _MODULES = {
     "check": ("Finding", "Severity"),
     "errors": ("FatwheelError",),
     "fuse": ("ConflictsError", "FuseOptions", "Fused", "check_wheel", "fuse_wheels", "plan_fuse"),
+    "many": ("Outcome", "fuse_many"),
     "pairing": ("Pairing", "find_wheels", "pair_up"),
     "plan": ("FusePlan", "PlanOptions"),
     "rules": ("Action", "Rule", "RuleSet", "parse_rule", "rule_book"),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fatwheel import __version__
-from fatwheel.errors import FatwheelError, UsageError
-from fatwheel.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
+from fatwheel.errors import UsageError
+from fatwheel.fuse import Fused, FuseOptions
+from fatwheel.many import Outcome, WheelPair, fuse_many, pair_size
 from fatwheel.pairing import Unpaired, find_wheels, pair_up
-from fatwheel.plan import FusePlan
 from fatwheel.ranges import RangeFile, file_sha256
+from fatwheel.read import Progress
 from fatwheel.report import (
     conflict_lines,
     finding_json,
@@ -30,34 +35,6 @@ from fatwheel.tags import TagStyle
 from fatwheel.terminal import EXIT_CODES, describe_error, exit_code, print_json, progress_bar, say
 
 __all__ = ["fuse_command"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one pair.
-
-    `plan` is None where reading or planning failed, `fused` where nothing was written.
-    """
-
-    paths: tuple[Path, Path]
-    plan: FusePlan | None
-    fused: Fused | None
-    error: FatwheelError | OSError | None
-    seconds: float
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the pair was fused, or planned without a conflict."""
-        return self.error is None and self.plan is not None and not self.plan.conflicts
-
-    @property
-    def status(self) -> str:
-        """One word for scripts."""
-        if self.plan is not None and self.plan.conflicts:
-            return "conflict"
-        if self.error is not None:
-            return "failed"
-        return "fused" if self.fused is not None else "planned"
 
 
 @click.command("fuse", epilog=EXIT_CODES, short_help="Fuse thin wheels into universal2 wheels.")
@@ -105,6 +82,13 @@ class Outcome:
 @click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
 @click.option("--no-rulebook", is_flag=True, help="Do not use the shipped rule book.")
 @click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Pairs fused at the same time, each in a process.  [default: one for each core]",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only, and the paths written.")
 @click.option("-v", "--verbose", is_flag=True, help="List every member.")
 def fuse_command(**given: Any) -> None:
@@ -122,8 +106,7 @@ def fuse_command(**given: Any) -> None:
     options = fuse_options(request, read_settings(Path("pyproject.toml")))
     pairs, unpaired = _pairs(request)
     outcomes = []
-    for number, pair in enumerate(pairs, 1):
-        outcome = _fuse_one(pair, options, request, f"{number}/{len(pairs)}")
+    for outcome in _outcomes(pairs, options, request):
         outcomes.append(outcome)
         if not request.as_json:
             _print_outcome(outcome, request)
@@ -150,29 +133,68 @@ def _pairs(request: Request) -> tuple[Sequence[tuple[Path, Path]], Sequence[Unpa
     return pairing.pairs, pairing.unpaired
 
 
-def _fuse_one(
-    pair: tuple[Path, Path], options: FuseOptions, request: Request, count: str
-) -> Outcome:
-    """Fuse or plan one pair; what goes wrong is part of the outcome."""
-    started = time.monotonic()
-    total = sum(path.stat().st_size for path in pair if path.is_file())
-    label = f"{count} {pair[0].name.partition('-')[0]}"
-    plan: FusePlan | None = None
-    fused: Fused | None = None
-    error: FatwheelError | OSError | None = None
-    try:
-        with progress_bar(label, total, show=not (request.quiet or request.as_json)) as progress:
-            if request.dry_run:
-                plan = plan_fuse(*pair, options, progress)
-            else:
-                fused = fuse_wheels(*pair, request.folder or Path(), options, progress)
-                plan = fused.plan
-    except ConflictsError as conflicts:
-        plan, error = conflicts.plan, conflicts
-    except (FatwheelError, OSError) as failure:
-        error = failure
-    seconds = time.monotonic() - started
-    return Outcome(paths=pair, plan=plan, fused=fused, error=error, seconds=seconds)
+class _Meter:
+    """Bytes done of all pairs, shown by the bar that is on the terminal at the moment."""
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._bar: Progress | None = None
+
+    def advance(self, size: int) -> None:
+        """Take note of `size` more bytes."""
+        self._done += size
+        if self._bar is not None:
+            self._bar(size)
+
+    @contextlib.contextmanager
+    def shown_by(self, bar: Progress | None) -> Iterator[None]:
+        """Let `bar` show what is done, and what comes while the context is open."""
+        if bar is not None:
+            bar(self._done)
+        self._bar = bar
+        try:
+            yield
+        finally:
+            self._bar = None
+
+
+def _outcomes(
+    pairs: Sequence[WheelPair], options: FuseOptions, request: Request
+) -> Iterator[Outcome]:
+    """Fuse or plan the pairs, with a bar on the terminal while an outcome is waited for."""
+    meter = _Meter()
+    total = sum(map(pair_size, pairs))
+    cores = os.cpu_count() or 1
+    jobs = min(request.jobs or cores, len(pairs))
+    if jobs > 1:
+        options = replace(options, threads=max(options.threads // jobs, 1))
+    with _executor(jobs) as executor:
+        outcomes = fuse_many(
+            pairs,
+            request.folder or Path(),
+            options,
+            executor=executor,
+            dry_run=request.dry_run,
+            progress=meter.advance,
+        )
+        for number, pair in enumerate(pairs, 1):
+            label = f"{number}/{len(pairs)} {pair[0].name.partition('-')[0]}"
+            show = not (request.quiet or request.as_json)
+            with progress_bar(label, total, show=show) as bar, meter.shown_by(bar):
+                outcome = next(outcomes)
+            yield outcome
+
+
+def _executor(jobs: int) -> AbstractContextManager[Executor | None]:
+    """Return what fuses `jobs` pairs at the same time; None, and no process is started, for one."""
+    if jobs <= 1:
+        return contextlib.nullcontext()
+    return ProcessPoolExecutor(jobs, initializer=_leave_interrupts)
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C, which the terminal sends to every process, to the one that waits for the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _print_outcome(outcome: Outcome, request: Request) -> None:

@@ -7,6 +7,8 @@ fatwheel's own raises `ValueError` or `AssertionError` instead.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "FatwheelError",
     "FormatError",
@@ -20,6 +22,14 @@ __all__ = [
 
 class FatwheelError(Exception):
     """Base of all errors that are not fatwheel's own fault."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes as message and fields: a class that builds its message takes other arguments."""
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[FatwheelError], args: tuple[object, ...]) -> FatwheelError:
+    return kind.__new__(kind, *args)
 
 
 class UsageError(FatwheelError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,8 @@ class FuseOptions:
 
     `plan` decides what is written. `verify_record` refuses inputs whose RECORD is wrong. `verify_output` reads
     every byte of the result once more. `replace` allows to replace an existing output. `date_time` is the time
-    stamp of all members; None takes the newest of both wheels. `threads` share the reading.
+    stamp of all members; None takes the newest of both wheels. `inflater` is the machine's best where it is None;
+    then the options can be pickled, and whoever receives them chooses its own. `threads` share the reading.
     """
 
     plan: PlanOptions = field(default_factory=PlanOptions)
@@ -70,8 +72,16 @@ class FuseOptions:
     replace: bool = False
     date_time: DateTime | None = None
     engine: Engine = field(default_factory=NativeEngine)
-    inflater: Inflater = field(default_factory=best_inflater)
+    inflater: Inflater | None = None
     threads: int = 2
+
+    @property
+    def chosen_inflater(self) -> Inflater:
+        """`inflater`, or the best of this machine, which is looked for once."""
+        return self.inflater or _best_inflater()
+
+
+_best_inflater = functools.cache(best_inflater)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +137,7 @@ def fuse_wheels(
                 size=file.seek(0, os.SEEK_END),
                 plan=plan,
                 findings=findings,
-                inflater=options.inflater.name,
+                inflater=options.chosen_inflater.name,
             )
 
 
@@ -155,7 +165,7 @@ def _read(
         return read_pair(
             candidates,
             wheels,
-            inflater=options.inflater,
+            inflater=options.chosen_inflater,
             executor=executor,
             verify_record=options.verify_record,
             progress=progress,
@@ -188,14 +198,14 @@ def _reread(
         )
         if options.verify_output:
             with ThreadPoolExecutor(options.threads) as executor:
-                return read_wheel(wheel, inflater=options.inflater, executor=executor)
-        source = open_source(wheel, options.inflater)
+                return read_wheel(wheel, inflater=options.chosen_inflater, executor=executor)
+        source = open_source(wheel, options.chosen_inflater)
         for name, entry in source.entries.items():
             if name in source.scanned:
                 continue
             if name.startswith(f"{plan.dist_info}/"):
                 wanted = source.wanted(name)
-                source.scanned[name] = scan_member(wheel, entry, wanted, options.inflater)
+                source.scanned[name] = scan_member(wheel, entry, wanted, options.chosen_inflater)
                 continue
             facts = written[name]
             if entry.size != facts.size:
@@ -216,13 +226,13 @@ def _write(
 ) -> Mapping[str, Written]:
     """Write the wheel, with the files that the engine makes."""
     members = tuple(m for m in plan.members if isinstance(m, Fuse))
-    with options.engine.make(members, wheels, options.inflater) as files:
+    with options.engine.make(members, wheels, options.chosen_inflater) as files:
         written = write_wheel(
             plan,
             wheels,
             file,
             date_time=options.date_time or newest_date(wheels),
-            inflater=options.inflater,
+            inflater=options.chosen_inflater,
             files=files,
         )
     file.flush()

@@ -44,6 +44,7 @@ class Request:
     force: bool
     quiet: bool
     verbose: bool
+    jobs: int | None = None
 
 
 def read_settings(path: Path) -> Config:

@@ -28,7 +28,7 @@ LAYERS = {
         pair onesided actions slices decide plan check report
     """,
     "reading and writing wheels": """
-        scan read pairing readpair engine write secondreader fuse request
+        scan read pairing readpair engine write secondreader fuse many request
     """,
     "lipo's words": """
         lipo_args lipo_info lipo

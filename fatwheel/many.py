@@ -1,0 +1,165 @@
+"""Many pairs, one after the other or side by side: each stands alone, and its outcome is a value.
+
+The work of a pair is one call with values that can be pickled, so any executor of `concurrent.futures` does
+it: threads, processes, or a farm's (dask's `Client.get_executor()`).
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from fatwheel.errors import FatwheelError
+from fatwheel.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
+from fatwheel.plan import FusePlan
+from fatwheel.read import Progress
+
+__all__ = ["FailedError", "Outcome", "WheelPair", "fuse_many", "pair_size"]
+
+WheelPair = tuple[Path, Path]
+
+
+class FailedError(FatwheelError):
+    """A pair was given up for a reason that lies in no wheel: a mistake of fatwheel's own, or a lost worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one pair.
+
+    `plan` is None where reading or planning failed, `fused` where nothing was written. `seconds` is the time
+    that the pair's own work took, without waiting for its turn.
+    """
+
+    paths: WheelPair
+    plan: FusePlan | None
+    fused: Fused | None
+    error: FatwheelError | OSError | None
+    seconds: float
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the pair was fused, or planned without a conflict."""
+        return self.error is None and self.plan is not None and not self.plan.conflicts
+
+    @property
+    def status(self) -> str:
+        """One word for scripts."""
+        if self.plan is not None and self.plan.conflicts:
+            return "conflict"
+        if self.error is not None:
+            return "failed"
+        return "fused" if self.fused is not None else "planned"
+
+
+def fuse_many(
+    pairs: Iterable[WheelPair],
+    folder: Path,
+    options: FuseOptions,
+    *,
+    executor: Executor | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Outcome]:
+    """Fuse pairs of wheels into `folder`, or plan it (`dry_run`), and yield the outcomes in the order of `pairs`.
+
+    A pair that fails is an outcome as any other, and stops no other pair. With an `executor` all pairs are handed
+    to it at once, and the outcomes are the same as without; where it works on other machines, the paths must be
+    absolute and lead to the same files there. No two pairs may make the same wheel. When the iterator is closed, or
+    the caller is interrupted, the pairs that have not begun are cancelled.
+
+    `progress` is called with the number of bytes of the archives that were read since the last call; with an
+    executor once for each pair, in any thread.
+    """
+    if executor is None:
+        return (_fuse_one(pair, folder, options, dry_run, progress) for pair in pairs)
+    futures: deque[tuple[WheelPair, Future[Outcome]]] = deque()
+    for pair in pairs:
+        future = executor.submit(_fuse_one, pair, folder, options, dry_run)
+        if progress is not None:
+            future.add_done_callback(functools.partial(_report, progress, pair_size(pair)))
+        futures.append((pair, future))
+    return _in_order(futures)
+
+
+def pair_size(pair: WheelPair) -> int:
+    """Return the bytes of both archives; a file that is missing has none."""
+    return sum(path.stat().st_size for path in pair if path.is_file())
+
+
+def _report(progress: Progress, size: int, _: Future[Outcome]) -> None:
+    progress(size)
+
+
+def _in_order(futures: deque[tuple[WheelPair, Future[Outcome]]]) -> Iterator[Outcome]:
+    """Yield the outcomes as they come, forgetting each; what has not begun is cancelled in the end."""
+    try:
+        while futures:
+            yield _answer(*futures[0])
+            futures.popleft()
+    finally:
+        for _, future in futures:
+            future.cancel()
+
+
+def _answer(pair: WheelPair, future: Future[Outcome]) -> Outcome:
+    """Wait for a pair's outcome; a lost worker is one, too."""
+    try:
+        return future.result()
+    except Exception as failure:
+        error = FailedError(
+            f"{pair[0].name} and {pair[1].name}: their worker gave no answer ({_words(failure)}); it may have run "
+            "out of memory, so try them by themselves"
+        )
+        return Outcome(paths=pair, plan=None, fused=None, error=error, seconds=0.0)
+
+
+def _fuse_one(
+    pair: WheelPair,
+    folder: Path,
+    options: FuseOptions,
+    dry_run: bool,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Fuse or plan one pair; what goes wrong is part of the outcome."""
+    started = time.monotonic()
+    plan: FusePlan | None = None
+    fused: Fused | None = None
+    error: FatwheelError | OSError | None = None
+    try:
+        if dry_run:
+            plan = plan_fuse(*pair, options, progress)
+        else:
+            fused = fuse_wheels(*pair, folder, options, progress)
+            plan = fused.plan
+    except ConflictsError as conflicts:
+        plan, error = conflicts.plan, conflicts
+    except (FatwheelError, OSError) as failure:
+        error = failure
+    except Exception as failure:
+        error = _own_fault(pair, failure)
+    seconds = time.monotonic() - started
+    return Outcome(paths=pair, plan=plan, fused=fused, error=error, seconds=seconds)
+
+
+def _own_fault(pair: WheelPair, failure: Exception) -> FailedError:
+    """Return the error for what should not happen, with the place where it did."""
+    frame = traceback.extract_tb(failure.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}, line {frame.lineno}"
+    error = FailedError(
+        f"{pair[0].name} and {pair[1].name}: fatwheel failed by its own fault ({_words(failure)}; {place}); "
+        "please report it"
+    )
+    error.__cause__ = failure
+    return error
+
+
+def _words(failure: Exception) -> str:
+    text = traceback.format_exception_only(failure)[-1].strip()
+    return text.partition("\n")[0]
