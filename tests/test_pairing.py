@@ -168,7 +168,10 @@ def test_two_halves(a: str, b: str, tmp_path: Path) -> None:
         ("pkg-1.1-cp312-cp312", "different versions: 1.1 and 1.0"),
         ("pkg-1.0-cp39-cp312", "different Python tags: cp39 and cp312"),
         ("pkg-1.0-cp312-abi3", "different ABI tags: abi3 and cp312"),
-        ("pkg-1.0-cp39-abi3", "different Python tags: cp39 and cp312"),
+        (
+            "pkg-1.0-cp39-abi3",
+            "different Python tags: cp39 and cp312, and different ABI tags: abi3 and cp312",
+        ),
         ("pkg-1.0-cp311.cp312-cp312", "different Python tags: cp311.cp312 and cp312"),
     ],
 )
