@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ import click
 from fatwheel import __version__
 from fatwheel.errors import UsageError
 from fatwheel.fuse import Fused, FuseOptions
-from fatwheel.many import Outcome, WheelPair, fuse_many, pair_size
+from fatwheel.many import Outcome, WheelPair, fuse_many, pair_size, processes
 from fatwheel.pairing import Unpaired, find_wheels, pair_up
 from fatwheel.ranges import RangeFile, file_sha256
 from fatwheel.read import Progress
@@ -168,7 +165,7 @@ def _outcomes(
     jobs = min(request.jobs or cores, len(pairs))
     if jobs > 1:
         options = replace(options, threads=max(options.threads // jobs, 1))
-    with _executor(jobs) as executor:
+    with processes(jobs) if jobs > 1 else contextlib.nullcontext() as executor:
         outcomes = fuse_many(
             pairs,
             request.folder or Path(),
@@ -183,18 +180,6 @@ def _outcomes(
             with progress_bar(label, total, show=show) as bar, meter.shown_by(bar):
                 outcome = next(outcomes)
             yield outcome
-
-
-def _executor(jobs: int) -> AbstractContextManager[Executor | None]:
-    """Return what fuses `jobs` pairs at the same time; None, and no process is started, for one."""
-    if jobs <= 1:
-        return contextlib.nullcontext()
-    return ProcessPoolExecutor(jobs, initializer=_leave_interrupts)
-
-
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C, which the terminal sends to every process, to the one that waits for the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _print_outcome(outcome: Outcome, request: Request) -> None:

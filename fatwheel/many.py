@@ -6,23 +6,32 @@ it: threads, processes, or a farm's (dask's `Client.get_executor()`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import signal
 import time
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fatwheel.errors import FatwheelError
 from fatwheel.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
 from fatwheel.plan import FusePlan
 from fatwheel.read import Progress
 
-__all__ = ["FailedError", "Outcome", "WheelPair", "fuse_many", "pair_size"]
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
+__all__ = ["FailedError", "Outcome", "WheelPair", "fuse_many", "pair_size", "processes"]
 
 WheelPair = tuple[Path, Path]
+
+_stop: Event | None = None
+"""In a process of `processes`: set when its work is no longer wanted."""
 
 
 class FailedError(FatwheelError):
@@ -93,6 +102,34 @@ def pair_size(pair: WheelPair) -> int:
     return sum(path.stat().st_size for path in pair if path.is_file())
 
 
+@contextlib.contextmanager
+def processes(count: int) -> Iterator[Executor]:
+    """Yield an executor of `count` processes, which give up their pairs when the block is left by an exception.
+
+    Ctrl-C, which a terminal sends to all of them, is left to the caller.
+    """
+    import multiprocessing
+
+    stop = multiprocessing.Event()
+    with ProcessPoolExecutor(count, initializer=_begin, initargs=(stop,)) as executor:
+        try:
+            yield executor
+        except BaseException:
+            stop.set()
+            raise
+
+
+def _begin(stop: Event) -> None:
+    global _stop  # noqa: PLW0603  (how a process of a pool is handed what cannot be pickled)
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _go_on(_: int = 0) -> None:
+    if _stop is not None and _stop.is_set():
+        raise FailedError("interrupted")
+
+
 def _report(progress: Progress, size: int, _: Future[Outcome]) -> None:
     progress(size)
 
@@ -133,10 +170,11 @@ def _fuse_one(
     fused: Fused | None = None
     error: FatwheelError | OSError | None = None
     try:
+        _go_on()
         if dry_run:
-            plan = plan_fuse(*pair, options, progress)
+            plan = plan_fuse(*pair, options, progress or _go_on)
         else:
-            fused = fuse_wheels(*pair, folder, options, progress)
+            fused = fuse_wheels(*pair, folder, options, progress or _go_on)
             plan = fused.plan
     except ConflictsError as conflicts:
         plan, error = conflicts.plan, conflicts
