@@ -33,6 +33,8 @@ from fatwheel.terminal import EXIT_CODES, describe_error, exit_code, print_json,
 
 __all__ = ["fuse_command"]
 
+_WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before processes would have begun
+
 
 @click.command("fuse", epilog=EXIT_CODES, short_help="Fuse thin wheels into universal2 wheels.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -84,7 +86,7 @@ __all__ = ["fuse_command"]
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Pairs fused at the same time, each in a process.  [default: one for each core]",
+    help="Pairs fused at the same time, each in a process.  [default: one for each core, from 32 MiB on]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only, and the paths written.")
 @click.option("-v", "--verbose", is_flag=True, help="List every member.")
@@ -161,8 +163,7 @@ def _outcomes(
     """Fuse or plan the pairs, with a bar on the terminal while an outcome is waited for."""
     meter = _Meter()
     total = sum(map(pair_size, pairs))
-    cores = os.cpu_count() or 1
-    jobs = min(request.jobs or cores, len(pairs))
+    jobs = min(request.jobs or _jobs(total), len(pairs))
     if jobs > 1:
         options = replace(options, threads=max(options.threads // jobs, 1))
     with processes(jobs) if jobs > 1 else contextlib.nullcontext() as executor:
@@ -182,6 +183,11 @@ def _outcomes(
             yield outcome
 
 
+def _jobs(total: int) -> int:
+    """Return how many pairs of `total` bytes to fuse at the same time: the cores, where processes are worth it."""
+    return os.cpu_count() or 1 if total >= _WORTH_PROCESSES else 1
+
+
 def _print_outcome(outcome: Outcome, request: Request) -> None:
     """Print one pair's report on standard error, and the path of what was written on standard output."""
     plan = outcome.plan
@@ -196,7 +202,8 @@ def _print_outcome(outcome: Outcome, request: Request) -> None:
         say(line)
     if plan.conflicts:
         count = len(plan.conflicts)
-        say(f"fatwheel: {count} conflict{'s' if count > 1 else ''}; nothing was written")
+        what = f"{count} conflict{'s' if count > 1 else ''}"
+        say(f"fatwheel: {plan.name.filename}: {what}; nothing was written")
     if outcome.fused is None:
         return
     if not request.quiet:
