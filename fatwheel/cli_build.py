@@ -193,11 +193,6 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
         raise UsageError(f"{manifest}: there is no such file; -m takes the crate's Cargo.toml")
     if manifest is None and not ((cwd / "Cargo.toml").is_file() or maturin.manifest_path):
         raise UsageError(f"{cwd} has no Cargo.toml; go to the crate's folder, or name it with -m")
-    running = RunningPython(
-        implementation=sys.implementation.name,
-        version=(sys.version_info[0], sys.version_info[1]),
-        free_threaded="t" in getattr(sys, "abiflags", ""),
-    )
     wanted = options.interpreters or config.interpreter
     out = options.folder or (pyproject.parent / config.out if config.out else Path("dist"))
     request = BuildRequest(
@@ -205,7 +200,7 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
         source=_relative(pyproject, cwd),
         out=out,
         manifest_path=manifest,
-        interpreters=choose_interpreters(wanted, running, on_macos=sys.platform == "darwin"),
+        interpreters=choose_interpreters(wanted, _running(), on_macos=sys.platform == "darwin"),
         features=(*config.features, *options.features),
         profile=options.profile or config.profile,
         sdist=options.sdist,
@@ -215,6 +210,16 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
         maturin=maturin,
     )
     return request, options.linker or config.linker or "auto"
+
+
+def _running() -> RunningPython:
+    running = RunningPython(
+        implementation=sys.implementation.name,
+        version=(sys.version_info[0], sys.version_info[1]),
+        free_threaded="t" in getattr(sys, "abiflags", ""),
+    )
+    folder = Path(sys.executable).parent
+    return replace(running, folder=folder) if (folder / running.program).exists() else running
 
 
 def _settings(manifest: Path | None, cwd: Path) -> tuple[Path, Config, MaturinSettings]:

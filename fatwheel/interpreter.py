@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fatwheel.errors import UsageError
 
@@ -17,16 +18,21 @@ _VERSION = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class RunningPython:
-    """The Python that runs fatwheel: `sys.implementation.name`, (major, minor), free-threaded or not."""
+    """The Python that runs fatwheel: `sys.implementation.name`, (major, minor), free-threaded or not.
+
+    `folder` is that of its program, where it is there under its full name (`python3.12`), else None.
+    """
 
     implementation: str
     version: tuple[int, int]
     free_threaded: bool = False
+    folder: Path | None = None
 
-    def __str__(self) -> str:
-        """Return it as maturin's `--interpreter` takes it: `3.12`, `3.13t`, `pypy3.11`."""
-        prefix = "" if self.implementation == "cpython" else self.implementation
-        return f"{prefix}{self.version[0]}.{self.version[1]}{'t' if self.free_threaded else ''}"
+    @property
+    def program(self) -> str:
+        """The name that says its version: `python3.12`, `python3.13t`, `pypy3.11`."""
+        kind = "python" if self.implementation == "cpython" else self.implementation
+        return f"{kind}{self.version[0]}.{self.version[1]}{'t' if self.free_threaded else ''}"
 
 
 def choose_interpreters(
@@ -39,7 +45,9 @@ def choose_interpreters(
     programs stay as they are. Raises `UsageError` for what names no version where one is needed.
     """
     if not wanted:
-        return (str(running),)
+        folder = running.folder
+        # A program and not a version: maturin runs it for cffi and for plain programs.
+        return (running.program if folder is None else str(folder / running.program),)
     chosen = dict.fromkeys(_one(text, on_macos=on_macos) for text in wanted)
     return tuple(chosen)
 

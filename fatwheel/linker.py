@@ -197,7 +197,7 @@ def _stub_arguments(link: Link, settings: LinkSettings, folder: Path) -> list[st
     arguments = ["-L", str(folder), "-F", str(folder)]
     _write_stubs(folder, {name: set() for name in wanted})
     trial = link_command(link, settings, output=str(folder / "trial"), extra=arguments)
-    said = _run([*trial, "-undefined", "warning"])[1]
+    said = _run([*trial, "-undefined", "error", "--error-limit=0"])[1]
     undefined = re.findall(r"undefined symbol: (\S+)", said)
     _write_stubs(folder, share_symbols(undefined, wanted))
     return arguments

@@ -152,6 +152,7 @@ def make_stub_sdk(libsystem: str, cache: Path) -> Path:
     if (sdk / "complete").exists():
         return sdk
     folder.mkdir(parents=True, exist_ok=True)
+    (sdk / "System" / "Library" / "Frameworks").mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_text(content, "utf-8")
     (sdk / "complete").touch()  # last: two builds may be at it, and both write the same

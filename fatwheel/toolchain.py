@@ -313,6 +313,8 @@ class _Look:
         shared = (
             ("CARGO_ZIGBUILD_ZIG_PATH", str(zig)),
             *wrapper_environment(settings, self.host.python).items(),
+            # Without it, rustc warns in every run that it found no Xcode.
+            ("SDKROOT", sdk[0] if sdk else str(stubs)),
         )
         variables = {
             arch: (
