@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import signal
+import sys
+import threading
 import time
 import traceback
 from collections import deque
@@ -110,8 +112,13 @@ def processes(count: int) -> Iterator[Executor]:
     """
     import multiprocessing
 
-    stop = multiprocessing.Event()
-    with ProcessPoolExecutor(count, initializer=_begin, initargs=(stop,)) as executor:
+    # A copy of this process begins at once, a new one in a third of a second; a copy of one with threads may hang.
+    alone = sys.platform == "linux" and threading.active_count() == 1
+    context = multiprocessing.get_context("fork" if alone else None)
+    stop = context.Event()
+    with ProcessPoolExecutor(
+        count, mp_context=context, initializer=_begin, initargs=(stop,)
+    ) as executor:
         try:
             yield executor
         except BaseException:
