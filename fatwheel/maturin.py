@@ -188,7 +188,9 @@ def maturin_arguments(build: ThinBuild) -> tuple[str, ...]:
         arguments.append("--zig")
     # `[tool.maturin] auditwheel = "repair"` would graft dylibs, and delocate then graft them again.
     arguments += ["--auditwheel", "repair" if build.repair else "skip"]
-    own, rustc = _split([*build.arguments, *build.settings.maturin_args])
+    shared, shared_rustc = _split(build.arguments)
+    own, rustc = _split(build.settings.maturin_args)
+    own, rustc = [*shared, *own], [*shared_rustc, *rustc]
     if not any(argument.startswith("--compression-") for argument in own):
         arguments += ["--compression-level", "9"]
     # cargo does not link anew when only the deployment target changed, and the old binary would get the new
@@ -197,11 +199,12 @@ def maturin_arguments(build: ThinBuild) -> tuple[str, ...]:
     return (*arguments, *own, "--", "--cfg", marker, *rustc)
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the arguments for maturin, and those for rustc, which follow a `--`."""
     if "--" not in arguments:
-        return list(arguments), []
+        return arguments, ()
     at = arguments.index("--")
-    return list(arguments[:at]), [word for word in arguments[at + 1 :] if word != "--"]
+    return arguments[:at], arguments[at + 1 :]
 
 
 def environment_changes(build: ThinBuild, environ: Mapping[str, str]) -> dict[str, str | None]:
