@@ -37,7 +37,8 @@ def new_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
     finally:
-        part.unlink(missing_ok=True)
+        if part.exists():  # or unlink would complain of a file system that cannot be written
+            part.unlink(missing_ok=True)
 
 
 def _rename_new(part: Path, target: Path) -> None:
