@@ -13,7 +13,7 @@ import click
 
 from fatwheel import __version__
 from fatwheel.errors import FatwheelError
-from fatwheel.terminal import EXIT_CODES, describe_error, exit_code
+from fatwheel.terminal import EXIT_CODES, describe_error, exit_code, print_every_name
 
 __all__ = ["cli", "main"]
 
@@ -58,6 +58,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; an error becomes one sentence on standard error and an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    print_every_name()
     sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

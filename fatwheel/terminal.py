@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from fatwheel.errors import FatwheelError, ToolError, UsageError
 
-__all__ = ["EXIT_CODES", "describe_error", "exit_code", "print_json", "progress_bar", "say"]
+__all__ = [
+    "EXIT_CODES",
+    "describe_error",
+    "exit_code",
+    "print_every_name",
+    "print_json",
+    "progress_bar",
+    "say",
+]
 
 EXIT_CODES = """\b
 Exit codes:
@@ -29,8 +38,21 @@ def say(line: str = "") -> None:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """Print a document on standard output."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print a document on standard output, in ASCII where that does not take all of Unicode."""
+    ascii_only = not is_unicode(sys.stdout)
+    click.echo(json.dumps(document, indent=2, ensure_ascii=ascii_only))
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Return whether a stream takes every character."""
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def print_every_name() -> None:
+    """Let standard output take every file name: bytes that are no text as they are, else with backslashes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        unicode = is_unicode(sys.stdout)
+        sys.stdout.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
 
 
 def describe_error(error: FatwheelError | OSError) -> str:
