@@ -138,7 +138,10 @@ def _check_code(wheel: Wheel) -> Iterator[Finding]:
             member=None,
             message="no file in it holds code, so that one wheel for any platform may do",
         )
-    one_architecture = len(promised) == 2 and len(held) == 1
+    decided = _decisions(wheel)
+    one_architecture = (
+        len(promised) == 2 and len(held) == 1 and not all(name in decided for name in coded)
+    )
     if one_architecture:
         (arch,) = held
         yield Finding(
@@ -151,7 +154,6 @@ def _check_code(wheel: Wheel) -> Iterator[Finding]:
             ),
         )
     graph = _graph(wheel)
-    decided = _decisions(wheel)
     for name, member in wheel.members.items():
         if isinstance(member.content, FormatError):
             yield Finding(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from fatwheel.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
 from fatwheel.arch import Arch
-from fatwheel.differences import describe_difference, first_difference
+from fatwheel.differences import describe_difference, short_diff
 from fatwheel.errors import FormatError
 from fatwheel.fat import Universal
 from fatwheel.loads import LoadGraph
@@ -22,7 +22,7 @@ from fatwheel.onesided import one_sided_problem
 from fatwheel.pair import MemberPair
 from fatwheel.rules import Action, Rule, RuleSet
 from fatwheel.slices import Selection, select_slices
-from fatwheel.wheels import Member, architectures, images
+from fatwheel.wheels import Content, Member, architectures, images
 
 __all__ = ["Decider"]
 
@@ -91,12 +91,9 @@ class Decider:
         if all(codes):
             return _settle_code(pair, x86_64, arm64)
         if any(codes):
-            kinds = ["a Mach-O file" if code else "something else" for code in codes]
-            return _conflict(
-                pair,
-                "unlike",
-                f"is {kinds[0]} in the x86_64 wheel and {kinds[1]} in the arm64 wheel",
-            )
+            kinds = [_kind(member.content) for member in (x86_64, arm64)]
+            problem = f"is {kinds[0]} in the x86_64 wheel and {kinds[1]} in the arm64 wheel"
+            return _conflict(pair, "unlike", problem)
         return self._settle_text(pair)
 
     def _settle_text(self, pair: MemberPair) -> Planned:
@@ -184,6 +181,12 @@ def _merge(pair: MemberPair, result: Merged) -> Planned:
     if result.content == pair.arm64_text:
         return _keep_side(pair, Arch.ARM64, result.how)
     return Merge(name=pair.name, mode=pair.mode, content=result.content, how=result.how)
+
+
+def _kind(content: Content) -> str:
+    if isinstance(content, FormatError):
+        return f"a damaged Mach-O file ({content.problem})"
+    return "a Mach-O file" if any(images(content)) else "something else"
 
 
 def _settle_equal(pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
@@ -281,7 +284,7 @@ def _differs(pair: MemberPair, why: str = "") -> Conflict:
         problem=why or describe_difference(x86_64.entry.size, arm64.entry.size, malformed),
         matters="one file has to serve both architectures, and nothing says which of the two does",
         remedies=remedies,
-        diff=first_difference(pair.x86_64_text, pair.arm64_text),
+        diff=short_diff(pair.x86_64_text, pair.arm64_text),
     )
 
 

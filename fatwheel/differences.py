@@ -1,13 +1,15 @@
-"""The first difference of two texts, short enough for a report."""
+"""How two texts differ, short enough for a report."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
 
-__all__ = ["describe_difference", "first_difference"]
+__all__ = ["describe_difference", "short_diff"]
 
 _LINES = 4
+_LINES_IN_ALL = 12
+_LARGEST_ALIGNED = 500  # lines
 _WIDTH = 120
 
 
@@ -19,8 +21,8 @@ def describe_difference(x86_64: int, arm64: int, malformed: Sequence[str]) -> st
     return sizes
 
 
-def first_difference(x86_64: bytes | None, arm64: bytes | None) -> tuple[str, ...]:
-    """Return at most a few lines in the manner of `diff -u`, from the first line that differs.
+def short_diff(x86_64: bytes | None, arm64: bytes | None) -> tuple[str, ...]:
+    """Return the first differences of two texts in the manner of `diff -u`, a few lines at most.
 
     Empty where a content is not at hand or is no UTF-8 text.
     """
@@ -32,20 +34,40 @@ def first_difference(x86_64: bytes | None, arm64: bytes | None) -> tuple[str, ..
         return ()
     if left == right:
         return ("only line ends differ",)
-    start = next(
-        (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
-        min(len(left), len(right)),
-    )
+    lines: list[str] = []
+    for start, before, after in _changes(left, right):
+        if len(lines) >= _LINES_IN_ALL:
+            lines.append("... and more further down")
+            break
+        lines.append(f"@@ line {start + 1} @@")
+        for sign, changed in (("-", before), ("+", after)):
+            lines += [f"{sign}{_shorten(line)}" for line in changed[:_LINES]]
+            if len(changed) > _LINES:
+                lines.append(f"{sign}... and {len(changed) - _LINES} more lines")
+    return tuple(lines)
+
+
+def _changes(
+    left: Sequence[str], right: Sequence[str]
+) -> Iterator[tuple[int, Sequence[str], Sequence[str]]]:
+    """Yield what differs: index of the first line, lines before, lines after.
+
+    Long stretches that differ throughout are one change, since aligning them would take time without bound.
+    """
+    pairs = zip(left, right, strict=False)
+    shorter = min(len(left), len(right))
+    start = next((i for i, (a, b) in enumerate(pairs) if a != b), shorter)
     tail = 0
-    while tail < min(len(left), len(right)) - start and left[-1 - tail] == right[-1 - tail]:
+    while tail < shorter - start and left[-1 - tail] == right[-1 - tail]:
         tail += 1
     before, after = left[start : len(left) - tail], right[start : len(right) - tail]
-    lines = [f"@@ line {start + 1} @@"]
-    for sign, changed in (("-", before), ("+", after)):
-        lines += [f"{sign}{_shorten(line)}" for line in itertools.islice(changed, _LINES)]
-        if len(changed) > _LINES:
-            lines.append(f"{sign}... and {len(changed) - _LINES} more lines")
-    return tuple(lines)
+    if max(len(before), len(after)) > _LARGEST_ALIGNED:
+        yield start, before, after
+        return
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag != "equal":
+            yield start + i1, before[i1:i2], after[j1:j2]
 
 
 def _shorten(line: str) -> str:

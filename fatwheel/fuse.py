@@ -245,9 +245,13 @@ def _refuse_worse(findings: Sequence[Finding], inputs: Iterable[Wheel], target: 
         return
     worse = worse_than(findings, [found for wheel in inputs for found in _findings(wheel)])
     if worse:
-        shown = "; ".join(f"{f.code} {f.member or ''}: {f.message}" for f in worse[:3])
+        shown = "; ".join(
+            f"{f.code} {f.member}: {f.message}" if f.member else f"{f.code} {f.message}"
+            for f in worse[:3]
+        )
+        count = "an error" if len(worse) == 1 else f"{len(worse)} errors"
         raise RefusedError(
-            f"{target.name} would have {len(worse)} errors that neither input has, so it was not written: {shown}"
+            f"{target.name} would have {count} that neither input has, so it was not written: {shown}"
         )
 
 

@@ -242,6 +242,13 @@ CASES = {
         code="FW304",
         severity="error",
         message="all its code is for arm64 only; fuse it with the x86_64 wheel",
+        files={NATIVE: code(A), "pkg/m.so": code(A), **report(NATIVE)},
+    ),
+    "all code for arm64, as was decided": Case(
+        code="FW303",
+        severity="note",
+        member=NATIVE,
+        message="holds no code for x86_64, as --rule decided (asked for)",
         files={NATIVE: code(A), **report(NATIVE)},
     ),
     "no code": Case(

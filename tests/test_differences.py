@@ -1,10 +1,10 @@
-"""The first difference of two texts, as a report shows it."""
+"""The differences of two texts, as a report shows them."""
 
 from __future__ import annotations
 
 import pytest
 
-from fatwheel.differences import describe_difference, first_difference
+from fatwheel.differences import describe_difference, short_diff
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,21 @@ from fatwheel.differences import describe_difference, first_difference
         ("a\nb\nc\n", "a\nc\n", ["@@ line 2 @@", "-b"]),
         ("", "a\n", ["@@ line 1 @@", "+a"]),
         ("a\na\n", "a\n", ["@@ line 2 @@", "-a"]),
+        (
+            "a\nb\nc\nd\n",
+            "A\nb\nc\nD\n",
+            ["@@ line 1 @@", "-a", "+A", "@@ line 4 @@", "-d", "+D"],
+        ),
+        (
+            "".join(f"a{i}\nb\n" for i in range(9)),
+            "".join(f"c{i}\nb\n" for i in range(9)),
+            [*["@@ line 1 @@", "-a0", "+c0"], *[None] * 9, "... and more further down"],
+        ),
+        (
+            "".join(f"a{i}\nb\n" for i in range(501)),
+            "".join(f"c{i}\nb\n" for i in range(501)),
+            ["@@ line 1 @@", *[None] * 4, "-... and 997 more lines", *[None] * 4, None],
+        ),
         ("x\n" * 6, "", ["@@ line 1 @@", "-x", "-x", "-x", "-x", "-... and 2 more lines"]),
         ("x\n" * 4, "", ["@@ line 1 @@", *["-x"] * 4]),
         ("a" * 121, "b" * 120, ["@@ line 1 @@", "-" + "a" * 117 + "...", "+" + "b" * 120]),
@@ -26,14 +41,17 @@ from fatwheel.differences import describe_difference, first_difference
         "shorter",
         "empty",
         "repeated line",
+        "two places",
+        "many places",
+        "too long to align",
         "more than four lines",
         "just four lines",
         "wide lines",
         "control characters",
     ],
 )
-def test_first_difference(x86_64: str, arm64: str, lines: list[str | None]) -> None:
-    found = first_difference(x86_64.encode(), arm64.encode())
+def test_short_diff(x86_64: str, arm64: str, lines: list[str | None]) -> None:
+    found = short_diff(x86_64.encode(), arm64.encode())
     assert len(found) == len(lines)
     assert [line for line, want in zip(found, lines, strict=True) if want] == [
         want for want in lines if want
@@ -47,12 +65,12 @@ def test_first_difference(x86_64: str, arm64: str, lines: list[str | None]) -> N
     ids=["no x86_64 text", "no arm64 text", "x86_64 is no UTF-8", "arm64 is no UTF-8"],
 )
 def test_what_is_no_text_has_no_lines(x86_64: bytes | None, arm64: bytes | None) -> None:
-    assert first_difference(x86_64, arm64) == ()
+    assert short_diff(x86_64, arm64) == ()
 
 
 def test_only_line_ends_differ() -> None:
-    assert first_difference(b"a\r\nb\r\n", b"a\nb\n") == ("only line ends differ",)
-    assert first_difference(b"a", b"a\n") == ("only line ends differ",)
+    assert short_diff(b"a\r\nb\r\n", b"a\nb\n") == ("only line ends differ",)
+    assert short_diff(b"a", b"a\n") == ("only line ends differ",)
 
 
 def test_sizes_and_a_malformed_image() -> None:

@@ -71,12 +71,15 @@ def merge_python(x86_64: bytes, arm64: bytes) -> MergeResult:
         tokens = itertools.zip_longest(_tokens(Arch.X86_64, x_text), _tokens(Arch.ARM64, a_text))
         for x_token, a_token in tokens:
             if x_token is None or a_token is None or x_token[:2] != a_token[:2]:
+                skip = _common(x_token, a_token)
                 return Unmergeable(
-                    why=f"{_place(x_token)} for x86_64 and {_place(a_token)} for arm64"
+                    why=f"{_place(x_token, skip)} for x86_64 and {_place(a_token, skip)} for arm64"
                 )
     except _UnlikeError as error:
         return Unmergeable(why=str(error))
-    return Merged(content=arm64, how="only comments and blank lines differ; arm64's text kept")
+    return Merged(
+        content=arm64, how="differs in nothing that Python reads (comments, blank lines, line ends)"
+    )
 
 
 def _decode_both(x86_64: bytes, arm64: bytes) -> tuple[str, str]:
@@ -157,12 +160,23 @@ def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> 
     return "\n".join([lines[start[0] - 1][start[1] :], *inner, lines[end[0] - 1][: end[1]]])
 
 
-def _place(token: _Token | None) -> str:
+def _common(one: _Token | None, other: _Token | None) -> int:
+    """Return how many characters at the start of two long tokens need not be shown: they are equal."""
+    if one is None or other is None:
+        return 0
+    pairs = enumerate(zip(one[1], other[1], strict=False))
+    equal = next((i for i, (a, b) in pairs if a != b), min(len(one[1]), len(other[1])))
+    return max(0, equal - _SHOWN // 3) if max(len(one[1]), len(other[1])) > _SHOWN else 0
+
+
+def _place(token: _Token | None, skip: int) -> str:
+    """Return line and text of a token, without the first `skip` characters."""
     if token is None or token[0] == tokenize.ENDMARKER:
         return "the end"
-    return (
-        f"line {token[2]} has {_short(token[1]) if token[1].strip() else 'an indent or a line end'}"
-    )
+    if not token[1].strip():
+        return f"line {token[2]} has an indent or a line end"
+    line = token[2] + token[1][:skip].count("\n")
+    return f"line {line} has {'…' if skip else ''}{_short(token[1][skip:])}"
 
 
 def _short(text: str) -> str:
