@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -28,6 +29,15 @@ RELEASES = {
 def main() -> int:
     """Fetch what the cache lacks; return 1 where a wheel could not be had."""
     pairs = acceptance_pairs().values()
+    if not fetch(pairs):
+        return 1
+    count = sum(len(pair.wheels) for pair in pairs)
+    print(f"fetch_wheels: {count} wheels in {wheel_cache()}")
+    return 0
+
+
+def fetch(pairs: Collection[Pair]) -> bool:
+    """Download those wheels of `pairs` that the cache lacks; say which could not be had, and return False."""
     for arch, releases in RELEASES.items():
         platforms = [f"macosx_{release}_{arch}" for release in releases]
         missing = [
@@ -38,10 +48,8 @@ def main() -> int:
         if missing and not download(missing, platforms):
             names = "\n".join(f"  {wheel.file}" for _, wheel in missing)
             print(f"fetch_wheels: pip could not download these wheels:\n{names}", file=sys.stderr)
-            return 1
-    count = sum(len(pair.wheels) for pair in pairs)
-    print(f"fetch_wheels: {count} wheels in {wheel_cache()}")
-    return 0
+            return False
+    return True
 
 
 def download(missing: list[tuple[Pair, Published]], platforms: list[str]) -> bool:
