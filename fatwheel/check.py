@@ -29,6 +29,7 @@ _RECORD_CODES: Mapping[str, str] = {
     "unlisted": "FW102",
     "absent": "FW103",
     "unhashed": "FW104",
+    "malformed": "FW105",
 }
 
 

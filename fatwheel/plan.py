@@ -16,7 +16,7 @@ from fatwheel.arch import Arch
 from fatwheel.decide import Decider
 from fatwheel.distinfo import format_wheel_metadata
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.loads import LoadGraph
+from fatwheel.loads import LoadGraph, installed_path
 from fatwheel.macho import Image
 from fatwheel.pair import MemberPair, Pair
 from fatwheel.rules import Action, Rule, RuleSet, escape_glob, rule_book
@@ -119,7 +119,7 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
     members += _own_members(
         pair, name, options, format_report(inputs, decisions, options.generator)
     )
-    _refuse_collisions(members, inputs)
+    _refuse_collisions(members, pair, inputs)
     return FusePlan(
         inputs=inputs,
         name=name,
@@ -131,15 +131,27 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
     )
 
 
-def _refuse_collisions(members: Sequence[Planned], inputs: Inputs) -> None:
-    """Refuse two members, one from each wheel, that macOS would take for one file."""
+def _refuse_collisions(planned: Sequence[Planned], pair: Pair, inputs: Inputs) -> None:
+    """Refuse two members, one from each wheel, that would be installed as one file."""
+    names = [member.name for member in planned if not isinstance(member, Drop)]
     try:
-        check_collisions((m.name for m in members if not isinstance(m, Drop)), "the fused wheel")
+        check_collisions(names, "the fused wheel")
     except WheelError as error:
-        raise RefusedError(
-            f"{inputs.x86_64} and {inputs.arm64} do not fit into one folder: {error.member} {error.problem}; "
-            f"leave it out with --rule '{escape_glob(error.member or '')}=drop'"
-        ) from error
+        problem = f"{error.member} {error.problem}"
+        raise _unfit(inputs, problem, error.member or "") from error
+    landing: dict[str, str] = {}
+    sides = {member.name: member.only for member in pair.members}
+    for name in names:
+        other = landing.setdefault(installed_path(name), name)
+        if other != name and {sides.get(name), sides.get(other)} == set(Arch):
+            raise _unfit(inputs, f"{name} and {other} are installed in the same place", name)
+
+
+def _unfit(inputs: Inputs, problem: str, member: str) -> RefusedError:
+    return RefusedError(
+        f"{inputs.x86_64} and {inputs.arm64} do not fit into one folder: {problem}; "
+        f"leave one out with --rule '{escape_glob(member)}=drop'"
+    )
 
 
 def format_report(inputs: Inputs, decisions: Sequence[Decision], generator: str) -> bytes:

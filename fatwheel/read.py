@@ -7,14 +7,14 @@ and RECORD are.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from fatwheel.errors import WheelError
 from fatwheel.inflaters import Inflater
-from fatwheel.record import RecordHash, RecordRow, parse_record
+from fatwheel.record import BadRow, RecordHash, RecordRow, parse_record
 from fatwheel.scan import Scanned, Wanted, scan_member
 from fatwheel.wheels import Member, OpenWheel, RecordProblem, Wheel
 from fatwheel.zipdir import Entry
@@ -47,13 +47,15 @@ class Source:
     """A wheel while it is being read.
 
     `entries` and `rows` (of RECORD) are by the names that the members have in the result, which are the
-    archive's own unless the wheel is renamed to match another. `scanned` fills up.
+    archive's own unless the wheel is renamed to match another. `bad_rows` are RECORD's lines that are no
+    rows. `scanned` fills up.
     """
 
     wheel: OpenWheel
     dist_info: str
     entries: Mapping[str, Entry]
     rows: Mapping[str, RecordRow]
+    bad_rows: tuple[BadRow, ...] = ()
     scanned: dict[str, Scanned] = field(default_factory=dict)
 
     @property
@@ -91,14 +93,20 @@ class Source:
             dist_info=self.dist_info,
             members=members,
             texts=texts,
-            record_problems=compare_record(self.rows, members, others, self.dist_info),
+            record_problems=(
+                *(
+                    RecordProblem(member=self.record, kind="malformed", detail=bad.problem)
+                    for bad in self.bad_rows
+                ),
+                *compare_record(self.rows, members, others, self.dist_info, self.bad_rows),
+            ),
         )
 
 
 def open_source(wheel: OpenWheel, inflater: Inflater, rename: Callable[[str], str] = str) -> Source:
     """Read RECORD, which says what to expect of all other members.
 
-    Raises `WheelError` where it is missing, too large, no UTF-8 or damaged.
+    Raises `WheelError` where it is missing, too large or no UTF-8.
     """
     entry = wheel.entry(f"{wheel.dist_info}/RECORD")
     if entry.size > _LARGEST_RECORD:
@@ -113,12 +121,13 @@ def open_source(wheel: OpenWheel, inflater: Inflater, rename: Callable[[str], st
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 at byte {error.start}; rebuild the wheel"
         raise WheelError(wheel.path.name, entry.name, problem) from None
-    rows = parse_record(text, wheel=wheel.path.name, member=entry.name)
+    rows, bad = parse_record(text)
     return Source(
         wheel=wheel,
         dist_info=rename(wheel.dist_info),
         entries={rename(name): found for name, found in wheel.entries.items()},
         rows={rename(row.path): row for row in rows},
+        bad_rows=tuple(replace(row, path=row.path and rename(row.path)) for row in bad),
         scanned={rename(entry.name): replace(scanned, text=None)},
     )
 
@@ -128,7 +137,7 @@ def read_wheel(
 ) -> Wheel:
     """Read one wheel whole with the threads of `executor`; what is wrong with RECORD stands in the result.
 
-    Raises `WheelError` for damaged members and for a RECORD that cannot be parsed.
+    Raises `WheelError` for damaged members.
     """
     source = open_source(wheel, inflater)
     sizes = {n: e.compressed_size for n, e in source.entries.items() if n != source.record}
@@ -184,12 +193,15 @@ def compare_record(
     members: Mapping[str, Member],
     others: Mapping[str, RecordHash],
     dist_info: str,
+    bad_rows: Iterable[BadRow] = (),
 ) -> tuple[RecordProblem, ...]:
     """Return every row in which RECORD and the archive disagree (PEP 376, PEP 427).
 
-    `others` holds the digests of the members whose rows use another algorithm than SHA-256.
+    `others` holds the digests of the members whose rows use another algorithm than SHA-256; of members that
+    only `bad_rows` speak of, nothing more is said.
     """
     exempt = {f"{dist_info}/{base}" for base in _UNLISTED}
+    exempt |= {row.path for row in bad_rows if row.path is not None and row.path not in rows}
     problems = [
         RecordProblem(member=name, kind="absent", detail="RECORD lists it, the archive has it not")
         for name in rows

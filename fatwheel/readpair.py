@@ -153,7 +153,10 @@ def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> froz
 
 def _wrong_record(wheel: OpenWheel, problems: Sequence[RecordProblem], *, refuse: bool) -> str:
     """Raise `WheelError` that lists the rows, or return the note that says so."""
-    shown = "; ".join(f"{p.member}: {p.detail}" for p in problems[:_ROWS_SHOWN])
+    shown = "; ".join(
+        p.detail if p.kind == "malformed" else f"{p.member}: {p.detail}"
+        for p in problems[:_ROWS_SHOWN]
+    )
     if len(problems) > _ROWS_SHOWN:
         shown += f"; and {len(problems) - _ROWS_SHOWN} more"
     if refuse:

@@ -15,9 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fatwheel.errors import WheelError
-
-__all__ = ["RecordHash", "RecordRow", "format_record", "parse_record"]
+__all__ = ["BadRow", "RecordHash", "RecordRow", "format_record", "parse_record"]
 
 _DIGEST_SIZES = {  # bytes; "sha256 or better" (PEP 427)
     name: hashlib.new(name).digest_size
@@ -26,7 +24,6 @@ _DIGEST_SIZES = {  # bytes; "sha256 or better" (PEP 427)
 _SIZE = re.compile(r"[0-9]{1,19}", re.ASCII)
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PROBLEMS_SHOWN = 5
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 """A SHA-256 in URL-safe base64 as it must be: the two bits that its last character has over are zero."""
 _STANDARD = str.maketrans("-_", "+/")
@@ -58,17 +55,23 @@ class RecordRow:
     size: int | None = None
 
 
-def parse_record(text: str, *, wheel: str, member: str) -> tuple[RecordRow, ...]:
-    """Return the rows of RECORD in the order of the file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A row of RECORD that is none: why, with its line; `path` is what it speaks of, if that can be told."""
 
-    `wheel` and `member` name the file in errors. Blank lines are skipped.
+    path: str | None
+    problem: str
 
-    Raises `WheelError` with all that is wrong (the first five rows of it): other than three
-    fields, a path that is absolute, climbs with `..` or stands there twice, a hash that PEP 427
-    forbids or that is damaged, a size that is no number.
+
+def parse_record(text: str) -> tuple[tuple[RecordRow, ...], tuple[BadRow, ...]]:
+    """Return the rows of RECORD in the order of the file, and those that are none.
+
+    Blank lines are skipped. A bad row has other than three fields, a path that is absolute, climbs
+    with `..` or stands there twice, a hash that PEP 427 forbids or that is damaged, or a size that
+    is no number.
     """
     rows: dict[str, RecordRow] = {}
-    problems: list[str] = []
+    bad: list[BadRow] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for fields in reader:
@@ -79,16 +82,12 @@ def parse_record(text: str, *, wheel: str, member: str) -> tuple[RecordRow, ...]
                 if row.path in rows:
                     raise ValueError(f"{row.path!r} is listed twice")
             except ValueError as error:
-                problems.append(f"line {reader.line_num}: {error}")
+                bad.append(BadRow(path=fields[0], problem=f"line {reader.line_num}: {error}"))
             else:
                 rows[row.path] = row
     except csv.Error as error:
-        problems.append(f"line {reader.line_num}: not CSV ({error})")
-    if problems:
-        shown = "; ".join(problems[:_PROBLEMS_SHOWN])
-        more = len(problems) - _PROBLEMS_SHOWN
-        raise WheelError(wheel, member, shown + (f"; and {more} more" if more > 0 else ""))
-    return tuple(rows.values())
+        bad.append(BadRow(path=None, problem=f"line {reader.line_num}: not CSV ({error})"))
+    return tuple(rows.values()), tuple(bad)
 
 
 def format_record(rows: Iterable[RecordRow]) -> bytes:

@@ -77,7 +77,7 @@ class OpenWheel:
 class RecordProblem:
     """One row in which RECORD and the archive disagree; `detail` is a clause that names both values."""
 
-    Kind = Literal["differs", "unlisted", "absent", "unhashed"]
+    Kind = Literal["differs", "unlisted", "absent", "unhashed", "malformed"]
 
     member: str
     kind: Kind

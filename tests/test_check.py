@@ -140,6 +140,14 @@ CASES = {
         message="RECORD lists it, the archive has it not",
         options={"record": lambda files: record_of({**files, "pkg/gone.py": b""})},
     ),
+    "malformed": Case(
+        code="FW105",
+        severity="error",
+        member="pkg-1.0.dist-info/RECORD",
+        message="2 fields instead of path, hash, size",
+        options={"record": lambda files: record_of(files) + "a,b\n"},
+        also=("FW002",),
+    ),
     "unhashed": Case(
         code="FW104",
         severity="error",

@@ -23,6 +23,7 @@ LAYERS = {
     """,
     "built from those": """
         fixedcodes recut deflate cut splice zipwriter pipeline distinfo loads wheels
+        deployment interpreter sdk linker maturin toolchain
     """,
     "decisions and findings, pure": """
         pair onesided actions slices decide plan check report
@@ -30,11 +31,14 @@ LAYERS = {
     "reading and writing wheels": """
         scan read pairing readpair engine write secondreader fuse many request
     """,
+    "two runs of maturin, then fuse": """
+        build
+    """,
     "lipo's words": """
         lipo_args lipo_info lipo
     """,
     "the edges: environment, clock and terminal": """
-        terminal cli_check cli_fuse cli_lipo __init__ cli __main__
+        terminal cli_check cli_fuse cli_lipo cli_build __init__ cli __main__
     """,
 }
 PACKAGE = ROOT / "fatwheel"

@@ -305,6 +305,25 @@ def test_the_rule_that_settles_a_collision_is_given_as_a_glob() -> None:
     assert plan(members, "pkg/[[]a].txt=drop").conflicts == ()
 
 
+def test_members_that_land_in_one_place_are_refused() -> None:
+    members = {
+        "pkg-1.0.data/platlib/pkg/x.txt": Sides(x86_64=b"1"),
+        "pkg/x.txt": Sides(arm64=b"2"),
+    }
+    problem = "pkg/x.txt and pkg-1.0.data/platlib/pkg/x.txt are installed in the same place"
+    with pytest.raises(RefusedError, match=problem):
+        plan(members)
+    assert plan(members, "pkg/x.txt=drop").conflicts == ()
+
+
+def test_what_one_wheel_alone_does_is_its_own_affair() -> None:
+    members = {
+        "pkg-1.0.data/platlib/pkg/x.txt": Sides(x86_64=b"1"),
+        "pkg/x.txt": Sides(x86_64=b"2"),
+    }
+    assert plan(members).conflicts == ()
+
+
 # ---- law ----
 
 CONTENTS = st.sampled_from(

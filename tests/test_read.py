@@ -177,11 +177,8 @@ def test_record_itself_is_refused(
     [
         (None, "is missing; every wheel has one, so get it anew"),
         (b"pkg/\xff.py,,\n", "is not UTF-8 at byte 4; rebuild the wheel"),
-        (b"a,b\n", "line 1: 2 fields instead of path, hash, size"),
-        (b'"a,b\n', "not CSV"),
-        (b"../a,,\n", r"the path '\.\./a' leaves the wheel"),
     ],
-    ids=["missing", "no UTF-8", "fields", "no CSV", "path"],
+    ids=["missing", "no UTF-8"],
 )
 def test_what_is_no_record(
     record: bytes | None, problem: str, tmp_path: Path, executor: Executor
@@ -192,6 +189,25 @@ def test_what_is_no_record(
     with pytest.raises(WheelError, match=problem) as caught:
         read(path, executor)
     assert caught.value.member == RECORD
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"a,b\n", "2 fields instead of path, hash, size"),
+        (b'"a,b\n', "not CSV"),
+        (b"../a,,\n", "the path '../a' leaves the wheel"),
+        (b"pkg/__init__.py,sha256=" + b"0" * 64 + b",0\n", "is no sha256 in URL-safe base64"),
+    ],
+    ids=["fields", "no CSV", "path", "hexadecimal"],
+)
+def test_a_line_that_is_no_row_is_a_problem_and_not_the_end(
+    line: bytes, problem: str, tmp_path: Path, executor: Executor
+) -> None:
+    path = wheel(tmp_path, {**FILES, RECORD: line}, record=lambda _: None)
+    first = read(path, executor).record_problems[0]
+    assert (first.kind, first.member) == ("malformed", RECORD)
+    assert problem in first.detail
 
 
 @pytest.mark.parametrize(
