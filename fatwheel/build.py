@@ -108,10 +108,10 @@ class BuildPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ThinWheels:
-    """What one run of maturin made, and how long it took (seconds)."""
+    """What one run of maturin made, each wheel with its size (bytes), and how long it took (seconds)."""
 
     arch: Arch
-    wheels: tuple[Path, ...]
+    wheels: Mapping[Path, int]
     seconds: float
 
 
@@ -290,7 +290,8 @@ def _run_maturin(
                 f"maturin made {wheel.name} where {build.arch.value}'s wheel was to come; a wheel that is not "
                 "for macOS cannot be half of a universal2 one, and needs none"
             )
-    return ThinWheels(arch=build.arch, wheels=wheels, seconds=seconds)
+    sizes = {wheel: wheel.stat().st_size for wheel in wheels}
+    return ThinWheels(arch=build.arch, wheels=sizes, seconds=seconds)
 
 
 def _make_sdist(
@@ -308,7 +309,7 @@ def _make_sdist(
 def _graft(run: ThinWheels, plan: BuildPlan, work: Path, runner: Runner) -> ThinWheels:
     """Copy dylibs from outside into the thin wheels, as delocate does it on a Mac."""
     maturin = plan.builds[0].command
-    grafted = []
+    grafted: dict[Path, int] = {}
     for wheel in run.wheels:
         out = work / "grafted" / run.arch.value
         command = Command(
@@ -327,8 +328,9 @@ def _graft(run: ThinWheels, plan: BuildPlan, work: Path, runner: Runner) -> Thin
                 f"delocate could not graft what {wheel.name} loads: {completed.stderr.strip()}; "
                 "--repair none leaves it as it is"
             )
-        grafted.append(out / wheel.name if (out / wheel.name).exists() else wheel)
-    return ThinWheels(arch=run.arch, wheels=tuple(grafted), seconds=run.seconds)
+        result = out / wheel.name if (out / wheel.name).exists() else wheel
+        grafted[result] = result.stat().st_size
+    return ThinWheels(arch=run.arch, wheels=grafted, seconds=run.seconds)
 
 
 def _pairs(runs: Sequence[ThinWheels]) -> list[tuple[Path, Path]]:

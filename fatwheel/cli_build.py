@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -381,25 +381,29 @@ def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options
     if options.as_json:
         print_json(_built_json(plan, built, seconds))
         return
-    for run in built.runs:
-        for wheel in run.wheels:
-            size = size_text(wheel.stat().st_size)
-            say(f"  {run.arch.value:<7} {run.seconds:6.1f} s  {size:>8}  {wheel.name}")
-    for fused in built.wheels:
-        say(f"  fused              {size_text(fused.size):>8}  {fused.path.name}")
-        if not options.quiet:
-            say(f"  {summary(fused.plan)}")
-            for finding in fused.findings:
-                if finding.severity is not Severity.NOTE:
-                    say(f"  {finding_line(finding)}")
+    if not options.quiet:
+        for line in _summary_lines(built, seconds):
+            say(f"  {line}")
     for line in built.external:
         say(f"warning: {line}")
-    if not options.quiet:
-        say(f"  {seconds:.1f} s in all")
     for path in (*built.thin, *([built.sdist] if built.sdist else [])):
         click.echo(path)
     for fused in built.wheels:
         click.echo(fused.path)
+
+
+def _summary_lines(built: Built, seconds: float) -> Iterator[str]:
+    """Yield times and sizes, what the fusion did, and what the check found."""
+    for run in built.runs:
+        for wheel, size in run.wheels.items():
+            yield f"{run.arch.value:<7} {run.seconds:6.1f} s  {size_text(size):>8}  {wheel.name}"
+    for fused in built.wheels:
+        yield f"{'fused':<18}{size_text(fused.size):>8}  {fused.path.name}"
+        yield summary(fused.plan)
+        for finding in fused.findings:
+            if finding.severity is not Severity.NOTE:
+                yield finding_line(finding)
+    yield f"{seconds:.1f} s in all"
 
 
 def _built_json(plan: BuildPlan, built: Built, seconds: float) -> dict[str, Any]:
@@ -412,7 +416,7 @@ def _built_json(plan: BuildPlan, built: Built, seconds: float) -> dict[str, Any]
             {
                 "arch": run.arch.value,
                 "seconds": round(run.seconds, 3),
-                "wheels": [wheel.name for wheel in run.wheels],
+                "wheels": {wheel.name: size for wheel, size in run.wheels.items()},
             }
             for run in built.runs
         ],
