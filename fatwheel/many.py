@@ -114,7 +114,7 @@ def processes(count: int) -> Iterator[Executor]:
 
     # A copy of this process begins at once, a new one in a third of a second; a copy of one with threads may hang.
     alone = sys.platform == "linux" and threading.active_count() == 1
-    context = multiprocessing.get_context("fork" if alone else None)
+    context = multiprocessing.get_context("fork" if alone else "spawn")
     stop = context.Event()
     with ProcessPoolExecutor(
         count, mp_context=context, initializer=_begin, initargs=(stop,)

@@ -5,8 +5,10 @@ Without them a test is skipped and says how to get them; with `FATWHEEL_REQUIRE_
 """
 
 import functools
+import importlib
 import os
 import shutil
+from types import ModuleType
 from typing import NoReturn
 
 import pytest
@@ -32,6 +34,14 @@ def require_tool(name: str, how: str = "scripts/setup installs it") -> str:
     if path is None:
         unavailable(f"the program {name}", how)
     return path
+
+
+def require_package(name: str) -> ModuleType:
+    """Return the package *name*, imported; where it is not installed, the test is skipped."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        unavailable(f"the package {name}", "scripts/setup installs it")
 
 
 @functools.cache

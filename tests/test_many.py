@@ -1,0 +1,364 @@
+"""Many pairs: each stands alone, and whoever does the work, the outcomes are the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fatwheel
+from fatwheel import many
+from fatwheel.actions import Fuse
+from fatwheel.arch import Arch
+from fatwheel.engine import DelocateEngine
+from fatwheel.errors import (
+    FatwheelError,
+    FormatError,
+    OutputExistsError,
+    RefusedError,
+    ToolError,
+    UsageError,
+    WheelError,
+)
+from fatwheel.fuse import ConflictsError, FuseOptions, plan_fuse
+from fatwheel.inflaters import Inflater, python_zlib
+from fatwheel.many import FailedError, Outcome, fuse_many, pair_size, processes
+from fatwheel.wheels import OpenWheel
+from tests.builders_wheel import NATIVE, code, edit, make_pair
+from tests.support import require_package
+
+Pairs = list[tuple[Path, Path]]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Pairs:
+    """Sound ones, one with a conflict, one with a damaged wheel, one whose wheel is missing."""
+    inputs = tmp_path / "in"
+    made = [
+        make_pair(inputs, name="alpha", both={"pkg/data.bin": os.urandom(3 << 20)}),
+        make_pair(inputs, x86_64={"pkg/a.db": b"1"}, arm64={"pkg/a.db": b"2"}, name="beta"),
+        make_pair(inputs, name="gamma"),
+        make_pair(inputs, name="delta"),
+        make_pair(inputs, name="epsilon"),
+    ]
+    edit(made[2][0], lambda data: data.__delitem__(slice(-40, None)))
+    made[3][1].unlink()
+    return made
+
+
+STATUSES = ["fused", "conflict", "failed", "failed", "fused"]
+
+
+@contextlib.contextmanager
+def dask_cluster() -> Iterator[Executor]:
+    """Two worker processes of a real cluster on this machine."""
+    distributed = require_package("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client.get_executor(pure=False)
+
+
+class _Backwards(Executor):
+    """Does all work when the first answer is asked for, the last that was submitted first."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        wait = future.result
+
+        def result(timeout: float | None = None) -> Any:
+            while self._waiting:
+                other, work = self._waiting.pop()
+                other.set_result(work())
+            return wait(timeout)
+
+        future.result = result  # type: ignore[method-assign]
+        self._waiting.append((future, lambda: fn(*args, **kwargs)))
+        return future
+
+
+EXECUTORS: dict[str, Callable[[], AbstractContextManager[Executor]]] = {
+    "threads": lambda: ThreadPoolExecutor(2),
+    "processes": lambda: processes(2),
+    "backwards": _Backwards,
+    "dask": dask_cluster,
+}
+
+
+def comparable(outcome: Outcome) -> tuple[object, ...]:
+    """What must be the same, whoever did the work and whatever folder was written to."""
+    fused, error = outcome.fused, outcome.error
+    return (
+        outcome.paths,
+        outcome.status,
+        outcome.plan,
+        None if fused is None else replace(fused, path=Path(fused.path.name)),
+        type(error),
+        str(error),
+    )
+
+
+@pytest.mark.parametrize("start", EXECUTORS.values(), ids=EXECUTORS)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed")
+def test_every_executor_gives_the_same_outcomes_in_order(
+    start: Callable[[], AbstractContextManager[Executor]], pairs: Pairs, tmp_path: Path
+) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    expected = list(fuse_many(pairs, alone, FuseOptions()))
+    with start() as executor:
+        found = list(fuse_many(pairs, shared, FuseOptions(), executor=executor))
+    assert [outcome.status for outcome in expected] == STATUSES
+    assert [comparable(outcome) for outcome in found] == list(map(comparable, expected))
+    written = {path.name: path.read_bytes() for path in alone.iterdir()}
+    assert {path.name: path.read_bytes() for path in shared.iterdir()} == written
+    assert len(written) == 2
+    assert [outcome.succeeded for outcome in found] == [word == "fused" for word in STATUSES]
+
+
+@pytest.mark.parametrize("start", [None, lambda: processes(2)], ids=["alone", "processes"])
+def test_a_dry_run_plans_and_writes_nothing(
+    start: Callable[[], AbstractContextManager[Executor]] | None, pairs: Pairs, tmp_path: Path
+) -> None:
+    with contextlib.nullcontext() if start is None else start() as executor:
+        found = list(
+            fuse_many(pairs, tmp_path / "out", FuseOptions(), executor=executor, dry_run=True)
+        )
+    statuses = ["planned" if word == "fused" else word for word in STATUSES]
+    assert [outcome.status for outcome in found] == statuses
+    assert found[0].plan == plan_fuse(*pairs[0], FuseOptions())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("start", [None, lambda: ThreadPoolExecutor(1)], ids=["alone", "threads"])
+def test_progress_adds_up(
+    start: Callable[[], AbstractContextManager[Executor]] | None, pairs: Pairs, tmp_path: Path
+) -> None:
+    sound = [pairs[0], pairs[4]]
+    seen: list[int] = []
+    with contextlib.nullcontext() if start is None else start() as executor:
+        list(
+            fuse_many(
+                sound, tmp_path / "out", FuseOptions(), executor=executor, progress=seen.append
+            )
+        )
+    total = sum(map(pair_size, sound))
+    # Without an executor only the members count, not the archive's own bytes around them.
+    assert total * 0.98 < sum(seen) <= total
+    assert len(seen) >= len(sound)
+
+
+def test_a_missing_wheel_has_no_size(pairs: Pairs) -> None:
+    assert pair_size(pairs[3]) == pairs[3][0].stat().st_size
+
+
+class _FailingEngine:
+    """Fails as nothing of fatwheel should."""
+
+    name = "failing"
+
+    def make(
+        self, members: tuple[Fuse, ...], wheels: Mapping[Arch, OpenWheel], inflater: Inflater
+    ) -> AbstractContextManager[Mapping[str, Path]]:
+        if wheels[Arch.ARM64].name.key[0] == "alpha":
+            raise AssertionError("never so\nat all")
+        return contextlib.nullcontext({})
+
+
+@pytest.mark.parametrize("start", [None, lambda: processes(1)], ids=["alone", "processes"])
+def test_a_mistake_of_our_own_stops_no_other_pair(
+    start: Callable[[], AbstractContextManager[Executor]] | None, pairs: Pairs, tmp_path: Path
+) -> None:
+    options = FuseOptions(engine=_FailingEngine())
+    with contextlib.nullcontext() if start is None else start() as executor:
+        found = list(fuse_many(pairs, tmp_path / "out", options, executor=executor))
+    assert [outcome.status for outcome in found] == ["failed", *STATUSES[1:]]
+    error = found[0].error
+    assert type(error) is FailedError
+    for part in (pairs[0][0].name, "AssertionError: never so;", "test_many.py, line ", "report it"):
+        assert part in str(error)
+
+
+class _Scripted(Executor):
+    """Hands out futures that the test completes."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.futures.append(Future())
+        return self.futures[-1]
+
+
+def test_a_lost_worker_is_the_outcome_of_its_pair_alone(pairs: Pairs, tmp_path: Path) -> None:
+    executor = _Scripted()
+    outcomes = fuse_many(pairs[:2], tmp_path, FuseOptions(), executor=executor)
+    lost, other = executor.futures
+    lost.set_exception(BrokenProcessPool("a process ended"))
+    expected = Outcome(paths=pairs[1], plan=None, fused=None, error=UsageError("x"), seconds=1.0)
+    other.set_result(expected)
+    first, second = outcomes
+    assert first.paths == pairs[0]
+    assert first.status == "failed"
+    assert "gave no answer" in str(first.error)
+    assert "BrokenProcessPool: a process ended" in str(first.error)
+    assert second is expected
+
+
+@pytest.mark.parametrize("how", ["interrupted", "closed"])
+def test_what_has_not_begun_is_cancelled(how: str, pairs: Pairs, tmp_path: Path) -> None:
+    executor = _Scripted()
+    outcomes = fuse_many(pairs, tmp_path, FuseOptions(), executor=executor)
+    assert len(executor.futures) == len(pairs)
+    begun, waiting = executor.futures[:2], executor.futures[2:]
+    for future in begun:
+        assert future.set_running_or_notify_cancel()
+    if how == "interrupted":
+        begun[0].set_exception(KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            next(outcomes)
+    else:
+        begun[0].set_result(None)
+        next(outcomes)
+        assert isinstance(outcomes, Iterator)
+        outcomes.close()  # type: ignore[attr-defined]
+    assert [future.cancelled() for future in begun] == [False, False]
+    assert all(future.cancelled() for future in waiting)
+
+
+def test_a_process_that_is_told_to_stop_gives_up_its_pair(
+    pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    monkeypatch.setattr(many, "_stop", stop)
+    outcomes = fuse_many([pairs[0], pairs[4]], tmp_path / "out", FuseOptions())
+    assert next(outcomes).status == "fused"
+    stop.set()
+    assert str(next(outcomes).error) == "interrupted"
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_leaving_processes_by_an_exception_leaves_no_partial_file(
+    pairs: Pairs, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with contextlib.suppress(KeyboardInterrupt), processes(1) as executor:
+        fuse_many([pairs[0]] * 20, out, FuseOptions(replace=True), executor=executor)
+        raise KeyboardInterrupt
+    assert not list(out.glob(".fatwheel-*"))
+
+
+ERRORS: list[FatwheelError] = [
+    FatwheelError("a"),
+    UsageError("a"),
+    ToolError("a"),
+    RefusedError("a"),
+    OutputExistsError("a"),
+    FormatError("a.so", 7, "is odd"),
+    WheelError("a.whl", None, "is odd"),
+    WheelError("a.whl", "b", "is odd"),
+    FailedError("a"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_travel_with_their_fields(error: FatwheelError) -> None:
+    found = pickle.loads(pickle.dumps(error))
+    assert type(found) is type(error)
+    assert str(found) == str(error)
+    assert vars(found) == vars(error)
+
+
+def test_a_conflict_travels_with_its_plan(pairs: Pairs) -> None:
+    plan = plan_fuse(*pairs[1], FuseOptions())
+    found = pickle.loads(pickle.dumps(ConflictsError(plan)))
+    assert found.plan == plan
+    assert str(found) == str(ConflictsError(plan))
+
+
+def test_a_plan_with_malformed_code_travels(tmp_path: Path) -> None:
+    broken = code(Arch.ARM64)[:40]
+    pair = make_pair(tmp_path, both={"pkg/broken.so": broken})
+    plan = plan_fuse(*pair, FuseOptions())
+    kept = {m.name: m for m in pickle.loads(pickle.dumps(plan)).members}["pkg/broken.so"]
+    assert isinstance(kept.member.content, FormatError)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [FuseOptions(), FuseOptions(engine=DelocateEngine()), FuseOptions(inflater=python_zlib())],
+    ids=["defaults", "delocate", "Python's zlib"],
+)
+def test_options_travel(options: FuseOptions) -> None:
+    found = pickle.loads(pickle.dumps(options))
+    assert found.plan == options.plan
+    assert type(found.engine) is type(options.engine)
+    assert found.chosen_inflater.name == options.chosen_inflater.name
+
+
+def test_the_package_offers_the_api() -> None:
+    assert fatwheel.fuse_many is fuse_many
+    assert fatwheel.Outcome is Outcome
+
+
+def command_line(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fatwheel", "fuse", *map(str, argv)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("jobs", ["2", "9"])
+def test_the_command_line_says_the_same_with_any_number_of_jobs(
+    jobs: str, pairs: Pairs, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    options: list[str | Path] = ["-o", out, "--force", "--rule", f"{NATIVE}x=allow"]
+    runs = {}
+    for j in ("1", jobs):
+        as_json = command_line(tmp_path / "in", *options, "-j", j, "--json")
+        written = {path.name: path.read_bytes() for path in out.iterdir()}
+        quiet = command_line(tmp_path / "in", *options, "-j", j, "-q")
+        runs[j] = (
+            as_json.returncode,
+            json.loads(as_json.stdout),
+            as_json.stderr,
+            written,
+            quiet.returncode,
+            quiet.stdout,
+            quiet.stderr,
+        )
+    assert runs["1"] == runs[jobs]
+    code, report = runs["1"][:2]
+    assert code == 1
+    statuses = [pair["status"] for pair in report["pairs"]]
+    assert statuses == ["fused", "conflict", "fused", "failed"]  # by name: epsilon before gamma
+    assert [len(left["paths"]) for left in report["unpaired"]] == [1]
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_a_number_of_jobs_is_at_least_one(jobs: str, pairs: Pairs, tmp_path: Path) -> None:
+    done = command_line(tmp_path / "in", "-o", tmp_path / "out", "-j", jobs)
+    assert done.returncode == 2
+    assert "'-j'" in done.stderr
