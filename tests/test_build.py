@@ -1,0 +1,371 @@
+"""A build with a maturin that only pretends: what is run, what becomes of its wheels, and each refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fatwheel.arch import Arch
+from fatwheel.build import (
+    BuildFailedError,
+    BuildPlan,
+    BuildRequest,
+    Built,
+    compiler_errors,
+    made_wheels,
+    plan_build,
+    run_build,
+)
+from fatwheel.config import ArchConfig, Config
+from fatwheel.errors import RefusedError, ToolError, UsageError
+from fatwheel.fuse import ConflictsError, FuseOptions
+from fatwheel.maturin import MaturinSettings
+from fatwheel.process import Command, Completed
+from fatwheel.toolchain import Host, Linker, Toolchain
+from tests.builders_wheel import FUSED_NAME, NATIVE, PLATFORMS, code, make_wheel
+from tests.fake_runner import FakeRunner, says
+from tests.projects import BuiltWheel
+
+TOOLCHAIN = Toolchain(
+    maturin="maturin 1.16.0",
+    rustc="rustc 1.95.0",
+    sysroot=Path("/sysroot"),
+    linker=Linker(kind="lld", zig=True, note="a note of the linker"),
+)
+Make = Callable[[Arch, Path], object]
+
+
+def make_thin(arch: Arch, out: Path) -> Path:
+    return make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch)})
+
+
+def maturin(make: Make) -> Callable[[Command], Completed]:
+    """A maturin that makes its wheel in `--out`."""
+
+    def answer(command: Command) -> Completed:
+        words = list(command.arguments)
+        target = words[words.index("--target") + 1]
+        (arch,) = [arch for arch in Arch if arch.rust_target == target]
+        out = Path(words[words.index("--out") + 1])
+        out.mkdir(parents=True)
+        made = make(arch, out)
+        return made if isinstance(made, Completed) else says(f"built {arch.value}\n")
+
+    return answer
+
+
+class Building:
+    """A build in a folder, with pretended tools."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.out = folder / "dist"
+        self.work = folder / "work"
+        self.runner = FakeRunner({"python -m maturin build": maturin(make_thin)})
+        self.said: list[str] = []
+        self.output: list[bytes] = []
+        self.platform = "linux"
+        self.environ: dict[str, str] = {}
+
+    def plan(self, **changes: object) -> BuildPlan:
+        values = {"project": self.folder, "source": "pyproject.toml", "out": self.out, **changes}
+        host = Host(
+            platform=self.platform,
+            environ=self.environ,
+            python="/venv/bin/python",
+            ziglang=None,
+            cache=self.folder / "cache",
+        )
+        return plan_build(BuildRequest(**values), host, TOOLCHAIN, self.work)  # type: ignore[arg-type]
+
+    def run(self, **changes: object) -> Built:
+        return run_build(
+            self.plan(**changes),
+            self.work,
+            FuseOptions(replace=True),
+            self.runner,
+            say=self.said.append,
+            output=self.output.append,
+        )
+
+    def made_by(self, make: Make) -> None:
+        self.runner.answers["python -m maturin build"] = maturin(make)
+
+    def results(self) -> list[str]:
+        found = self.out.rglob("*") if self.out.exists() else []
+        return sorted(str(path.relative_to(self.out)) for path in found)
+
+
+@pytest.fixture
+def building(tmp_path: Path) -> Building:
+    return Building(tmp_path)
+
+
+def test_both_architectures_are_built_and_fused(building: Building) -> None:
+    built = building.run()
+    assert [wheel.path for wheel in built.wheels] == [building.out / FUSED_NAME]
+    assert building.results() == [FUSED_NAME]
+    assert [run.arch for run in built.runs] == [Arch.ARM64, Arch.X86_64]
+    assert [size > 0 for run in built.runs for size in run.wheels.values()] == [True, True]
+    assert building.output == [b"built arm64\n", b"built x86_64\n"]
+    assert building.said == [
+        "building arm64 (aarch64-apple-darwin, macOS 11.0, profile release, linker lld)",
+        "building x86_64 (x86_64-apple-darwin, macOS 10.12, profile release, linker lld)",
+    ]
+
+
+def test_a_second_build_replaces_the_first(building: Building) -> None:
+    building.run()
+    building.work = building.folder / "work2"
+    building.run()
+    assert building.results() == [FUSED_NAME]
+
+
+def test_thin_wheels_are_kept_in_a_folder_of_their_own(building: Building) -> None:
+    built = building.run(keep_thin=True)
+    thin = [f"thin/pkg-1.0-cp312-cp312-{PLATFORMS[arch]}.whl" for arch in (Arch.X86_64, Arch.ARM64)]
+    assert building.results() == [FUSED_NAME, "thin", *thin]
+    assert sorted(built.thin) == [building.out / name for name in thin]
+
+
+def test_the_sdist_is_made_once(building: Building) -> None:
+    def make(command: Command) -> Completed:
+        out = Path(command.arguments[command.arguments.index("--out") + 1])
+        out.mkdir(parents=True)
+        (out / "pkg-1.0.tar.gz").write_bytes(b"sdist")
+        return says("")
+
+    building.runner.answers["python -m maturin sdist"] = make
+    assert building.run(sdist=True).sdist == building.out / "pkg-1.0.tar.gz"
+    assert building.results() == [FUSED_NAME, "pkg-1.0.tar.gz"]
+    verbs = [call.arguments[2] for call in building.runner.calls]
+    assert verbs == ["sdist", "build", "build"]
+
+
+def test_an_sdist_that_fails(building: Building) -> None:
+    building.runner.answers["python -m maturin sdist"] = says("no LICENSE", 1)
+    with pytest.raises(BuildFailedError, match=r"^making the sdist failed"):
+        building.run(sdist=True)
+    assert building.results() == []
+
+
+def test_a_failing_build_says_which_and_leaves_what_was_made(building: Building) -> None:
+    def make(arch: Arch, out: Path) -> object:
+        return make_thin(arch, out) if arch is Arch.ARM64 else says("error: no", 101)
+
+    building.made_by(make)
+    with pytest.raises(
+        BuildFailedError, match=r"^building x86_64 failed .*exit code is 101"
+    ) as caught:
+        building.run()
+    assert caught.value.output == "error: no"
+    assert [path.name for path in made_wheels(building.work)] == [
+        "pkg-1.0-cp312-cp312-macosx_11_0_arm64.whl"
+    ]
+    assert building.results() == []
+
+
+def other_abi(arch: Arch, out: Path) -> object:
+    abi = "abi3" if arch is Arch.ARM64 else "cp312"
+    return make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch)}, abi=abi)
+
+
+def one_more(arch: Arch, out: Path) -> object:
+    if arch is Arch.ARM64:
+        make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch)}, python="cp313", abi="cp313")
+    return make_thin(arch, out)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _arch, _out: None, r"maturin ended well for arm64 and made no wheel"),
+        (
+            lambda _arch, out: make_wheel(out, "any", {"pkg/a.py": b""}, python="py3", abi="none"),
+            r"maturin made pkg-1\.0-py3-none-any\.whl where arm64's wheel was to come",
+        ),
+        (
+            lambda _arch, out: make_wheel(out, "linux_x86_64", {"pkg/a.py": b""}),
+            r"maturin made pkg-1\.0-cp312-cp312-linux_x86_64\.whl where arm64's",
+        ),
+        (
+            lambda _arch, out: make_wheel(out, "macosx_11_0_x86_64", {"pkg/a.py": b""}),
+            r"macosx_11_0_x86_64\.whl where arm64's",
+        ),
+        (
+            lambda arch, out: make_wheel(out, "macosx_10_13_universal2", {NATIVE: code(arch)}),
+            r"macosx_10_13_universal2\.whl where arm64's",
+        ),
+        (
+            other_abi,
+            r"do not pair up .*: .*abi3.*arm64\.whl, .*cp312-cp312-.*x86_64\.whl; features",
+        ),
+        (one_more, r"do not pair up .*: pkg-1\.0-cp313-cp313-macosx_11_0_arm64\.whl; features"),
+    ],
+    ids=["none", "pure", "linux", "other", "universal2", "abi", "one-more"],
+)
+def test_what_is_no_pair_of_halves(building: Building, make: Make, message: str) -> None:
+    building.made_by(make)
+    with pytest.raises(RefusedError, match=message):
+        building.run()
+    assert building.results() == []
+
+
+def test_code_that_is_newer_than_its_tag(building: Building) -> None:
+    building.made_by(
+        lambda arch, out: make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch, minos=(13, 0))})
+    )
+    with pytest.raises(RefusedError, match=r"needs macOS 13\.0, the tags promise .*; raise deploy"):
+        building.run()
+    assert building.results() == []
+
+
+def test_conflicts_leave_nothing(building: Building) -> None:
+    building.made_by(
+        lambda arch, out: make_wheel(
+            out, PLATFORMS[arch], {NATIVE: code(arch), "pkg/data.txt": arch.value.encode()}
+        )
+    )
+    with pytest.raises(ConflictsError, match=r"pkg/data\.txt"):
+        building.run()
+    assert building.results() == []
+    assert len(made_wheels(building.work)) == 2
+
+
+def test_dylibs_from_outside_are_reported(building: Building) -> None:
+    loads = ("/usr/lib/libSystem.B.dylib", "/opt/homebrew/lib/libpq.5.dylib", "/System/Library/F/F")
+    building.made_by(
+        lambda arch, out: make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch, loads=loads)})
+    )
+    (line,) = building.run().external
+    assert line.startswith(
+        f"{NATIVE} loads /opt/homebrew/lib/libpq.5.dylib, which other machines lack"
+    )
+
+
+def graft(command: Command) -> Completed:
+    words = list(command.arguments)
+    wheel, out = Path(words[-1]), Path(words[words.index("-w") + 1])
+    out.mkdir(parents=True)
+    arch = Arch(words[words.index("--require-archs") + 1])
+    make_wheel(out, wheel.stem.rpartition("-")[2], {NATIVE: code(arch, b"grafted")})
+    return says("")
+
+
+def test_on_macos_delocate_grafts_before_the_fusion(building: Building) -> None:
+    building.platform = "darwin"
+    building.runner.answers["python -m delocate.cmd.delocate_wheel"] = graft
+    built = building.run(repair="delocate")
+    assert b"grafted" in BuiltWheel(built.wheels[0].path).binary()
+    assert len(building.runner.calls) == 4
+
+
+def test_a_dylib_that_delocate_cannot_graft(building: Building) -> None:
+    building.platform = "darwin"
+    building.runner.answers["python -m delocate.cmd.delocate_wheel"] = Completed(
+        exit_code=1, stderr="@rpath/libx.dylib not found\n"
+    )
+    with pytest.raises(ToolError, match=r"libx\.dylib not found; --repair none leaves it as it is"):
+        building.run(repair="delocate")
+
+
+# --- the plan
+
+
+def flag(plan: BuildPlan, option: str) -> list[str | None]:
+    found: list[str | None] = []
+    for build in plan.builds:
+        words = build.command.arguments
+        found.append(words[words.index(option) + 1] if option in words else None)
+    return found
+
+
+def test_profiles(building: Building) -> None:
+    assert flag(building.plan(), "--profile") == ["release", "release"]
+    settings = MaturinSettings(profile="dist")
+    assert flag(building.plan(maturin=settings), "--profile") == ["dist", "dist"]
+    assert flag(building.plan(maturin=settings, profile="dev"), "--profile") == ["dev", "dev"]
+
+
+def test_features_are_united(building: Building) -> None:
+    config = Config(x86_64=ArchConfig(features=("avx",)))
+    plan = building.plan(config=config, maturin=MaturinSettings(features=("a",)))
+    assert flag(plan, "--features") == [None, "a,avx"]
+    plan = building.plan(config=config, features=("b",), maturin=MaturinSettings(features=("a",)))
+    assert flag(plan, "--features") == ["a,b", "a,b,avx"]
+
+
+def test_deployment_targets_in_rising_order_of_precedence(building: Building) -> None:
+    def targets(**changes: object) -> list[str]:
+        return [
+            build.command.env["MACOSX_DEPLOYMENT_TARGET"]
+            for build in building.plan(**changes).builds
+        ]
+
+    assert targets() == ["11.0", "10.12"]
+    building.environ["MACOSX_DEPLOYMENT_TARGET"] = "10.13"
+    assert targets() == ["11.0", "10.13"]
+    maturin = MaturinSettings(deployment={Arch.X86_64: "10.14", Arch.ARM64: "12.0"})
+    assert targets(maturin=maturin) == ["12.0", "10.14"]
+    config = Config(x86_64=ArchConfig(deployment_target="10.15"))
+    assert targets(maturin=maturin, config=config) == ["12.0", "10.15"]
+
+
+def test_notes(building: Building) -> None:
+    building.environ["MACOSX_DEPLOYMENT_TARGET"] = "10.9"
+    first, second, third = building.plan().notes
+    assert first == "a note of the linker"
+    assert "arm64: deployment target 10.9" in second
+    assert "x86_64: deployment target 10.9" in third
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arguments": ("--zig",)}, r"^--: --zig is fatwheel's to set"),
+        (
+            {"config": Config(maturin_args=("--target=x",))},
+            r"^pyproject\.toml: maturin-args: --target is",
+        ),
+        (
+            {"config": Config(arm64=ArchConfig(maturin_args=("-o", "x")))},
+            r"^pyproject\.toml: \[tool\.fatwheel\.arm64\] maturin-args: -o is fatwheel's",
+        ),
+        (
+            {"config": Config(arm64=ArchConfig(env=(("ARCHFLAGS", ""),)))},
+            r"env\.ARCHFLAGS is fatwheel's to set",
+        ),
+    ],
+)
+def test_contradictions(building: Building, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        building.plan(**changes)
+
+
+# --- the reason of a failure
+
+
+ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: could not compile `x`"
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (f"   Compiling x\nwarning: y\n{ERROR}\n💥 maturin failed\n  Caused by: cargo", ERROR),
+        (
+            f"\x1b[1mnote\x1b[0m\n\x1b[1m\x1b[91merror\x1b[0m: linking failed\n{ERROR}\n💥 m",
+            f"\x1b[1m\x1b[91merror\x1b[0m: linking failed\n{ERROR}",
+        ),
+        (
+            "found\n💥 maturin failed\n  Caused by: no python",
+            "found\n💥 maturin failed\n  Caused by: no python",
+        ),
+        ("\n".join(map(str, range(99))), "\n".join(map(str, range(69, 99)))),
+        ("", ""),
+    ],
+    ids=["compiler", "coloured", "maturin", "neither", "silence"],
+)
+def test_the_reason_of_a_failure(output: str, reason: str) -> None:
+    assert compiler_errors(output) == reason
