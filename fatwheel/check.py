@@ -140,9 +140,8 @@ def _check_code(wheel: Wheel) -> Iterator[Finding]:
             message="no file in it holds code, so that one wheel for any platform may do",
         )
     decided = _decisions(wheel)
-    one_architecture = (
-        len(promised) == 2 and len(held) == 1 and not all(name in decided for name in coded)
-    )
+    # What fatwheel fused is judged file by file: one wheel may have had code, and the other none.
+    one_architecture = len(promised) == 2 and len(held) == 1 and not wheel.text("fatwheel.json")
     if one_architecture:
         (arch,) = held
         yield Finding(

@@ -154,7 +154,7 @@ def match(a: Candidate, b: Candidate) -> tuple[Candidate, Candidate]:
         )
     if a.arch is b.arch:
         raise RefusedError(
-            f"{a.path.name} and {b.path.name} are both for {a.arch.value}; "
+            f"{a.path} and {b.path} are both for {a.arch.value}; "
             f"take one for {a.arch.other.value} as well"
         )
     return (a, b) if a.arch is Arch.X86_64 else (b, a)

@@ -250,7 +250,7 @@ CASES = {
         code="FW304",
         severity="error",
         message="all its code is for arm64 only; fuse it with the x86_64 wheel",
-        files={NATIVE: code(A), "pkg/m.so": code(A), **report(NATIVE)},
+        files={NATIVE: code(A), "pkg/m.so": code(A)},
     ),
     "all code for arm64, as was decided": Case(
         code="FW303",

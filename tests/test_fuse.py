@@ -527,3 +527,9 @@ def test_law_thinning_gives_the_inputs_back(
         inflater = {"inflater": python_zlib()} if plain else {}
         found = slices_of(read_whole(fuse(pair, base / "out", **inflater))[NATIVE])
         assert found == {CPUS[X]: code(X, x86_64), CPUS[A]: code(A, arm64)}
+
+
+def test_one_wheel_may_have_code_and_the_other_none(tmp_path: Path) -> None:
+    x86_64, arm64 = make_pair(tmp_path, {}, {"pkg/libz.dylib": dylib(X)}, native=False)
+    fused = fuse_wheels(x86_64, arm64, tmp_path / "out", FuseOptions())
+    assert [finding.code for finding in fused.findings] == ["FW302"]
