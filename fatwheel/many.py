@@ -15,7 +15,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,7 +110,8 @@ def processes(count: int) -> Iterator[Executor]:
 
     Ctrl-C, which a terminal sends to all of them, is left to the caller.
     """
-    import multiprocessing
+    import multiprocessing  # with the pool 15 ms, which one pair alone does not need
+    from concurrent.futures import ProcessPoolExecutor
 
     # A copy of this process begins at once, a new one in a third of a second; a copy of one with threads may hang.
     alone = sys.platform == "linux" and threading.active_count() == 1
