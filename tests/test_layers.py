@@ -23,7 +23,7 @@ LAYERS = {
     """,
     "built from those": """
         fixedcodes recut deflate cut splice zipwriter pipeline distinfo loads wheels
-        deployment interpreter sdk linker maturin toolchain
+        deployment interpreter sdk linker maturin toolchain targets pythonfacts
     """,
     "decisions and findings, pure": """
         pair onesided actions slices decide plan check report
