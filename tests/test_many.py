@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -39,6 +40,7 @@ from fatwheel.inflaters import Inflater, python_zlib
 from fatwheel.many import FailedError, Outcome, fuse_many, pair_size, processes
 from fatwheel.wheels import OpenWheel
 from tests.builders_wheel import NATIVE, code, edit, make_pair
+from tests.corpus import ROOT
 from tests.support import require_package
 
 Pairs = list[tuple[Path, Path]]
@@ -313,6 +315,24 @@ def test_options_travel(options: FuseOptions) -> None:
     assert found.plan == options.plan
     assert type(found.engine) is type(options.engine)
     assert found.chosen_inflater.name == options.chosen_inflater.name
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed")
+def test_the_lines_for_a_cluster_work(
+    pairs: Pairs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    distributed = require_package("distributed")
+    text = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "in").rename(tmp_path / "thin")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address=None
+    ) as cluster:
+        lines = lines.replace("/shared", str(tmp_path))
+        exec(lines.replace("tcp://scheduler:8786", cluster.scheduler_address), {})
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(" ")[0] for line in said] == ["fused", "conflict", "fused", "failed"]
+    assert len(list((tmp_path / "dist").iterdir())) == 2
 
 
 def test_the_package_offers_the_api() -> None:
