@@ -60,6 +60,7 @@ _ORDER = (Arch.ARM64, Arch.X86_64)
 class BuildRequest:
     """What is to be built; every choice is made, the command line having won over pyproject.toml.
 
+    `archs` are built one after the other; of one alone, the thin wheels are the outcome.
     `project` is the folder in which maturin runs, `source` the name of the pyproject.toml for messages. `out`
     is where the wheels go. `interpreters` and `features` are as maturin takes them, the latter without those
     of `[tool.maturin]` and of the architectures' tables. `profile` None leaves the choice to `[tool.maturin]`,
@@ -69,6 +70,7 @@ class BuildRequest:
     project: Path
     source: str
     out: Path
+    archs: tuple[Arch, ...] = _ORDER
     manifest_path: Path | None = None
     interpreters: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
@@ -96,9 +98,13 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
-    """All that will be run, in order. `notes` are sentences about settings that were changed."""
+    """All that will be run, in order. `notes` are sentences about settings that were changed.
+
+    `python` is the interpreter that has delocate, for `repair`.
+    """
 
     request: BuildRequest
+    python: str
     linker: str
     builds: tuple[Build, ...]
     sdist: Command | None
@@ -146,7 +152,7 @@ def plan_build(request: BuildRequest, host: Host, toolchain: Toolchain, work: Pa
     check_arguments(request.config.maturin_args, f"{request.source}: maturin-args")
     notes = [toolchain.linker.note] if toolchain.linker.note else []
     builds = []
-    for arch in _ORDER:
+    for arch in request.archs:
         settings = request.config.of(arch)
         table = f"[tool.fatwheel.{arch.value}]"
         check_arguments(settings.maturin_args, f"{request.source}: {table} maturin-args")
@@ -169,9 +175,12 @@ def plan_build(request: BuildRequest, host: Host, toolchain: Toolchain, work: Pa
             repair=request.repair == "maturin",
             arguments=(*request.config.maturin_args, *request.arguments),
         )
-        builds.append(Build(thin=thin, command=maturin_command(thin, host.environ, host.python)))
+        builds.append(
+            Build(thin=thin, command=maturin_command(thin, host.environ, *host.maturin_words))
+        )
     return BuildPlan(
         request=request,
+        python=host.python,
         linker=toolchain.linker.kind,
         builds=tuple(builds),
         sdist=_sdist(request, host, work) if request.sdist else None,
@@ -216,10 +225,12 @@ def run_build(
     *,
     say: Callable[[str], None],
     output: Callable[[bytes], None] | None,
+    after: Callable[[Arch], None] | None = None,
 ) -> Built:
     """Carry out the plan whose thin wheels lie in `work`, a folder of the caller's.
 
-    `say` is told what is going on, `output` gets what maturin prints, as it comes. Raises `BuildFailedError`,
+    `say` is told what is going on, `output` gets what maturin prints, as it comes. `after` is called when the
+    run for an architecture ended well. Raises `BuildFailedError`,
     `RefusedError` where maturin's wheels are not two halves of one or cannot be fused, and all that
     `fuse_wheels` raises. Then nothing is in the output folder that was not complete.
     """
@@ -231,12 +242,17 @@ def run_build(
         for build in plan.builds:
             say(describe(build, plan))
             runs.append(_run_maturin(build, runner, output))
+            if after is not None:
+                after(build.arch)
         halves = [_graft(run, plan, work, runner) for run in runs] if plan.repair else runs
-        pairs = _pairs(halves)
+        alone = len(plan.builds) == 1
+        pairs = [] if alone else _pairs(halves)
         fused = [fuse_wheels(*pair, stage, options) for pair in pairs]
         for wheel in fused:
             _refuse_newer_code(wheel)
-        thin = _keep(halves, request.out / "thin") if request.keep_thin else ()
+        thin: tuple[Path, ...] = ()
+        if alone or request.keep_thin:
+            thin = _keep(halves, request.out if alone else request.out / "thin")
         sdist = _place(source, request.out) if source is not None else None
         return Built(
             wheels=tuple(
@@ -263,7 +279,7 @@ def describe(build: Build, plan: BuildPlan) -> str:
     pythons = f" for Python {', '.join(thin.interpreters)}" if thin.interpreters else ""
     return (
         f"building {build.arch.value} ({build.arch.rust_target}, macOS {thin.deployment}, "
-        f"profile {thin.profile}, linker {plan.linker}){pythons}"
+        f"profile {thin.profile or 'as maturin chooses'}, linker {plan.linker}){pythons}"
     )
 
 
@@ -308,18 +324,18 @@ def _make_sdist(
 
 def _graft(run: ThinWheels, plan: BuildPlan, work: Path, runner: Runner) -> ThinWheels:
     """Copy dylibs from outside into the thin wheels, as delocate does it on a Mac."""
-    maturin = plan.builds[0].command
+    env, cwd = plan.builds[0].command.env, plan.request.project
     grafted: dict[Path, int] = {}
     for wheel in run.wheels:
         out = work / "grafted" / run.arch.value
         command = Command(
-            program=maturin.program,
+            program=plan.python,
             arguments=(
                 *("-m", "delocate.cmd.delocate_wheel", "--require-archs", run.arch.value),
                 *("-w", str(out), str(wheel)),
             ),
-            env=maturin.env,
-            cwd=maturin.cwd,
+            env=env,
+            cwd=cwd,
             how="pip install delocate",
         )
         completed = runner.capture(command)

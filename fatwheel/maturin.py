@@ -118,20 +118,22 @@ def _text(value: object) -> str | None:
 class ThinBuild:
     """One architecture's build.
 
-    `out` is a folder of its own, so that no wheel can overwrite the other's. `interpreters` are Python
-    versions ("3.12", "3.13t", "pypy3.11"); none leaves the choice to maturin. `features` are all of them, or
-    none to leave those of pyproject.toml in force. `linker` are the variables that choose the linker; `zig`
-    lets maturin set zig up as the C compiler (and as the linker, where `linker` names none). `arguments` are
-    the user's own for maturin, with those for rustc after a `--`.
+    `subcommand` is maturin's: `pep517 build-wheel` takes all that `build` takes. `out` is a folder of its own, so
+    that no wheel can overwrite the other's. `interpreters` are Python versions ("3.12", "3.13t", "pypy3.11"); none
+    leaves the choice to maturin. `features` are all of them, or none to leave those of pyproject.toml in force.
+    `profile` None leaves it to maturin. `linker` are the variables that choose the linker; `zig` lets maturin set
+    zig up as the C compiler (and as the linker, where `linker` names none). `arguments` are the user's own for
+    maturin, with those for rustc after a `--`.
     """
 
     arch: Arch
     project: Path
     out: Path
+    subcommand: tuple[str, ...] = ("build",)
     manifest_path: Path | None = None
     interpreters: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
-    profile: str = "release"
+    profile: str | None = "release"
     deployment: Deployment
     settings: ArchConfig = field(default_factory=ArchConfig)
     zig: bool = False
@@ -176,8 +178,9 @@ def check_arguments(arguments: Sequence[str], origin: str) -> None:
 
 def maturin_arguments(build: ThinBuild) -> tuple[str, ...]:
     """Return the command line of `maturin`, without the program."""
-    arguments = ["build", "--target", build.arch.rust_target, "--out", str(build.out)]
-    arguments += ["--profile", build.profile]
+    arguments = [*build.subcommand, "--target", build.arch.rust_target, "--out", str(build.out)]
+    if build.profile is not None:
+        arguments += ["--profile", build.profile]
     if build.manifest_path is not None:
         arguments += ["--manifest-path", str(build.manifest_path)]
     for interpreter in build.interpreters:
@@ -242,12 +245,12 @@ def check_environment_settings(settings: ArchConfig, arch: Arch, source: str) ->
             )
 
 
-def maturin_command(build: ThinBuild, environ: Mapping[str, str], python: str) -> Command:
-    """Return the run; `python` is the interpreter whose installation has maturin."""
+def maturin_command(build: ThinBuild, environ: Mapping[str, str], *maturin: str) -> Command:
+    """Return the run; `maturin` are the words that start maturin."""
     changed = {**environ, **environment_changes(build, environ)}
     return Command(
-        program=python,
-        arguments=("-m", "maturin", *maturin_arguments(build)),
+        program=maturin[0],
+        arguments=(*maturin[1:], *maturin_arguments(build)),
         env={name: value for name, value in changed.items() if value is not None},
         cwd=build.project,
         how=HOW,

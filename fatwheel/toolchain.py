@@ -29,7 +29,8 @@ _SECONDS = 60.0  # for a program that only says what it is; rustup may load a to
 class Host:
     """The machine: `sys.platform`, the environment, and the Python that has maturin.
 
-    `ziglang` is the folder of PyPI's ziglang where that Python has it. `cache` is where stubs are kept.
+    `ziglang` is the folder of PyPI's ziglang where that Python has it. `cache` is where stubs are kept. `maturin`
+    is the program's path where `python -m maturin` would not find it or would find another.
     """
 
     platform: str
@@ -37,11 +38,17 @@ class Host:
     python: str
     ziglang: Path | None
     cache: Path
+    maturin: str | None = None
 
     @property
     def is_macos(self) -> bool:
         """Whether Apple's own tools are to be expected."""
         return self.platform == "darwin"
+
+    @property
+    def maturin_words(self) -> tuple[str, ...]:
+        """The words that start maturin."""
+        return (self.maturin,) if self.maturin else (self.python, "-m", "maturin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +93,15 @@ class Toolchain:
     linker: Linker
 
 
-def inspect_toolchain(host: Host, project: Path, linker: str, runner: Runner) -> Toolchain:
+def inspect_toolchain(
+    host: Host, project: Path, linker: str, runner: Runner, archs: Sequence[Arch] = tuple(Arch)
+) -> Toolchain:
     """Look at the tools as they are in the folder `project` and choose the linker.
 
-    `linker` is "auto", "lld", "zig" or "system". Raises `MissingToolsError` that lists all that is missing.
+    `linker` is "auto", "lld", "zig" or "system"; `archs` are those to build for. Raises `MissingToolsError` that
+    lists all that is missing.
     """
-    look = _Look(host=host, project=project, runner=runner)
+    look = _Look(host=host, project=project, runner=runner, archs=tuple(archs))
     maturin = look.maturin()
     rust = look.rust()
     chosen = look.linker(linker, rust)
@@ -117,6 +127,7 @@ class _Look:
     host: Host
     project: Path
     runner: Runner
+    archs: tuple[Arch, ...]
     missing: list[Missing] = field(default_factory=list)
 
     def _lacks(self, what: str, how: str) -> None:
@@ -144,7 +155,7 @@ class _Look:
         """Return maturin's version."""
         wanted = ".".join(map(str, OLDEST_MATURIN))
         how = f"{self.host.python} -m pip install --upgrade 'maturin>={wanted}'"
-        said = self._ask(self.host.python, "-m", "maturin", "--version")
+        said = self._ask(*self.host.maturin_words, "--version")
         match = re.search(r"maturin ([0-9]+)\.([0-9]+)\S*", said.stdout) if said else None
         if match is None:
             self._lacks(f"maturin {wanted} or later", how)
@@ -181,7 +192,7 @@ class _Look:
     def _targets(self, rust: _Rust) -> None:
         lacking = [
             arch.rust_target
-            for arch in Arch
+            for arch in self.archs
             if not any((rust.target_folder(arch.rust_target) / "lib").glob("libstd-*.rlib"))
         ]
         if not lacking:

@@ -122,7 +122,9 @@ def test_the_linker_is_chosen_by_variables() -> None:
 
 
 def test_the_command_has_the_whole_environment() -> None:
-    command = maturin_command(BUILD, {"PATH": "/bin", "ARCHFLAGS": "-arch arm64"}, "/py")
+    command = maturin_command(
+        BUILD, {"PATH": "/bin", "ARCHFLAGS": "-arch arm64"}, "/py", "-m", "maturin"
+    )
     assert command.env == {"PATH": "/bin", "MACOSX_DEPLOYMENT_TARGET": "11.0"}
     assert (command.program, command.arguments[:3]) == ("/py", ("-m", "maturin", "build"))
     assert command.cwd == Path("/p")
