@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import shutil
@@ -28,11 +27,11 @@ from fatwheel.build import (
     run_build,
 )
 from fatwheel.check import Severity
-from fatwheel.config import Config, parse_config
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fuse import ConflictsError
-from fatwheel.interpreter import RunningPython, choose_interpreters
-from fatwheel.maturin import MaturinSettings, environment_changes, parse_maturin_settings
+from fatwheel.here import read_project, running_python, this_host
+from fatwheel.interpreter import choose_interpreters
+from fatwheel.maturin import environment_changes
 from fatwheel.process import SubprocessRunner
 from fatwheel.report import (
     conflict_lines,
@@ -185,7 +184,8 @@ def _names(texts: Sequence[str]) -> tuple[str, ...]:
 
 def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
     """Return what to build, and the linker that was asked for: options over pyproject.toml over defaults."""
-    pyproject, config, maturin = _settings(options.manifest_path, cwd)
+    project = read_project(cwd, options.manifest_path)
+    pyproject, config, maturin = project.pyproject, project.config, project.maturin
     manifest = options.manifest_path
     if manifest is None and config.manifest_path is not None:
         manifest = pyproject.parent / config.manifest_path
@@ -197,10 +197,12 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
     out = options.folder or (pyproject.parent / config.out if config.out else Path("dist"))
     request = BuildRequest(
         project=cwd,
-        source=_relative(pyproject, cwd),
+        source=project.name,
         out=out,
         manifest_path=manifest,
-        interpreters=choose_interpreters(wanted, _running(), on_macos=sys.platform == "darwin"),
+        interpreters=choose_interpreters(
+            wanted, running_python(), on_macos=sys.platform == "darwin"
+        ),
         features=(*config.features, *options.features),
         profile=options.profile or config.profile,
         sdist=options.sdist,
@@ -210,35 +212,6 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
         maturin=maturin,
     )
     return request, options.linker or config.linker or "auto"
-
-
-def _running() -> RunningPython:
-    running = RunningPython(
-        implementation=sys.implementation.name,
-        version=(sys.version_info[0], sys.version_info[1]),
-        free_threaded="t" in getattr(sys, "abiflags", ""),
-    )
-    folder = Path(sys.executable).parent
-    return replace(running, folder=folder) if (folder / running.program).exists() else running
-
-
-def _settings(manifest: Path | None, cwd: Path) -> tuple[Path, Config, MaturinSettings]:
-    """Return the pyproject.toml that maturin reads, too, and what it says."""
-    folder = manifest.parent if manifest is not None else cwd
-    if manifest is not None and not (folder / "pyproject.toml").exists():
-        folder = cwd
-    path = folder / "pyproject.toml"
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        text = ""
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
-    return path, parse_config(text, _relative(path, cwd)), parse_maturin_settings(text)
-
-
-def _relative(path: Path, cwd: Path) -> str:
-    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
 
 
 def _repair(request: BuildRequest, options: Options, host: Host) -> str:
@@ -251,15 +224,7 @@ def _repair(request: BuildRequest, options: Options, host: Host) -> str:
 
 
 def _host(environ: Mapping[str, str], *, show: bool) -> Host:
-    spec = importlib.util.find_spec("ziglang")
-    origin = spec.origin if spec is not None else None
-    return Host(
-        platform=sys.platform,
-        environ={**environ, **(_terminal_settings(environ) if show else {})},
-        python=sys.executable,
-        ziglang=Path(origin).parent if origin else None,
-        cache=_cache(environ),
-    )
+    return this_host({**environ, **(_terminal_settings(environ) if show else {})})
 
 
 def _terminal_settings(environ: Mapping[str, str]) -> dict[str, str]:
@@ -273,18 +238,6 @@ def _terminal_settings(environ: Mapping[str, str]) -> dict[str, str]:
     if "NO_COLOR" not in environ:
         settings["CARGO_TERM_COLOR"] = "always"
     return {name: value for name, value in settings.items() if name not in environ}
-
-
-def _cache(environ: Mapping[str, str]) -> Path:
-    """Return the folder for what fatwheel makes once."""
-    home = Path.home()
-    if sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    else:
-        base = Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "fatwheel"
 
 
 def _fuse_request(options: Options) -> Request:

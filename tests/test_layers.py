@@ -38,7 +38,7 @@ LAYERS = {
         lipo_args lipo_info lipo
     """,
     "the edges: environment, clock and terminal": """
-        terminal cli_check cli_fuse cli_lipo cli_build __init__ cli __main__
+        terminal here cli_check cli_fuse cli_lipo cli_build __init__ cli __main__
     """,
 }
 PACKAGE = ROOT / "fatwheel"

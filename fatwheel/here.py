@@ -1,0 +1,92 @@
+"""The machine and the project that fatwheel runs in, read once at the edge and handed down as values."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fatwheel.config import Config, parse_config
+from fatwheel.errors import UsageError
+from fatwheel.interpreter import RunningPython
+from fatwheel.maturin import MaturinSettings, parse_maturin_settings
+from fatwheel.toolchain import Host
+
+__all__ = ["Project", "cache_folder", "read_project", "running_python", "this_host"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """What a crate's pyproject.toml says; `text` is all of it, empty where there is none.
+
+    `name` names the file in messages, relative to the folder that was asked for where it lies in there.
+    """
+
+    pyproject: Path
+    name: str
+    text: str
+    config: Config
+    maturin: MaturinSettings
+
+
+def read_project(folder: Path, manifest: Path | None = None) -> Project:
+    """Read the pyproject.toml that maturin reads, too: beside `manifest` (Cargo.toml), else in `folder`.
+
+    Raises `UsageError` for what is no TOML and for settings that are none.
+    """
+    beside = manifest.parent if manifest is not None else folder
+    if not (beside / "pyproject.toml").exists():
+        beside = folder
+    path = beside / "pyproject.toml"
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        text = ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
+    name = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    return Project(
+        pyproject=path,
+        name=name,
+        text=text,
+        config=parse_config(text, name),
+        maturin=parse_maturin_settings(text),
+    )
+
+
+def running_python(executable: str = sys.executable) -> RunningPython:
+    """Return the Python that runs; its program is looked for beside `executable`."""
+    running = RunningPython(
+        implementation=sys.implementation.name,
+        version=(sys.version_info[0], sys.version_info[1]),
+        free_threaded="t" in getattr(sys, "abiflags", ""),
+    )
+    folder = Path(executable).parent
+    return replace(running, folder=folder) if (folder / running.program).exists() else running
+
+
+def this_host(environ: Mapping[str, str]) -> Host:
+    """Return this machine, whose programs get `environ`."""
+    spec = importlib.util.find_spec("ziglang")
+    origin = spec.origin if spec is not None else None
+    return Host(
+        platform=sys.platform,
+        environ=environ,
+        python=sys.executable,
+        ziglang=Path(origin).parent if origin else None,
+        cache=cache_folder(environ),
+    )
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder for what fatwheel makes once."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    else:
+        base = Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "fatwheel"
