@@ -20,7 +20,7 @@ from fatwheel.probe import run
 from fatwheel.process import Command, Runner
 from fatwheel.targets import PythonFacts
 
-__all__ = ["ask_python", "own_facts", "read_slices"]
+__all__ = ["as_started", "ask_python", "own_facts", "read_slices"]
 
 _SECONDS = 60.0  # the first start of a translated program takes Rosetta some seconds
 _FALSIFYING = (
@@ -88,10 +88,21 @@ def ask_python(program: str, environ: Mapping[str, str], cwd: Path, runner: Runn
 def own_facts(environ: Mapping[str, str], cwd: Path, runner: Runner) -> PythonFacts:
     """Return the facts of the interpreter that runs this code, asked by starting it once more.
 
-    Where it runs and as what are this process's own, whatever the second start would choose.
+    Where it runs and as what are this process's own, whatever a second start of a universal binary chooses.
+    Raises `ToolError` like `ask_python`.
     """
-    facts = ask_python(sys.executable, environ, cwd, runner)
-    return replace(facts, system=sys.platform, machine=platform.machine())
+    asked = ask_python(sys.executable, environ, cwd, runner)
+    return as_started(asked, system=sys.platform, machine=platform.machine())
+
+
+def as_started(asked: PythonFacts, *, system: str, machine: str) -> PythonFacts:
+    """Return the facts of another process of the same interpreter, which runs as `machine`.
+
+    Where the two differ, the machine is one that can run both, so the x86_64 one is translated.
+    """
+    differs = asked.is_macos and machine != asked.machine
+    translated = machine == Arch.X86_64.value if differs else asked.translated
+    return replace(asked, system=system, machine=machine, translated=translated)
 
 
 def read_slices(path: Path) -> frozenset[Arch]:

@@ -146,7 +146,7 @@ class _Claim:
 
     @property
     def meaning(self) -> str:
-        return _named(self.archs) if not self.problem else "what it cannot be used for"
+        return _named(self.archs) if not self.problem else "what no universal2 wheel has"
 
 
 def decide_targets(wishes: Wishes, python: PythonFacts) -> Decision:
