@@ -8,7 +8,7 @@ they are given.
 from __future__ import annotations
 
 import bisect
-import itertools
+import re
 from collections.abc import Iterable, Iterator
 
 __all__ = ["DISTANCES", "END_OF_BLOCK", "LENGTHS", "Token", "encode_fixed"]
@@ -78,16 +78,27 @@ def encode_fixed(tokens: Iterable[Token]) -> Iterator[tuple[int, int]]:
     yield _CODES[END_OF_BLOCK]
 
 
+_RUN = re.compile(rb"(.)\1*", re.DOTALL)
+
+
 def _runs(data: bytes) -> Iterator[tuple[int, int]]:
-    for byte, group in itertools.groupby(data):
-        left = sum(1 for _ in group) - 1
+    for run in _RUN.finditer(data):
+        byte, left = data[run.start()], run.end() - run.start() - 1
         yield _CODES[byte]
-        while left >= _MIN_MATCH:
-            length = min(left, _MAX_MATCH)
-            yield from _match(length, 1)
-            left -= length
-        for _ in range(left):
-            yield _CODES[byte]
+        longest, left = divmod(left, _MAX_MATCH)
+        if longest:
+            yield _repeated(_LONGEST_RUN, longest)
+        if left >= _MIN_MATCH:
+            yield from _match(left, 1)
+        else:
+            yield from (_CODES[byte] for _ in range(left))
+
+
+def _repeated(code: tuple[int, int], times: int) -> tuple[int, int]:
+    """Return a code that follows itself so many times, as one value."""
+    value, count = code
+    ones = ((1 << count * times) - 1) // ((1 << count) - 1)
+    return value * ones, count * times
 
 
 def _match(length: int, distance: int) -> Iterator[tuple[int, int]]:
@@ -95,3 +106,14 @@ def _match(length: int, distance: int) -> Iterator[tuple[int, int]]:
     index = bisect.bisect_right(_DISTANCE_BASES, distance) - 1
     base, bits = DISTANCES[index]
     yield _with_extra(_DISTANCE_CODES[index], distance - base, bits)
+
+
+def _joined(codes: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    value = count = 0
+    for bits, width in codes:
+        value |= bits << count
+        count += width
+    return value, count
+
+
+_LONGEST_RUN = _joined(_match(_MAX_MATCH, 1))
