@@ -222,7 +222,7 @@ class _Look:
                 return Linker(kind="system")
         else:
             sdk = self._named_sdk()
-            if wanted == "system":
+            if wanted == "system" or (wanted == "auto" and self._has_own_linker()):
                 return Linker(kind="system")
         zig = self._zig()
         if wanted == "zig" or self.host.platform == "win32":
@@ -241,6 +241,10 @@ class _Look:
             note = "LLVM's Mach-O linker was not found, so zig links; modules are larger that way"
             return linker and Linker(kind="zig", zig=True, variables=linker.variables, note=note)
         return self._lld_linker(lld, zig, sdk)
+
+    def _has_own_linker(self) -> bool:
+        """Return whether the user has set up a cross linker, as for osxcross."""
+        return all(linker_variable(arch) in self.host.environ for arch in self.archs)
 
     def _xcode_sdk(self) -> tuple[str, str] | None:
         path = self._ask("xcrun", "--sdk", "macosx", "--show-sdk-path")
@@ -330,7 +334,7 @@ class _Look:
         variables = {
             arch: (
                 *shared,
-                (f"CARGO_TARGET_{arch.rust_target.upper().replace('-', '_')}_LINKER", wrapper),
+                (linker_variable(arch), wrapper),
             )
             for arch in Arch
         }
@@ -356,6 +360,11 @@ class _Look:
             match = re.search(r'\.?"?lib_dir"?\s*[:=]\s*"([^"]+)"', said.stdout) if said else None
             beside = Path(match[1]) if match else beside
         return (beside / "libc" / "darwin" / "libSystem.tbd").read_text("utf-8")
+
+
+def linker_variable(arch: Arch) -> str:
+    """Return the variable that names cargo's linker for the target."""
+    return f"CARGO_TARGET_{arch.rust_target.upper().replace('-', '_')}_LINKER"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

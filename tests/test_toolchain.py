@@ -153,6 +153,13 @@ def test_the_users_own_linker_needs_nothing(machine: Machine) -> None:
     assert machine.look("system").linker == Linker(kind="system")
 
 
+def test_a_cross_linker_that_the_user_set_up_is_kept(machine: Machine) -> None:
+    own = {f"CARGO_TARGET_{word}_APPLE_DARWIN_LINKER": "clang" for word in ("X86_64", "AARCH64")}
+    machine.host = replace(machine.host, environ={**machine.host.environ, **own})
+    assert machine.look().linker == Linker(kind="system")
+    assert machine.look("lld").linker.kind == "lld"
+
+
 def test_zig_on_path_says_where_its_files_are(machine: Machine) -> None:
     machine.host = replace(machine.host, ziglang=None)
     machine.program(machine.path / "zig")
