@@ -22,6 +22,7 @@ _COMMANDS = {
     "check": "fatwheel.cli_check:check_command",
     "rules": "fatwheel.cli_check:rules_command",
     "lipo": "fatwheel.cli_lipo:lipo_command",
+    "doctor": "fatwheel.cli_doctor:doctor_command",
 }
 
 
@@ -52,6 +53,7 @@ def cli() -> None:
     fatwheel fuse a.whl b.whl           fuse two thin wheels
     fatwheel fuse intel/ arm/ -o dist/  fuse all that match
     fatwheel check dist/*.whl           check finished wheels
+    fatwheel doctor                     tell what this machine builds for, and why
     """
 
 

@@ -23,6 +23,7 @@ from fatwheel.targets import PythonFacts
 __all__ = ["as_started", "ask_python", "own_facts", "read_slices"]
 
 _SECONDS = 60.0  # the first start of a translated program takes Rosetta some seconds
+_LONGEST = 160  # characters of a stranger's message that are shown
 _FALSIFYING = (
     "ARCHFLAGS",
     "_PYTHON_HOST_PLATFORM",
@@ -72,10 +73,10 @@ def ask_python(program: str, environ: Mapping[str, str], cwd: Path, runner: Runn
     )
     completed = runner.capture(command)
     if completed.exit_code:
-        said = completed.stderr.strip().splitlines()
+        said = _gist(completed.stderr)
         raise ToolError(
             f"{program} cannot be asked what it is (exit code {completed.exit_code})"
-            f"{f': {said[-1]}' if said else ''}; is it a Python interpreter?"
+            f"{f': {said}' if said else ''}; is it a Python interpreter?"
         )
     facts, translated = _parse(program, completed.stdout)
     if not facts.is_macos:
@@ -127,6 +128,12 @@ def read_slices(path: Path) -> frozenset[Arch]:
     return frozenset(arch for arch in archs if arch is not None)
 
 
+def _gist(stderr: str) -> str:
+    """Return the line of an error's report that says what it is: a traceback's last one, else the first."""
+    lines = stderr.strip().splitlines() or [""]
+    return lines[-1 if lines[0].startswith("Traceback") else 0][:_LONGEST]
+
+
 def _parse(program: str, output: str) -> tuple[PythonFacts, bool | None]:
     """Read the answer, which is the last line: what a site's customisation prints comes before it."""
     lines = output.strip().splitlines()
@@ -143,7 +150,7 @@ def _parse(program: str, output: str) -> tuple[PythonFacts, bool | None]:
     except (IndexError, ValueError, KeyError, TypeError):
         first = lines[0] if lines else "nothing"
         raise ToolError(
-            f"{program} was asked what it is and said {first!r}; is it Python?"
+            f"{program} was asked what it is and said {first[:_LONGEST]!r}; is it Python?"
         ) from None
     return facts, None if translated is None else bool(translated)
 

@@ -23,10 +23,10 @@ LAYERS = {
     """,
     "built from those": """
         fixedcodes recut deflate cut splice zipwriter pipeline distinfo loads wheels
-        deployment interpreter sdk linker maturin toolchain targets pythonfacts
+        deployment interpreter sdk linker maturin toolchain targets pythonfacts machine
     """,
     "decisions and findings, pure": """
-        pair onesided actions slices decide plan check report
+        pair onesided actions slices decide plan check report doctor
     """,
     "reading and writing wheels": """
         scan read pairing readpair engine write secondreader fuse many request
@@ -38,7 +38,7 @@ LAYERS = {
         lipo_args lipo_info lipo
     """,
     "the edges: environment, clock and terminal": """
-        terminal here cli_check cli_fuse cli_lipo cli_build __init__ cli __main__
+        terminal here cli_check cli_fuse cli_lipo cli_build cli_doctor __init__ cli __main__
     """,
 }
 PACKAGE = ROOT / "fatwheel"

@@ -104,9 +104,19 @@ def test_what_a_site_prints_before_the_answer_is_left_out() -> None:
         pytest.param(says("[1]\n"), r"said '\[1\]'; is it Python", id="no-table"),
         pytest.param(says('{"system": "x"}\n'), "is it Python", id="half"),
         pytest.param(
-            Completed(exit_code=2, stderr="usage\nunknown option -I\n"),
+            Completed(exit_code=2, stderr="unknown option -I\nusage: x\n"),
             r"cannot be asked what it is \(exit code 2\): unknown option -I; is it a Python inter",
             id="fails",
+        ),
+        pytest.param(
+            Completed(
+                exit_code=1, stderr="Traceback (most recent call last):\n  ...\nImportError: x\n"
+            ),
+            r"\(exit code 1\): ImportError: x; is it a Python",
+            id="broken",
+        ),
+        pytest.param(
+            Completed(exit_code=1, stderr="x" * 999), r": x{160}; is it a Python", id="long-message"
         ),
     ],
 )

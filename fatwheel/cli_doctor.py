@@ -1,0 +1,93 @@
+"""`fatwheel doctor`: one screen about this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from fatwheel import __version__
+from fatwheel.doctor import Diagnosis, diagnose, diagnosis_json, diagnosis_lines, is_apple_silicon
+from fatwheel.errors import ToolError, UsageError
+from fatwheel.here import read_project, this_host
+from fatwheel.machine import check_readiness, look_at_tools
+from fatwheel.process import Runner, SubprocessRunner
+from fatwheel.pythonfacts import ask_python, own_facts
+from fatwheel.targets import PythonFacts, Wishes, decide_targets
+from fatwheel.terminal import EXIT_CODES, print_json
+
+__all__ = ["doctor_command"]
+
+
+@click.command(
+    "doctor", epilog=EXIT_CODES, short_help="Tell what this machine would build, and why."
+)
+@click.option(
+    "-i",
+    "--interpreter",
+    "interpreters",
+    multiple=True,
+    metavar="PYTHON",
+    help="Another Python to ask: a path, a name or a version. Repeatable.",
+)
+@click.option(
+    "--target",
+    metavar="TARGET",
+    help="Judge as if this were asked for: x86_64, arm64, universal2 or a Rust target triple.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def doctor_command(interpreters: tuple[str, ...], target: str | None, as_json: bool) -> None:
+    """Tell what this machine is, what its Pythons would build for and why, and which tools there are.
+
+    The environment and the pyproject.toml of the folder count as for a build. What is missing is no error.
+    """
+    environ, cwd = dict(os.environ), Path.cwd()
+    runner = SubprocessRunner()
+    config = read_project(cwd).config
+    wishes = Wishes(
+        option=target,
+        cargo_build_target=environ.get("CARGO_BUILD_TARGET"),
+        archflags=environ.get("ARCHFLAGS"),
+        host_platform=environ.get("_PYTHON_HOST_PLATFORM"),
+        universal2=config.universal2,
+    )
+    own = own_facts(environ, cwd, runner)
+    if target is not None:
+        decide_targets(Wishes(option=target), own)
+    pythons = [own, *(_ask(text, environ, cwd, runner) for text in interpreters)]
+    host = this_host(environ)
+    apple_silicon = is_apple_silicon(own)
+    diagnosis = Diagnosis(
+        version=__version__,
+        system=_system(),
+        machine="arm64" if apple_silicon else own.machine,
+        wishes=wishes,
+        patients=tuple(diagnose(python, wishes) for python in pythons),
+        tools=look_at_tools(host, cwd, runner, apple_silicon=apple_silicon),
+        readiness=check_readiness(host, cwd, config.linker or "auto", runner),
+    )
+    if as_json:
+        print_json(diagnosis_json(diagnosis))
+        return
+    for line in diagnosis_lines(diagnosis):
+        click.echo(line)
+
+
+def _ask(text: str, environ: Mapping[str, str], cwd: Path, runner: Runner) -> PythonFacts:
+    """Return the facts of the interpreter that `-i` names."""
+    program = f"python{text}" if re.fullmatch(r"[0-9]+(\.[0-9]+)?t?", text) else text
+    try:
+        return ask_python(program, environ, cwd, runner)
+    except ToolError as error:
+        raise UsageError(f"-i {text}: {error}") from error
+
+
+def _system() -> str:
+    if sys.platform == "darwin":
+        return f"macOS {platform.mac_ver()[0]}"
+    return f"{platform.system()} {platform.release()}"
