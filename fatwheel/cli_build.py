@@ -43,7 +43,7 @@ from fatwheel.report import (
 )
 from fatwheel.request import Request, fuse_options
 from fatwheel.tags import TagStyle
-from fatwheel.terminal import EXIT_CODES, exit_code, print_json, say
+from fatwheel.terminal import EXIT_CODES, exit_code, print_bytes, print_json, say
 from fatwheel.toolchain import Host, inspect_toolchain
 
 __all__ = ["build_command"]
@@ -164,7 +164,7 @@ def build_command(**given: Any) -> None:
         for note in plan.notes:
             say(f"note: {note}")
         started = time.monotonic()
-        output = None if options.quiet else _print_bytes
+        output = None if options.quiet else print_bytes
         announce = _say_nothing if options.quiet else _announce
         built = run_build(plan, work, fuse, runner, say=announce, output=output)
         _print_built(plan, built, time.monotonic() - started, options)
@@ -267,12 +267,6 @@ def _announce(line: str) -> None:
 
 def _say_nothing(_line: str) -> None:
     pass
-
-
-def _print_bytes(piece: bytes) -> None:
-    """Pass on what maturin and cargo print, colours included."""
-    sys.stderr.buffer.write(piece)
-    sys.stderr.buffer.flush()
 
 
 def _report_failure(error: FatwheelError, kept: Sequence[Path], *, quiet: bool) -> None:

@@ -5,30 +5,15 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from fatwheel.config import Config, parse_config
 from fatwheel.errors import UsageError
 from fatwheel.interpreter import RunningPython
-from fatwheel.maturin import MaturinSettings, parse_maturin_settings
+from fatwheel.project import Project, parse_project
 from fatwheel.toolchain import Host
 
-__all__ = ["Project", "cache_folder", "read_project", "running_python", "this_host"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """What a crate's pyproject.toml says; `text` is all of it, empty where there is none.
-
-    `name` names the file in messages, relative to the folder that was asked for where it lies in there.
-    """
-
-    pyproject: Path
-    name: str
-    text: str
-    config: Config
-    maturin: MaturinSettings
+__all__ = ["cache_folder", "read_project", "running_python", "this_host"]
 
 
 def read_project(folder: Path, manifest: Path | None = None) -> Project:
@@ -47,13 +32,7 @@ def read_project(folder: Path, manifest: Path | None = None) -> Project:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
     name = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    return Project(
-        pyproject=path,
-        name=name,
-        text=text,
-        config=parse_config(text, name),
-        maturin=parse_maturin_settings(text),
-    )
+    return parse_project(text, path, name)
 
 
 def running_python(executable: str = sys.executable) -> RunningPython:

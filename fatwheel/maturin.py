@@ -72,6 +72,7 @@ class MaturinSettings:
     """What matters here of `[tool.maturin]`.
 
     `features` are the plain ones; `conditional` tells whether there are others, bound to a Python version.
+    `use_base_python` wants the interpreter behind a virtual environment for wheels that a frontend asks for.
     `deployment` has the deployment targets as written, by architecture.
     """
 
@@ -79,6 +80,7 @@ class MaturinSettings:
     conditional: bool = False
     profile: str | None = None
     manifest_path: str | None = None
+    use_base_python: bool = False
     deployment: Mapping[Arch, str] = field(default_factory=dict)
 
 
@@ -101,6 +103,7 @@ def parse_maturin_settings(text: str) -> MaturinSettings:
         conditional=any(not isinstance(item, str) for item in items),
         profile=_text(table.get("profile")),
         manifest_path=_text(table.get("manifest-path")),
+        use_base_python=table.get("use-base-python") is True,
         deployment=deployment,
     )
 

@@ -28,22 +28,22 @@ _LAST_DATE = 4354819198  # 2107-12-31 23:59:58, where they end
 class Request:
     """The options of `fatwheel fuse` as they were given; None where an option was not."""
 
-    wheels: tuple[Path, ...]
-    folder: Path | None
-    dry_run: bool
-    as_json: bool
-    rules: tuple[str, ...]
-    on_conflict: str | None
-    tags: str | None
-    floor: str | None
-    engine: str
-    build_tag: str | None
-    no_verify_record: bool
-    verify_output: bool
-    no_rulebook: bool
-    force: bool
-    quiet: bool
-    verbose: bool
+    wheels: tuple[Path, ...] = ()
+    folder: Path | None = None
+    dry_run: bool = False
+    as_json: bool = False
+    rules: tuple[str, ...] = ()
+    on_conflict: str | None = None
+    tags: str | None = None
+    floor: str | None = None
+    engine: str = "native"
+    build_tag: str | None = None
+    no_verify_record: bool = False
+    verify_output: bool = False
+    no_rulebook: bool = False
+    force: bool = False
+    quiet: bool = False
+    verbose: bool = False
     jobs: int | None = None
 
 

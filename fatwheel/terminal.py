@@ -17,6 +17,7 @@ __all__ = [
     "EXIT_CODES",
     "describe_error",
     "exit_code",
+    "print_bytes",
     "print_every_name",
     "print_json",
     "progress_bar",
@@ -35,6 +36,12 @@ Exit codes:
 def say(line: str = "") -> None:
     """Print a line of a report; reports go to standard error, results to standard output."""
     click.echo(line, err=True)
+
+
+def print_bytes(piece: bytes) -> None:
+    """Pass on what a program prints, colours included, to standard error."""
+    sys.stderr.buffer.write(piece)
+    sys.stderr.buffer.flush()
 
 
 def print_json(document: dict[str, Any]) -> None:

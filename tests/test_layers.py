@@ -23,7 +23,7 @@ LAYERS = {
     """,
     "built from those": """
         fixedcodes recut deflate cut splice zipwriter pipeline distinfo loads wheels
-        deployment interpreter sdk linker maturin toolchain targets pythonfacts machine
+        deployment interpreter sdk linker maturin maturinargs project toolchain targets pythonfacts machine
     """,
     "decisions and findings, pure": """
         pair onesided actions slices decide plan check report doctor
@@ -37,8 +37,11 @@ LAYERS = {
     "lipo's words": """
         lipo_args lipo_info lipo
     """,
+    "what frontends ask for": """
+        inplace pep517
+    """,
     "the edges: environment, clock and terminal": """
-        terminal here cli_check cli_fuse cli_lipo cli_build cli_doctor __init__ cli __main__
+        terminal here cli_check cli_fuse cli_lipo cli_build cli_doctor backend __init__ cli __main__
     """,
 }
 PACKAGE = ROOT / "fatwheel"
