@@ -6,6 +6,7 @@ The same table is put to setuptools-rust's own rule; each row where it answers o
 from __future__ import annotations
 
 import platform
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from fatwheel.targets import (
     running_arch,
 )
 from tests import interpreters as on
+from tests.corpus import ROOT
 from tests.support import require_package
 
 INTEL = (Arch.X86_64,)
@@ -551,6 +553,24 @@ def test_where_setuptools_rust_answers_otherwise_there_is_a_reason(
     else:
         assert theirs == row.theirs
         assert theirs != ours(row)
+
+
+def test_the_documented_order_is_that_of_the_rows() -> None:
+    """docs/architectures.md numbers the inputs as they decide; leaving the first ones out one by one shows it."""
+    text = (ROOT / "docs" / "architectures.md").read_text("utf-8")
+    documented = re.findall(r"(?m)^\| ([1-6]) \| (.*?) \|", text)
+    assert [number for number, _ in documented] == list("123456")
+    wishes = Wishes(
+        option="arm64",
+        cargo_build_target=RUST_ARM,
+        archflags="-arch arm64",
+        host_platform="macosx-11.0-arm64",
+        universal2=True,
+    )
+    for (_, cell), name in zip(documented, vars(wishes), strict=False):
+        assert decide_targets(wishes, on.HOMEBREW).decided_by in cell
+        wishes = replace(wishes, **{name: None})
+    assert decide_targets(wishes, on.HOMEBREW).decided_by in documented[-1][1]
 
 
 # --- the rest of a decision ------------------------------------------------------------------------
