@@ -134,7 +134,7 @@ class _Reading:
         try:
             probe.feed(chunk)
         except FormatError as error:
-            self._malformed, self._probe = error, None
+            self._malformed, self._probe = error.with_traceback(None), None
 
     def finish(self, wheel: str, blocks: Blocks | None) -> Scanned:
         entry = self._entry
@@ -146,7 +146,7 @@ class _Reading:
                 parsed = self._probe.finish()
                 content = None if isinstance(parsed, Bitcode) else parsed
             except FormatError as error:
-                content = error
+                content = error.with_traceback(None)
         member = Member(entry=entry, sha256=self._sha256.digest(), content=content, blocks=blocks)
         other = None
         if self._other is not None:

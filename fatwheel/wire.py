@@ -66,7 +66,8 @@ class Layout:
 
     def unpack_all(self, order: str, data: bytes, offset: int, count: int) -> Iterator[Any]:
         """Decode `count` structures that follow each other."""
-        area = memoryview(data)[offset : offset + count * self.size]
+        # A copy: a view that an exception's traceback keeps alive makes CPython's garbage collector crash.
+        area = data[offset : offset + count * self.size]
         return map(self._record._make, self._decoders[order].iter_unpack(area))
 
     def pack(self, order: str, *values: int) -> bytes:
