@@ -586,3 +586,23 @@ def test_every_name_of_the_api_is_there() -> None:
     assert [name for name in fatwheel.__all__ if getattr(fatwheel, name, None) is None] == []
     with pytest.raises(AttributeError, match="module 'fatwheel' has no attribute 'melt'"):
         _ = fatwheel.melt
+
+
+def test_damaged_images_among_data_do_not_crash_python(tmp_path: Path) -> None:
+    """CPython's garbage collector died of a view that only the traceback of a kept error held."""
+    program = ROOT / "fixtures" / "lipo-cases" / "valid" / "zig_mixed_kinds" / "z_x86_64-exe"
+    data = bytearray(program.read_bytes())
+    at = 32
+    while struct.unpack_from("<II", data, at)[0] != 0x19 or not data[at + 64]:
+        at += struct.unpack_from("<II", data, at)[1]
+    struct.pack_into("<I", data, at + 72 + 48, 0x7FFFFFFF)  # the first section's offset
+    x86_64, arm64 = make_pair(
+        tmp_path, {f"pkg/t{n}.bin": bytes(data) + bytes([n]) for n in range(3)}
+    )
+    main = "import gc; gc.set_threshold(1); from fatwheel.cli import main; main()"
+    command = [sys.executable, "-c", main, "fuse", x86_64, arm64, "-o", tmp_path / "out"]
+    done = subprocess.run(
+        command, env=environment(), capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("section 0 lies at 2147483647") == 3
