@@ -18,9 +18,11 @@ from fatwheel.terminal import EXIT_CODES, describe_error, exit_code, print_every
 __all__ = ["cli", "main"]
 
 _COMMANDS = {
+    "build": "fatwheel.cli_build:build_command",
     "fuse": "fatwheel.cli_fuse:fuse_command",
     "check": "fatwheel.cli_check:check_command",
     "rules": "fatwheel.cli_check:rules_command",
+    "develop": "fatwheel.cli_develop:develop_command",
     "lipo": "fatwheel.cli_lipo:lipo_command",
     "doctor": "fatwheel.cli_doctor:doctor_command",
 }
@@ -50,6 +52,7 @@ def cli() -> None:
     """Make macOS universal2 wheels, on any machine.
 
     \b
+    fatwheel build                      from a Rust crate to a universal2 wheel
     fatwheel fuse a.whl b.whl           fuse two thin wheels
     fatwheel fuse intel/ arm/ -o dist/  fuse all that match
     fatwheel check dist/*.whl           check finished wheels

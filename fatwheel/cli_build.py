@@ -29,7 +29,7 @@ from fatwheel.build import (
 from fatwheel.check import Severity
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fuse import ConflictsError
-from fatwheel.here import read_project, running_python, this_host
+from fatwheel.here import read_project, running_python, terminal_settings, this_host
 from fatwheel.interpreter import choose_interpreters
 from fatwheel.maturin import environment_changes
 from fatwheel.process import SubprocessRunner
@@ -224,20 +224,7 @@ def _repair(request: BuildRequest, options: Options, host: Host) -> str:
 
 
 def _host(environ: Mapping[str, str], *, show: bool) -> Host:
-    return this_host({**environ, **(_terminal_settings(environ) if show else {})})
-
-
-def _terminal_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what makes cargo, which writes into a pipe, look as it does on a terminal."""
-    if not sys.stderr.isatty():
-        return {}
-    settings = {
-        "CARGO_TERM_PROGRESS_WHEN": "always",
-        "CARGO_TERM_PROGRESS_WIDTH": str(shutil.get_terminal_size().columns),
-    }
-    if "NO_COLOR" not in environ:
-        settings["CARGO_TERM_COLOR"] = "always"
-    return {name: value for name, value in settings.items() if name not in environ}
+    return this_host({**environ, **(terminal_settings(environ) if show else {})})
 
 
 def _fuse_request(options: Options) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from fatwheel.interpreter import RunningPython
 from fatwheel.project import Project, parse_project
 from fatwheel.toolchain import Host
 
-__all__ = ["cache_folder", "read_project", "running_python", "this_host"]
+__all__ = ["cache_folder", "read_project", "running_python", "terminal_settings", "this_host"]
 
 
 def read_project(folder: Path, manifest: Path | None = None) -> Project:
@@ -69,3 +70,16 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     else:
         base = Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
     return base / "fatwheel"
+
+
+def terminal_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what makes cargo, which writes into a pipe, look as it does on a terminal."""
+    if not sys.stderr.isatty():
+        return {}
+    settings = {
+        "CARGO_TERM_PROGRESS_WHEN": "always",
+        "CARGO_TERM_PROGRESS_WIDTH": str(shutil.get_terminal_size().columns),
+    }
+    if "NO_COLOR" not in environ:
+        settings["CARGO_TERM_COLOR"] = "always"
+    return {name: value for name, value in settings.items() if name not in environ}

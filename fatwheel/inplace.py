@@ -11,6 +11,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from fatwheel import lipo
 from fatwheel.arch import Arch
@@ -26,10 +27,14 @@ _MARKERS = ("CACHEDIR.TAG", "pyvenv.cfg")
 _Stamp = tuple[int, int, int]
 
 
-def is_macho(path: Path) -> bool:
-    """Return whether a file begins as a 64-bit Mach-O image or a universal file does."""
+def is_macho(file: IO[bytes]) -> bool:
+    """Return whether a file, open at its start, begins as a 64-bit Mach-O image or a universal file does."""
+    return file.read(4) in _MACHO
+
+
+def _is_macho_at(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(4) in _MACHO
+        return is_macho(file)
 
 
 def fuse_files(one: Path, other: Path, output: Path) -> None:
@@ -81,7 +86,7 @@ class InPlace:
             one, other = arm64.get(path), x86_64.get(path)
             if one is None or other is None:
                 _refuse_one_sided(path, arm64=one)
-            elif is_macho(one) and is_macho(other):
+            elif _is_macho_at(one) and _is_macho_at(other):
                 fuse_files(one, other, path)
                 fused.append(path)
             elif one.read_bytes() != other.read_bytes():
@@ -93,7 +98,7 @@ class InPlace:
 
 def _refuse_one_sided(path: Path, *, arm64: Path | None) -> None:
     """Refuse code that only one build wrote; other files may be anybody's."""
-    if path.exists() and is_macho(path):
+    if path.exists() and _is_macho_at(path):
         arch = Arch.X86_64 if arm64 is None else Arch.ARM64
         raise RefusedError(
             f"{path} was written by the build for {arch.value} only, so there is nothing to fuse it with"

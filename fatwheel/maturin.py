@@ -72,14 +72,15 @@ class MaturinSettings:
     """What matters here of `[tool.maturin]`.
 
     `features` are the plain ones; `conditional` tells whether there are others, bound to a Python version.
-    `use_base_python` wants the interpreter behind a virtual environment for wheels that a frontend asks for.
-    `deployment` has the deployment targets as written, by architecture.
+    `editable_profile` is for editable wheels; `use_base_python` wants the interpreter behind a virtual environment
+    where a frontend asks for a wheel. `deployment` has the deployment targets as written, by architecture.
     """
 
     features: tuple[str, ...] = ()
     conditional: bool = False
     profile: str | None = None
     manifest_path: str | None = None
+    editable_profile: str | None = None
     use_base_python: bool = False
     deployment: Mapping[Arch, str] = field(default_factory=dict)
 
@@ -103,6 +104,7 @@ def parse_maturin_settings(text: str) -> MaturinSettings:
         conditional=any(not isinstance(item, str) for item in items),
         profile=_text(table.get("profile")),
         manifest_path=_text(table.get("manifest-path")),
+        editable_profile=_text(table.get("editable-profile")),
         use_base_python=table.get("use-base-python") is True,
         deployment=deployment,
     )

@@ -41,10 +41,23 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["AppleHooks", "Hooks", "announcement", "build_requirements", "needs_cffi", "wishes"]
+__all__ = [
+    "MATURIN",
+    "AppleHooks",
+    "Hooks",
+    "announcement",
+    "build_requirements",
+    "hook_build",
+    "look_for_tools",
+    "needs_cffi",
+    "wishes",
+]
 
 Settings = Mapping[str, Any] | None
+"""What frontends hand over with `-C`; the values are texts, or lists of them."""
+
 MATURIN = f"maturin>={'.'.join(map(str, OLDEST_MATURIN))}"
+"""The requirement for maturin."""
 
 
 class Hooks(Protocol):
@@ -242,20 +255,10 @@ class AppleHooks:
         return plan
 
     def _inspect(self, host: Host) -> tuple[Decision, Toolchain]:
-        """Return the toolchain, and the decision, which falls back where that is allowed and must be."""
-
         def look(archs: tuple[Arch, ...]) -> Toolchain:
             return inspect_toolchain(host, self.folder, self._linker, self.runner, archs)
 
-        try:
-            return self.decision, look(self.decision.archs)
-        except MissingToolsError as error:
-            if not self.decision.universal2_is_optional:
-                raise
-            own = fall_back(self.decision, self.python)
-            toolchain = look(own.archs)
-            self.say(f"WARNING: no universal2 wheel, which universal2 = true asks for; {error}")
-            return own, toolchain
+        return look_for_tools(self.decision, self.python, look, self.say)
 
     @property
     def _linker(self) -> str:
@@ -340,17 +343,37 @@ class AppleHooks:
         return made.name, files
 
 
+def look_for_tools(
+    decision: Decision,
+    python: PythonFacts,
+    look: Callable[[tuple[Arch, ...]], Toolchain],
+    say: Callable[[str], None],
+) -> tuple[Decision, Toolchain]:
+    """Return what `look` finds for the architectures, and the decision, which falls back where it may and must.
+
+    Raises `MissingToolsError` where even for the running architecture something is missing.
+    """
+    try:
+        return decision, look(decision.archs)
+    except MissingToolsError as error:
+        if not decision.universal2_is_optional:
+            raise
+        own = fall_back(decision, python)
+        toolchain = look(own.archs)
+        say(f"WARNING: universal2 = true cannot be had here; {error}")
+        return own, toolchain
+
+
 def _hook(plan: BuildPlan, host: Host, *options: str) -> BuildPlan:
     """Return the plan with the subcommand for frontends, which leaves the profile to pyproject.toml."""
-    builds = tuple(
-        _retold(build, host, plan.request, "build-wheel", *options) for build in plan.builds
-    )
+    builds = tuple(hook_build(build, host, plan.request.profile, *options) for build in plan.builds)
     return replace(plan, builds=builds)
 
 
-def _retold(build: Build, host: Host, request: BuildRequest, *subcommand: str) -> Build:
+def hook_build(build: Build, host: Host, profile: str | None, *options: str) -> Build:
+    """Return a build as `maturin pep517 build-wheel` does it; without a profile, pyproject.toml's counts."""
     thin: ThinBuild = replace(
-        build.thin, subcommand=("pep517", *subcommand), profile=request.profile
+        build.thin, subcommand=("pep517", "build-wheel", *options), profile=profile
     )
     return Build(thin=thin, command=maturin_command(thin, host.environ, *host.maturin_words))
 

@@ -38,10 +38,10 @@ LAYERS = {
         lipo_args lipo_info lipo
     """,
     "what frontends ask for": """
-        inplace pep517
+        inplace pep517 develop
     """,
     "the edges: environment, clock and terminal": """
-        terminal here cli_check cli_fuse cli_lipo cli_build cli_doctor backend __init__ cli __main__
+        terminal here cli_check cli_fuse cli_lipo cli_build cli_doctor cli_develop backend __init__ cli __main__
     """,
 }
 PACKAGE = ROOT / "fatwheel"

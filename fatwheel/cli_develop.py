@@ -1,0 +1,165 @@
+"""`fatwheel develop`: maturin's own command, for the architecture of the environment's Python, or for both."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fatwheel.arch import Arch
+from fatwheel.build import BuildFailedError, compiler_errors
+from fatwheel.develop import (
+    check_target,
+    check_words,
+    find_environment,
+    pass_on,
+    plan_develop,
+    run_develop,
+)
+from fatwheel.here import read_project, terminal_settings, this_host
+from fatwheel.maturinargs import ConfigSettings, MaturinWords, parse_maturin_words
+from fatwheel.pep517 import announcement, look_for_tools, wishes
+from fatwheel.process import Command, SubprocessRunner
+from fatwheel.project import Project
+from fatwheel.pythonfacts import ask_python
+from fatwheel.targets import Decision, PythonFacts, decide_targets
+from fatwheel.terminal import EXIT_CODES, exit_code, print_bytes, say
+from fatwheel.toolchain import Host, Toolchain, inspect_toolchain
+
+__all__ = ["develop_command"]
+
+
+class _PassingOn(click.Command):
+    """A command that keeps the `--`, after which maturin takes options for rustc."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        tail = tuple(args[at:])
+        left = super().parse_args(ctx, args[:at])
+        ctx.params["arguments"] = (*ctx.params["arguments"], *tail)
+        return left
+
+
+@click.command(
+    "develop",
+    cls=_PassingOn,
+    epilog=EXIT_CODES,
+    context_settings={"ignore_unknown_options": True},
+)
+@click.option(
+    "--target",
+    metavar="TARGET",
+    help="x86_64, arm64, universal2 or a Rust target.  [default: as the environment's Python needs]",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be run.")
+@click.argument("arguments", nargs=-1, metavar="[MATURIN-ARGUMENTS]", type=click.UNPROCESSED)
+def develop_command(**given: Any) -> None:
+    """Install the crate into the virtual environment, for the architecture that its Python runs as.
+
+    All other options are those of maturin develop. With --target universal2, ARCHFLAGS for both, or universal2 =
+    true in pyproject.toml the module has both slices and loads natively and under Rosetta 2.
+
+    \b
+    fatwheel develop --release
+    fatwheel develop --target universal2 -E test
+    """
+    arguments: tuple[str, ...] = given["arguments"]
+    words = parse_maturin_words(arguments)
+    target: str | None = given["target"]
+    folder = Path.cwd()
+    environ = dict(os.environ)
+    runner = SubprocessRunner()
+    project = read_project(folder, words.manifest_path)
+    program = find_environment(environ, folder, windows=sys.platform == "win32")
+    python = ask_python(program, environ, folder, runner)
+    settings = ConfigSettings(target=target, words=words)
+    decision = decide_targets(wishes(settings, environ, project.config.universal2), python)
+    host = this_host({**environ, **terminal_settings(environ)})
+    if not decision.archs:
+        own = ("--target", target) if target is not None else ()
+        command = pass_on((*own, *arguments), host, folder)
+        _run_alone(command, runner, dry_run=given["dry_run"])
+        return
+    check_target(decision, python)
+    check_words(words)
+    _develop(
+        words,
+        decision=decision,
+        python=python,
+        project=project,
+        host=host,
+        folder=folder,
+        runner=runner,
+        dry_run=given["dry_run"],
+    )
+
+
+def _develop(
+    words: MaturinWords,
+    *,
+    decision: Decision,
+    python: PythonFacts,
+    project: Project,
+    host: Host,
+    folder: Path,
+    runner: SubprocessRunner,
+    dry_run: bool,
+) -> None:
+    def look(archs: tuple[Arch, ...]) -> Toolchain:
+        return inspect_toolchain(host, folder, project.config.linker or "auto", runner, archs)
+
+    decision, toolchain = look_for_tools(decision, python, look, _say)
+    for line in announcement(decision, python):
+        _say(line)
+    with tempfile.TemporaryDirectory(prefix="fatwheel-") as name:
+        work = Path(name)
+        plan = plan_develop(
+            words,
+            decision,
+            python,
+            project=project,
+            host=host,
+            toolchain=toolchain,
+            folder=folder,
+            work=work,
+        )
+        for note in plan.notes:
+            _say(f"note: {note}")
+        if dry_run:
+            for command in plan.commands:
+                _print(command, host.environ)
+            return
+        try:
+            run_develop(plan, work, runner, say=_say, output=print_bytes)
+        except BuildFailedError as error:
+            _say(str(error))
+            say(compiler_errors(error.output))
+            raise click.exceptions.Exit(exit_code(error)) from error
+
+
+def _run_alone(command: Command, runner: SubprocessRunner, *, dry_run: bool) -> None:
+    if dry_run:
+        _print(command, command.env)
+        return
+    code = runner.stream(command, print_bytes).exit_code
+    if code:
+        raise click.exceptions.Exit(code if code > 0 else 1)
+
+
+def _print(command: Command, environ: Mapping[str, str]) -> None:
+    """Print a command line as a shell takes it, with what its environment has that `environ` has not."""
+    removed = [name for name in environ if name not in command.env]
+    words = [word for name in removed for word in ("-u", name)]
+    words += [f"{k}={v}" for k, v in command.env.items() if environ.get(k) != v]
+    prefix = ["env", *words] if words else []
+    click.echo(shlex.join([*prefix, command.program, *command.arguments]))
+
+
+def _say(line: str) -> None:
+    say(f"fatwheel: {line}")
