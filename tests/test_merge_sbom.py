@@ -63,7 +63,7 @@ def bom(
 
 
 def write(document: Bom) -> bytes:
-    return json.dumps(document, indent=2, ensure_ascii=False).encode()
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def merge(x86_64: Bom, arm64: Bom) -> MergeResult:

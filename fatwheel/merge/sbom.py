@@ -64,7 +64,7 @@ def merge_sbom(x86_64: bytes, arm64: bytes) -> MergeResult:
     """Merge two CycloneDX documents in JSON; see the module for how.
 
     `Unmergeable` names what is not CycloneDX in JSON, or the first field that differs and must not.
-    The result is indented by two blanks, as cargo-cyclonedx writes it.
+    The result has no blanks between its values.
     """
     try:
         x_bom, a_bom = _load("x86_64", x86_64), _load("arm64", arm64)
@@ -73,7 +73,8 @@ def merge_sbom(x86_64: bytes, arm64: bytes) -> MergeResult:
         merged = _merge(x_bom, a_bom)
         if "serialNumber" in a_bom:
             merged["serialNumber"] = _serial_number(x86_64, arm64)
-        text = json.dumps(merged, indent=2, ensure_ascii=False, allow_nan=False)
+        # Without blanks: it is stored, and Python writes it three times as fast.
+        text = json.dumps(merged, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         content = text.encode("utf-8") + (b"\n" if arm64.endswith(b"\n") else b"")
     except _CannotMergeError as error:
         return Unmergeable(why=str(error))
