@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +22,7 @@ def new_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
     """
     if not replace and target.exists():
         raise _exists(target)
-    part = target.with_name(f".fatwheel-{secrets.token_hex(8)}.part")
+    part = target.with_name(f".fatwheel-{os.urandom(8).hex()}.part")
     try:
         with part.open("x+b") as file:
             yield file

@@ -8,12 +8,12 @@ command line. Within one place the last rule that matches wins.
 from __future__ import annotations
 
 import functools
+import pkgutil
 import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from importlib import resources
 
 from fatwheel.errors import UsageError
 
@@ -135,8 +135,9 @@ def make_rule(glob: str, word: str, *, origin: str) -> Rule:
 @functools.cache
 def rule_book() -> tuple[Rule, ...]:
     """Return the rules that fatwheel ships, from `rulebook.toml`, each with its reason."""
-    text = resources.files("fatwheel").joinpath("rulebook.toml").read_text("utf-8")
-    return tuple(_book_rules(tomllib.loads(text)["rule"]))
+    data = pkgutil.get_data("fatwheel", "rulebook.toml")  # importlib.resources takes 15 ms to load
+    assert data is not None
+    return tuple(_book_rules(tomllib.loads(data.decode("utf-8"))["rule"]))
 
 
 def _book_rules(tables: Iterable[dict[str, str]]) -> Iterable[Rule]:
