@@ -7,6 +7,7 @@ else these are maturin's own hooks. `docs/backend.md` tells what decides.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import shutil
@@ -51,7 +52,7 @@ _NO_WARNING = "MATURIN_NO_MISSING_BUILD_BACKEND_WARNING"
 
 def get_requires_for_build_wheel(config_settings: _Settings = None) -> list[str]:
     """Return what the other hooks need (PEP 517)."""
-    with _hooks(config_settings) as hooks:
+    with _hooks(config_settings, works=False) as hooks:
         return list(dict.fromkeys([MATURIN, *hooks.get_requires_for_build_wheel(config_settings)]))
 
 
@@ -80,7 +81,7 @@ def build_wheel(
     metadata_directory: str | None = None,
 ) -> str:
     """Build the wheel and return its file name (PEP 517)."""
-    with _hooks(config_settings, show=True) as hooks:
+    with _hooks(config_settings) as hooks:
         return hooks.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
@@ -90,7 +91,7 @@ def build_editable(
     metadata_directory: str | None = None,
 ) -> str:
     """Build the editable wheel and return its file name (PEP 660)."""
-    with _hooks(config_settings, show=True) as hooks:
+    with _hooks(config_settings) as hooks:
         return hooks.build_editable(wheel_directory, config_settings, metadata_directory)
 
 
@@ -101,18 +102,21 @@ def build_sdist(sdist_directory: str, config_settings: _Settings = None) -> str:
 
 
 @contextlib.contextmanager
-def _hooks(config_settings: _Settings, *, show: bool = False) -> Iterator[Hooks]:
-    """Yield the hooks for the target; errors are said in a sentence and end the process, as maturin's do."""
+def _hooks(config_settings: _Settings, *, works: bool = True) -> Iterator[Hooks]:
+    """Yield the hooks for the target; `works` says that more is to be done than to name requirements.
+
+    Errors are said in a sentence and end the process, as maturin's do.
+    """
     os.environ.setdefault(_NO_WARNING, "1")
     try:
-        yield _choose(config_settings, Path.cwd(), dict(os.environ), show=show)
+        yield _choose(config_settings, Path.cwd(), dict(os.environ), works=works)
     except (FatwheelError, OSError) as error:
         _report(error)
         raise SystemExit(exit_code(error)) from None
 
 
 def _choose(
-    config_settings: _Settings, folder: Path, environ: Mapping[str, str], *, show: bool
+    config_settings: _Settings, folder: Path, environ: Mapping[str, str], *, works: bool
 ) -> Hooks:
     settings = parse_config_settings(config_settings, environ.get("MATURIN_PEP517_ARGS", ""))
     project = read_project(folder, settings.words.manifest_path)
@@ -121,11 +125,11 @@ def _choose(
     decision = decide_targets(wishes(settings, environ, project.config.universal2), python)
     if not decision.archs:
         _refuse_own_settings(settings)
-        if show:
+        if works:
             for line in announcement(decision, python):
                 _say(line)
         return _MATURIN
-    environ = _with_rust(_without_pip(environ)) if show else environ
+    environ = with_rust(_without_pip(environ)) if works else environ
     return AppleHooks(
         folder=folder,
         project=project,
@@ -133,7 +137,7 @@ def _choose(
         decision=decision,
         host=replace(this_host(environ), maturin=shutil.which("maturin", path=environ.get("PATH"))),
         python=python,
-        running=running_python(_interpreter(environ, project)),
+        running=running_python(interpreter(environ, project)),
         runner=runner,
         maturin=_MATURIN,
         say=_say,
@@ -150,7 +154,7 @@ def _refuse_own_settings(settings: ConfigSettings) -> None:
         )
 
 
-def _interpreter(environ: Mapping[str, str], project: Project) -> str:
+def interpreter(environ: Mapping[str, str], project: Project) -> str:
     """Return the program that the wheel is for: maturin has a setting that looks behind virtual environments."""
     wanted = environ.get("MATURIN_PEP517_USE_BASE_PYTHON") in ("1", "true")
     base = getattr(sys, "_base_executable", None)
@@ -174,7 +178,7 @@ def _without_pip(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _with_rust(environ: Mapping[str, str]) -> dict[str, str]:
+def with_rust(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that has cargo, as maturin's hooks see to it with puccinialin."""
     found = shutil.which("cargo", path=environ.get("PATH"))
     if found or environ.get("MATURIN_NO_INSTALL_RUST"):

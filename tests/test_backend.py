@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -586,3 +587,29 @@ def test_an_error_is_one_sentence_and_an_exit_code(
         "fatwheel: the config setting fatwheel.target is 'x86_64-pc-windows-msvc', which is not macOS; give other "
         "targets to maturin: build-args=--target=x86_64-pc-windows-msvc\n"
     )
+
+
+def test_the_interpreter_behind_a_virtual_environment(tmp_path: Path) -> None:
+    def choose(text: str, **environ: str) -> str:
+        project = parse_project(text, tmp_path / "pyproject.toml", "pyproject.toml")
+        return fatwheel.backend.interpreter(environ, project)
+
+    base = str(Path(sys._base_executable).resolve())  # type: ignore[attr-defined]
+    assert choose("") == sys.executable
+    assert choose("[tool.maturin]\nuse-base-python = true\n") == base
+    assert choose("", MATURIN_PEP517_USE_BASE_PYTHON="1") == base
+
+
+def test_rust_comes_from_puccinialin_only_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "puccinialin.py").write_text("def setup_rust(): return {'CARGO_HOME': '/own'}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    bare = {"PATH": str(tmp_path)}
+    assert fatwheel.backend.with_rust(bare) == {**bare, "CARGO_HOME": "/own"}
+    assert "puccinialin installs it into a folder of its own" in capsys.readouterr().err
+    refusing = {**bare, "MATURIN_NO_INSTALL_RUST": "1"}
+    assert fatwheel.backend.with_rust(refusing) == refusing
+    cargo = tmp_path / ("cargo.exe" if sys.platform == "win32" else "cargo")
+    cargo.touch(0o755)
+    assert fatwheel.backend.with_rust(bare) == bare
