@@ -91,7 +91,8 @@ class InPlace:
                 fused.append(path)
             elif one.read_bytes() != other.read_bytes():
                 raise RefusedError(
-                    f"{path} was written by both builds, and differently; only Mach-O files can be fused"
+                    f"{path} was written by both builds, and differently, and only Mach-O files can be fused in "
+                    "place; take one architecture, for example with ARCHFLAGS='-arch arm64'"
                 )
         return tuple(fused)
 
