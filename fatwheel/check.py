@@ -11,13 +11,15 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from fatwheel.arch import Arch
-from fatwheel.distinfo import parse_wheel_metadata
+from fatwheel.distinfo import parse_name_and_version, parse_wheel_metadata
 from fatwheel.errors import FormatError, WheelError
 from fatwheel.loads import LoadGraph, missing_loads
 from fatwheel.macho import FileType, Image
 from fatwheel.onesided import one_sided_problem
+from fatwheel.rules import Action
 from fatwheel.tags import Floor, claims, format_floor
 from fatwheel.wheels import Member, Wheel, architectures, images
 
@@ -86,6 +88,7 @@ def check(wheel: Wheel) -> tuple[Finding, ...]:
     findings = [
         *_check_record(wheel),
         *_check_tags(wheel),
+        *_check_identity(wheel),
         *_check_code(wheel),
         *_check_loads(wheel),
     ]
@@ -124,6 +127,20 @@ def _check_tags(wheel: Wheel) -> Iterator[Finding]:
             severity=Severity.ERROR,
             member=None,
             message=f"its file name promises nothing for {' and '.join(missing)} on macOS",
+        )
+
+
+def _check_identity(wheel: Wheel) -> Iterator[Finding]:
+    """Check that METADATA speaks of the project and version that the file name does."""
+    text = wheel.text("METADATA").decode("utf-8", "replace")
+    found, named = parse_name_and_version(text), wheel.name.key[:2]
+    if found != named:
+        shown = "no name and version" if found is None else f"{found[0]} {found[1]}"
+        yield Finding(
+            code="FW204",
+            severity=Severity.ERROR,
+            member=f"{wheel.dist_info}/METADATA",
+            message=f"speaks of {shown}, the file name of {named[0]} {named[1]}",
         )
 
 
@@ -173,15 +190,17 @@ def _check_slices(
     member: Member,
     promised: Mapping[Arch, Floor],
     graph: LoadGraph,
-    decided: Mapping[str, str],
+    decided: Mapping[str, _Decided],
 ) -> Iterator[Finding]:
     have = architectures(member.content)
     for arch in promised:
         if arch in have:
             continue
         lacks = f"holds no code for {arch.value}"
-        if name in decided:
-            code, severity, message = "FW303", Severity.NOTE, f"{lacks}, as {decided[name]}"
+        if (decision := decided.get(name)) is not None:
+            meant = decision.action == Action.ALLOW.value
+            code, severity = ("FW303", Severity.NOTE) if meant else ("FW309", Severity.WARNING)
+            message = f"{lacks}, as {decision.by} decided ({decision.reason})"
         elif (
             arch.other in have
             and one_sided_problem(name, member.content, arch.other, graph) is None
@@ -249,14 +268,22 @@ def _graph(wheel: Wheel) -> LoadGraph:
     return LoadGraph.of(_slices(wheel), wheel.members)
 
 
-def _decisions(wheel: Wheel) -> dict[str, str]:
-    """Return, for each member that a rule or an option decided on, who decided and why (`fatwheel.json`)."""
+class _Decided(NamedTuple):
+    """What `fatwheel.json` says of a member: the action, who decided, and why."""
+
+    action: str
+    by: str
+    reason: str
+
+
+def _decisions(wheel: Wheel) -> dict[str, _Decided]:
+    """Return, for each member that a rule or an option decided on, what was decided (`fatwheel.json`)."""
     text = wheel.text("fatwheel.json")
     if not text:
         return {}
     try:
         return {
-            str(d["member"]): f"{d['by']} decided ({d['reason']})"
+            str(d["member"]): _Decided(str(d["action"]), str(d["by"]), str(d["reason"]))
             for d in json.loads(text)["decisions"]
         }
     except (ValueError, KeyError, TypeError, RecursionError) as error:

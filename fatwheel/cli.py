@@ -13,7 +13,13 @@ import click
 
 from fatwheel import __version__
 from fatwheel.errors import FatwheelError
-from fatwheel.terminal import EXIT_CODES, describe_error, exit_code, print_every_name
+from fatwheel.terminal import (
+    EXIT_CODES,
+    describe_error,
+    exit_code,
+    open_closed_streams,
+    print_every_name,
+)
 
 __all__ = ["cli", "main"]
 
@@ -62,7 +68,10 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; an error becomes one sentence on standard error and an exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, _terminated)
+    open_closed_streams()
     print_every_name()
     sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
 

@@ -194,7 +194,7 @@ def _print_outcome(outcome: Outcome, request: Request) -> None:
     if plan is None:
         say(f"fatwheel: {describe_error(outcome.error)}" if outcome.error else "")
         return
-    if request.dry_run or not request.quiet:
+    if not request.quiet:
         say(plan.name.filename)
         for line in plan_lines(plan, every=request.dry_run or request.verbose):
             say(line)

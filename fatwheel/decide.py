@@ -28,6 +28,7 @@ __all__ = ["Decider"]
 
 _KEEP = {Action.KEEP_X86_64: Arch.X86_64, Action.KEEP_ARM64: Arch.ARM64}
 _EITHER = (Action.KEEP_ARM64, Action.KEEP_X86_64, Action.DROP)
+_LOSS = "one file has to serve both architectures; keeping one wheel's takes it from the other architecture"
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
@@ -86,7 +87,7 @@ class Decider:
             return self._settle_one_sided(pair, pair.only)
         x86_64, arm64 = _both(pair)
         if x86_64.sha256 == arm64.sha256:
-            return _settle_equal(pair, x86_64, arm64)
+            return self._settle_equal(pair, x86_64, arm64)
         codes = [bool(list(images(member.content))) for member in (x86_64, arm64)]
         if all(codes):
             return _settle_code(pair, x86_64, arm64)
@@ -108,10 +109,34 @@ class Decider:
             return _differs(pair, result.why)
         return _differs(pair)
 
+    def _settle_equal(self, pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
+        """Keep a file that both wheels have; code must be for both, or be of no use to the other anyway."""
+        held = architectures(arm64.content)
+        missing = [arch.value for arch in Arch if arch not in held]
+        note = ""
+        if missing and any(images(arm64.content)):
+            problems = [self._problem_of(pair, arch, arm64) for arch in held]
+            if problems != [None]:
+                return Conflict(
+                    name=pair.name,
+                    kind="one-architecture",
+                    problem=f"is the same file in both wheels and holds no code for {' or '.join(missing)}",
+                    matters=f"it cannot be loaded or run on {' or '.join(missing)}",
+                    remedies=(Action.ALLOW, Action.DROP),
+                )
+            note = f"holds no code for {missing[0]}, and no {missing[0]} code loads it"
+        smaller = x86_64.entry.compressed_size < arm64.entry.compressed_size
+        source = Arch.X86_64 if smaller else Arch.ARM64
+        member = x86_64 if smaller else arm64
+        return Keep(name=pair.name, mode=pair.mode, source=source, member=member, note=note)
+
+    def _problem_of(self, pair: MemberPair, only: Arch, member: Member) -> str | None:
+        return one_sided_problem(pair.name, member.content, only, self.graph)
+
     def _settle_one_sided(self, pair: MemberPair, only: Arch) -> Planned:
         member = pair.member(only)
         assert member is not None
-        problem = one_sided_problem(pair.name, member.content, only, self.graph)
+        problem = self._problem_of(pair, only, member)
         if problem is None:
             return _keep_side(pair, only, f"only the {only.value} wheel has it")
         return Conflict(
@@ -189,24 +214,6 @@ def _kind(content: Content) -> str:
     return "a Mach-O file" if any(images(content)) else "something else"
 
 
-def _settle_equal(pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
-    missing = []
-    if arm64.content is not None and any(images(arm64.content)):
-        held = architectures(arm64.content)
-        missing = [arch.value for arch in Arch if arch not in held]
-    if missing:
-        return Conflict(
-            name=pair.name,
-            kind="one-architecture",
-            problem=f"is the same file in both wheels and holds no code for {' or '.join(missing)}",
-            matters=f"it cannot be loaded or run on {' or '.join(missing)}",
-            remedies=(Action.ALLOW, Action.DROP),
-        )
-    smaller = x86_64.entry.compressed_size < arm64.entry.compressed_size
-    source = Arch.X86_64 if smaller else Arch.ARM64
-    return Keep(name=pair.name, mode=pair.mode, source=source, member=x86_64 if smaller else arm64)
-
-
 def _settle_code(pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
     chosen = select_slices(x86_64.content, arm64.content)
     if len({isinstance(piece.content, Image) for piece in chosen.slices}) == 2:
@@ -254,7 +261,10 @@ def _payload(pair: MemberPair, chosen: Selection) -> Conflict | None:
                     f"in the {arch.value} wheel it carries {payload.size} bytes of its own at its end "
                     f"(from byte {payload.offset})"
                 ),
-                matters="in a fused file, a program that is not last cannot find what it carries at its end",
+                matters=(
+                    "in a fused file, a program that is not last cannot find what it carries at its end; "
+                    "keeping one wheel's file takes it from the other architecture"
+                ),
                 remedies=_EITHER,
             )
     return None
@@ -266,7 +276,7 @@ def _conflict(pair: MemberPair, kind: str, problem: str) -> Conflict:
         name=pair.name,
         kind="unlike" if kind == "unlike" else "one-architecture",
         problem=problem,
-        matters="one file has to serve both architectures",
+        matters=_LOSS,
         remedies=_EITHER,
     )
 
@@ -274,8 +284,13 @@ def _conflict(pair: MemberPair, kind: str, problem: str) -> Conflict:
 def _differs(pair: MemberPair, why: str = "") -> Conflict:
     """The conflict of two files that differ; Python modules and texts get the remedies that fit them."""
     remedies: tuple[Action, ...] = _EITHER
-    if pair.name.endswith(".py") and pair.x86_64_text is not None and pair.arm64_text is not None:
-        remedies = (Action.DISPATCH, *_EITHER)
+    if pair.x86_64_text is not None and pair.arm64_text is not None:
+        texts = (pair.name, pair.x86_64_text, pair.arm64_text)
+        merging = (Action.DISPATCH, Action.GUARD)
+        fitting = [
+            action for action in merging if isinstance(merge_by_rule(action, *texts), Merged)
+        ]
+        remedies = (*fitting, *_EITHER)
     x86_64, arm64 = _both(pair)
     malformed = [m.content.problem for m in (x86_64, arm64) if isinstance(m.content, FormatError)]
     return Conflict(

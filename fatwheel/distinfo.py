@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from packaging.tags import InvalidTag, parse_tag
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from fatwheel.errors import WheelError
@@ -89,6 +89,15 @@ def parse_wheel_metadata(text: str, *, wheel: str, member: str) -> WheelMetadata
         tags=tuple(sorted(tags)),
         build=builds[0] if builds else "",
     )
+
+
+def parse_name_and_version(text: str) -> tuple[NormalizedName, Version] | None:
+    """Return Name and Version of a METADATA file, normalised (core metadata); None where it has none."""
+    headers = email.parser.HeaderParser().parsestr(text)
+    try:
+        return canonicalize_name(str(headers["Name"] or "")), Version(str(headers["Version"] or ""))
+    except InvalidVersion:
+        return None
 
 
 def _expand(tag: str) -> frozenset[str]:

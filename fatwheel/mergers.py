@@ -13,6 +13,8 @@ from fatwheel.rules import Action
 
 __all__ = ["find_merger", "merge_by_rule"]
 
+_C_SOURCES = (".c", ".cc", ".cpp", ".cxx", ".m", ".mm", ".inc", ".def")
+
 Merger = Callable[[bytes, bytes], MergeResult]
 
 
@@ -43,8 +45,10 @@ def find_merger(name: str, dist_info: str) -> Merger | None:
 def merge_by_rule(action: Action, name: str, x86_64: bytes, arm64: bytes) -> MergeResult:
     """Merge as a rule asks for: `guard` or `dispatch`."""
     if action is Action.GUARD:
-        from fatwheel.merge.cheader import guard
+        from fatwheel.merge.cheader import guard, is_c_header
 
+        if not is_c_header(name) and not name.endswith(_C_SOURCES):
+            return Unmergeable(why="only text that a C or C++ compiler reads can be guarded")
         return guard(x86_64, arm64)
     from fatwheel.merge.python import dispatch
 

@@ -62,6 +62,13 @@ def read_pair(
             notes.append(_wrong_record(opened[arch], problems, refuse=verify_record))
         _refuse_without_code(opened[arch], wheels[arch], arch)
     sides = {arch: _side(candidates[arch], wheels[arch], digests[arch].result()) for arch in Arch}
+    for arch in Arch:
+        listed, named = set(sides[arch].metadata.tags), set(sides[arch].name.expanded_tags)
+        if listed != named:
+            other = ", ".join(sorted(listed - named)) or "fewer tags"
+            notes.append(
+                f"WHEEL of {sides[arch].filename} says {other}; the file name's tags count"
+            )
     notes += [
         f"{c.path.name} says universal2 and holds code for {arch.value} only; it is taken for that wheel"
         for arch, c in candidates.items()

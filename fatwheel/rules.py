@@ -25,6 +25,9 @@ else:
 __all__ = ["Action", "Rule", "RuleSet", "escape_glob", "glob_regex", "parse_rule", "rule_book"]
 
 
+_MOST_STARS = 2  # more would let a pattern take time without bound on a long name
+
+
 class Action(Enum):
     """What a rule does with a member; the value is its spelling in rules and options."""
 
@@ -75,6 +78,13 @@ class RuleSet:
 @functools.lru_cache(maxsize=1024)
 def glob_regex(glob: str) -> re.Pattern[str]:
     """Compile a rule's glob: `*` and `?` stop at `/`, `**` does not, `[…]` and `[!…]` are sets."""
+    if glob.count("**") > _MOST_STARS or any(
+        p.count("*") > 2 * _MOST_STARS for p in glob.split("/")
+    ):
+        raise UsageError(
+            f"rule {glob!r} has too many stars: at most {_MOST_STARS} times ** in all, and "
+            f"{2 * _MOST_STARS} times * between two slashes"
+        )
     pattern = ""
     position = 0
     while position < len(glob):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
@@ -17,6 +18,7 @@ __all__ = [
     "EXIT_CODES",
     "describe_error",
     "exit_code",
+    "open_closed_streams",
     "print_bytes",
     "print_every_name",
     "print_json",
@@ -30,6 +32,7 @@ Exit codes:
   1  cannot fuse: conflicts, refused or damaged wheels, or errors that a check found
   2  wrong usage: an option, an argument or a setting in pyproject.toml
   3  a tool that fatwheel needs is missing or failed
+  130  interrupted
 """
 
 
@@ -46,13 +49,25 @@ def print_bytes(piece: bytes) -> None:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print a document on standard output, in ASCII where that does not take all of Unicode."""
-    ascii_only = not is_unicode(sys.stdout)
-    click.echo(json.dumps(document, indent=2, ensure_ascii=ascii_only))
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+        ascii_only = not is_unicode(sys.stdout)
+    except UnicodeEncodeError:  # a file name that is no text
+        ascii_only = True
+    click.echo(json.dumps(document, indent=2) if ascii_only else text)
 
 
 def is_unicode(stream: TextIO) -> bool:
     """Return whether a stream takes every character."""
     return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def open_closed_streams() -> None:
+    """Give standard output and error that were closed at the start somewhere to go."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def print_every_name() -> None:
@@ -80,7 +95,7 @@ def exit_code(error: FatwheelError | OSError) -> int:
 @contextlib.contextmanager
 def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[int], None] | None]:
     """Yield what to call with the number of bytes done; None where no terminal would show it."""
-    if not show or not sys.stderr.isatty():
+    if not show or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -162,6 +162,8 @@ def make_wheel(
         )
     members = dict(files)
     if metadata is not None:
+        if metadata == METADATA:
+            metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
         members.setdefault(f"{dist_info}/METADATA", metadata)
     members.setdefault(f"{dist_info}/WHEEL", wheel_text.encode())
     text = (record or (lambda all_: record_of(all_, dist_info)))(members)

@@ -44,10 +44,10 @@ def fused(folder: Path, files: Side = SOUND, **options: Any) -> Path:
     return make_wheel(folder, options.pop("platform", UNIVERSAL2), files, **options)
 
 
-def report(*members: str) -> dict[str, bytes]:
+def report(*members: str, action: str = "allow") -> dict[str, bytes]:
     """fatwheel.json with a decision for each member."""
     decisions = [
-        {"member": m, "action": "allow", "by": "--rule", "reason": "asked for"} for m in members
+        {"member": m, "action": action, "by": "--rule", "reason": "asked for"} for m in members
     ]
     return {f"{DIST_INFO}/fatwheel.json": json.dumps({"decisions": decisions}).encode()}
 
@@ -139,6 +139,20 @@ CASES = {
         member="pkg/gone.py",
         message="RECORD lists it, the archive has it not",
         options={"record": lambda files: record_of({**files, "pkg/gone.py": b""})},
+    ),
+    "another project's METADATA": Case(
+        code="FW204",
+        severity="error",
+        member="pkg-1.0.dist-info/METADATA",
+        message="speaks of other 2, the file name of pkg 1.0",
+        options={"metadata": b"Metadata-Version: 2.1\nName: other\nVersion: 2\n"},
+    ),
+    "METADATA without a name": Case(
+        code="FW204",
+        severity="error",
+        member="pkg-1.0.dist-info/METADATA",
+        message="speaks of no name and version, the file name of pkg 1.0",
+        options={"metadata": b"\xff\xfeN\0a\0m\0e\0"},
     ),
     "malformed": Case(
         code="FW105",
@@ -239,6 +253,13 @@ CASES = {
         member="pkg/one.so",
         message="holds no code for arm64, as --rule decided (asked for)",
         files={"pkg/one.so": code(X), **report("pkg/one.so")},
+    ),
+    "a module that another one gave way to": Case(
+        code="FW309",
+        severity="warning",
+        member="pkg/one.so",
+        message="holds no code for arm64, as --rule decided (asked for)",
+        files={"pkg/one.so": code(X), **report("pkg/one.so", action="keep-x86_64")},
     ),
     "all code for x86_64": Case(
         code="FW304",

@@ -341,7 +341,7 @@ main(sys.argv[1:])
     ],
     ids=["when all is written", "when all is written --force", "while planning", "while reading"],
 )
-@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_a_signal(place: str, seconds: float, force: bool, kind: str, tmp_path: Path) -> None:
     module, _, function = place.rpartition(".")
     pair = make_pair(tmp_path, {f"pkg/{n}.txt": bytes(9 << 20) for n in range(2)})
@@ -606,3 +606,14 @@ def test_damaged_images_among_data_do_not_crash_python(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("section 0 lies at 2147483647") == 3
+
+
+@POSIX
+def test_streams_that_were_closed_at_the_start_do_no_harm(tmp_path: Path) -> None:
+    x86_64, arm64 = make_pair(tmp_path)
+    command = f'exec "$0" -m fatwheel fuse {x86_64} {arm64} -o {tmp_path}/out >&- 2>&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable], env=environment(), check=False
+    )
+    assert done.returncode == 0
+    assert len(left(tmp_path / "out")) == 1

@@ -324,6 +324,40 @@ def test_what_one_wheel_alone_does_is_its_own_affair() -> None:
     assert plan(members).conflicts == ()
 
 
+def test_a_library_for_one_architecture_that_both_wheels_have_is_kept_unless_the_other_loads_it() -> (
+    None
+):
+    members = {"pkg/attach.dylib": Sides(x86_64=dylib(X), arm64=dylib(X))}
+    (kept,) = (m for m in plan(members).members if m.name == "pkg/attach.dylib")
+    assert isinstance(kept, Keep)
+    assert kept.note == "holds no code for arm64, and no arm64 code loads it"
+    loader = dylib(A, loads=["@loader_path/attach.dylib"])
+    (conflict,) = plan({**members, "pkg/b.dylib": Sides(arm64=loader)}).conflicts
+    assert conflict.kind == "one-architecture"
+
+
+def test_remedies_are_those_that_would_work() -> None:
+    differing = {
+        "pkg/a.py": Sides(x86_64=b"x = 1\n", arm64=b"x = 2\n"),
+        "pkg/b.py": Sides(x86_64=b"#!/a\nx = 1\n", arm64=b"#!/b\nx = 1\n"),
+        "pkg/c.c": Sides(x86_64=b"int x;\n", arm64=b"int y;\n"),
+        "pkg/d.txt": Sides(x86_64=b"1\n", arm64=b"2\n"),
+    }
+    first = {c.name: c.remedies[0] for c in plan(differing).conflicts}
+    assert first == {
+        "pkg/a.py": Action.DISPATCH,
+        "pkg/b.py": Action.KEEP_ARM64,
+        "pkg/c.c": Action.GUARD,
+        "pkg/d.txt": Action.KEEP_ARM64,
+    }
+
+
+def test_only_what_a_compiler_reads_is_guarded() -> None:
+    members = {"pkg/a.pxd": Sides(x86_64=b"a\n", arm64=b"b\n")}
+    (conflict,) = plan(members, "**=guard").conflicts
+    assert "only text that a C or C++ compiler reads can be guarded" in conflict.problem
+
+
 # ---- law ----
 
 CONTENTS = st.sampled_from(
