@@ -19,10 +19,7 @@ from tests.support import require_tool, unavailable
 PROJECTS = ROOT / "fixtures" / "projects"
 TARGETS = {"x86_64": "x86_64-apple-darwin", "arm64": "aarch64-apple-darwin"}
 _CPU = {"x86_64": lief.MachO.Header.CPU_TYPE.X86_64, "arm64": lief.MachO.Header.CPU_TYPE.ARM64}
-FATWHEEL = (
-    "import sys; from fatwheel import cli;"
-    "cli._COMMANDS.setdefault('build', 'fatwheel.cli_build:build_command'); cli.main(sys.argv[1:])"
-)
+FATWHEEL = "import sys; from fatwheel import cli; cli.main(sys.argv[1:])"
 
 
 def require_rust() -> None:
@@ -57,7 +54,7 @@ def run_fatwheel(
     return subprocess.run(
         [sys.executable, "-c", FATWHEEL, *arguments],
         cwd=project,
-        env=build_environment(**environ),
+        env=build_environment(**{"TMPDIR": str(project.parent), **environ}),
         capture_output=True,
         text=True,
         check=False,
