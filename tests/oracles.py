@@ -416,7 +416,9 @@ def judge_texts(fusion: Fusion) -> Iterator[str]:
 
 
 def _headers(metadata: bytes) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(BytesHeaderParser().parsebytes(metadata).items()))
+    # A value that is not ASCII comes as an object of its own.
+    found = BytesHeaderParser().parsebytes(metadata).items()
+    return tuple(sorted((name, str(value)) for name, value in found))
 
 
 def _components(sbom: bytes) -> set[tuple[str, str]]:
