@@ -39,7 +39,7 @@ def run(folder: Path, *words: str, index: Path | None = None, **environ: str) ->
     own["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     if index is not None:
         own |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
-        own |= {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(index)}
+        own["UV_FIND_LINKS"] = str(index)  # and uv is told --no-index, for which it has no variable
         own["UV_CACHE_DIR"] = str(index / "uv-cache")
     done = subprocess.run(
         [sys.executable, "-m", *words],
@@ -139,7 +139,7 @@ def test_pip_builds_for_macos_and_says_so(tmp_path: Path, index: Path) -> None:
 
 def test_uv_builds_for_this_machine(tmp_path: Path, index: Path) -> None:
     project = copy_project("backend-pure", tmp_path)
-    run(project, "uv", "build", "--python", sys.executable, index=index)
+    run(project, "uv", "build", "--no-index", "--python", sys.executable, index=index)
     name = parse_wheel_name(only_wheel(project / "dist").path.name)
     assert name.platforms == (f"linux_{os.uname().machine}",)
     assert (project / "dist" / "fixture_backend-0.1.0.tar.gz").exists()
@@ -148,7 +148,7 @@ def test_uv_builds_for_this_machine(tmp_path: Path, index: Path) -> None:
 def test_uv_builds_for_macos_by_config_setting(tmp_path: Path, index: Path) -> None:
     project = copy_project("backend-pure", tmp_path)
     settings = ("-C", "fatwheel.target=arm64", "-C", "build-args=--profile dev")
-    words = ("uv", "build", "--wheel", "--python", sys.executable, *settings)
+    words = ("uv", "build", "--no-index", "--wheel", "--python", sys.executable, *settings)
     run(project, *words, index=index)
     name = "fixture_backend-0.1.0-cp310-abi3-macosx_11_0_arm64.whl"
     assert only_wheel(project / "dist").path.name == name
