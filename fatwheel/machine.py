@@ -14,13 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fatwheel.arch import Arch
-from fatwheel.errors import ToolError
-from fatwheel.process import Command, Runner
+from fatwheel.process import Completed, Runner, ask
 from fatwheel.toolchain import Host, Missing, MissingToolsError, inspect_toolchain
 
 __all__ = ["Readiness", "Tool", "check_readiness", "look_at_tools"]
 
-_SECONDS = 60.0  # for a program that only says what it is
 _HARDWARE = "running the x86_64 half of a wheel on this machine"
 
 
@@ -92,18 +90,11 @@ class _Look:
 
     def ask(self, program: str, *arguments: str) -> str:
         """Return what a program prints, or "" where it is missing or fails."""
-        command = Command(
-            program=program,
-            arguments=arguments,
-            env=self.host.environ,
-            cwd=self.project,
-            timeout=_SECONDS,
-        )
-        try:
-            completed = self.runner.capture(command)
-        except ToolError:
-            return ""
-        return completed.stdout.strip() if completed.exit_code == 0 else ""
+        said = self._ask(program, *arguments)
+        return "" if said is None else said.stdout.strip()
+
+    def _ask(self, program: str, *arguments: str) -> Completed | None:
+        return ask(self.runner, program, *arguments, env=self.host.environ, cwd=self.project)
 
     def which(self, *programs: str) -> str:
         """Return the path of the first of these that is on PATH, or ""."""
@@ -210,20 +201,10 @@ class _Look:
         )
 
     def rosetta(self) -> Tool:
-        command = Command(
-            program="/usr/bin/arch",
-            arguments=("-x86_64", "/usr/bin/true"),
-            env=self.host.environ,
-            cwd=self.project,
-            timeout=_SECONDS,
-        )
-        try:
-            works = self.runner.capture(command).exit_code == 0
-        except ToolError:
-            works = False
+        works = self._ask("/usr/bin/arch", "-x86_64", "/usr/bin/true")
         return Tool(
             name="Rosetta 2",
-            found="installed" if works else "",
+            found="" if works is None else "installed",
             needed_for=f"{_HARDWARE} (softwareupdate --install-rosetta)",
         )
 

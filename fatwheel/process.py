@@ -19,9 +19,10 @@ from typing import Any, Protocol
 
 from fatwheel.errors import ToolError
 
-__all__ = ["Command", "Completed", "Runner", "SubprocessRunner"]
+__all__ = ["Command", "Completed", "Runner", "SubprocessRunner", "ask"]
 
 _KEPT = 1024 * 1024  # bytes of output that are kept for the report on a failure
+_ANSWER = 60.0  # seconds for a program that only says what it is; rustup may load a toolchain first
 _GRACE = 5.0  # seconds between asking a program to end and ending it
 
 
@@ -69,6 +70,18 @@ class Runner(Protocol):
 
         Raises `ToolError` like `capture`.
         """
+
+
+def ask(
+    runner: Runner, program: str, *arguments: str, env: Mapping[str, str], cwd: Path
+) -> Completed | None:
+    """Return what a program says of itself, within a minute; None where it is missing or fails."""
+    command = Command(program=program, arguments=arguments, env=env, cwd=cwd, timeout=_ANSWER)
+    try:
+        completed = runner.capture(command)
+    except ToolError:
+        return None
+    return completed if completed.exit_code == 0 else None
 
 
 class SubprocessRunner:

@@ -15,14 +15,13 @@ from pathlib import Path
 from fatwheel.arch import Arch
 from fatwheel.errors import ToolError
 from fatwheel.linker import LinkSettings, wrapper_environment, write_wrapper
-from fatwheel.process import Command, Completed, Runner
+from fatwheel.process import Completed, Runner, ask
 from fatwheel.sdk import make_stub_sdk
 
 __all__ = ["Host", "Linker", "Missing", "MissingToolsError", "Toolchain", "inspect_toolchain"]
 
 OLDEST_MATURIN = (1, 9)
 _OLDEST_SDK = (11, 0)  # the first that knows arm64
-_SECONDS = 60.0  # for a program that only says what it is; rustup may load a toolchain first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,18 +134,7 @@ class _Look:
 
     def _ask(self, program: str, *arguments: str) -> Completed | None:
         """Return what a program says of itself, or None where it is missing or fails."""
-        command = Command(
-            program=program,
-            arguments=arguments,
-            env=self.host.environ,
-            cwd=self.project,
-            timeout=_SECONDS,
-        )
-        try:
-            completed = self.runner.capture(command)
-        except ToolError:
-            return None
-        return completed if completed.exit_code == 0 else None
+        return ask(self.runner, program, *arguments, env=self.host.environ, cwd=self.project)
 
     def _which(self, program: str) -> str | None:
         return shutil.which(program, path=self.host.environ.get("PATH", ""))
