@@ -16,6 +16,7 @@ from typing import Any
 
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
+from fatwheel.rules import Action
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,8 +25,8 @@ else:
 
 __all__ = ["ACTIONS", "ArchConfig", "Config", "parse_config"]
 
-ACTIONS = ("keep-x86_64", "keep-arm64", "guard", "dispatch", "drop", "allow")
-"""What a rule may do with a member; `fatwheel.rules.Action` says what each means."""
+ACTIONS = tuple(action.value for action in Action)
+"""What a rule may do with a member."""
 
 _VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}", re.ASCII)
 _VARIABLE = re.compile(r"[^=\0]+")
