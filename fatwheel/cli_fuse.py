@@ -13,6 +13,7 @@ import click
 
 from fatwheel import __version__
 from fatwheel.errors import UsageError
+from fatwheel.expect import read_expected, unmet
 from fatwheel.fuse import Fused, FuseOptions
 from fatwheel.many import Outcome, WheelPair, fuse_many, pair_size, processes
 from fatwheel.pairing import Unpaired, find_wheels, pair_up
@@ -44,6 +45,11 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write to, made where it is missing.  [default: the current one]",
+)
+@click.option(
+    "--expect",
+    metavar="N|FILE",
+    help="Fuse nothing unless the wheels given make N wheels, or those that FILE lists, a name or pattern a line.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan, member by member; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -98,22 +104,24 @@ def fuse_command(**given: Any) -> None:
 
     \b
     fatwheel fuse a.whl b.whl
-    fatwheel fuse intel/ arm/ -o dist/
+    fatwheel fuse intel/ arm/ -o dist/ --expect 5
     fatwheel fuse a.whl b.whl --rule 'pkg/data.db=keep-arm64'
     """
     request = Request(**given)
     options = fuse_options(request, read_settings(Path("pyproject.toml")))
+    expected = None if request.expect is None else read_expected(request.expect)
     pairs, unpaired = _pairs(request)
+    surprises = () if expected is None else unmet(expected, pairs, options.plan)
     outcomes = []
-    for outcome in _outcomes(pairs, options, request):
+    for outcome in _outcomes(() if surprises else pairs, options, request):
         outcomes.append(outcome)
         if not request.as_json:
             _print_outcome(outcome, request)
     unused = _unused_everywhere(outcomes)
     if request.as_json:
-        print_json(_report(outcomes, unpaired, unused))
+        print_json(_report(outcomes, unpaired, unused, surprises))
     else:
-        _print_rest(outcomes, unpaired, unused, request)
+        _print_rest(outcomes, unpaired, unused, surprises, request)
     code = _code(outcomes, unpaired)
     if code:
         raise click.exceptions.Exit(code)
@@ -218,15 +226,18 @@ def _print_rest(
     outcomes: Sequence[Outcome],
     unpaired: Sequence[Unpaired],
     unused: Sequence[Rule],
+    surprises: Sequence[str],
     request: Request,
 ) -> None:
-    """Print what concerns no single pair: wheels that were left, rules that matched nothing, a summary."""
+    """Print what concerns no single pair: wheels left over, rules that matched nothing, what --expect found, a sum."""
     for rule in unused:
         say(f"warning: {rule.origin} {rule.glob!r} matched nothing")
     for left in unpaired:
         if left.failed or not request.quiet:
             say(f"{'not fused' if left.failed else 'skipped'}: {left.reason}")
-    if not request.quiet and (len(outcomes) > 1 or unpaired):
+    for surprise in surprises:
+        say(f"fatwheel: {surprise}; nothing was written")
+    if not request.quiet and not surprises and (len(outcomes) > 1 or unpaired):
         done = sum(outcome.succeeded for outcome in outcomes)
         rest = sum(len(left.paths) for left in unpaired)
         word = "planned" if request.dry_run else "fused"
@@ -244,7 +255,10 @@ def _unused_everywhere(outcomes: Sequence[Outcome]) -> tuple[Rule, ...]:
 
 
 def _report(
-    outcomes: Sequence[Outcome], unpaired: Sequence[Unpaired], unused: Sequence[Rule]
+    outcomes: Sequence[Outcome],
+    unpaired: Sequence[Unpaired],
+    unused: Sequence[Rule],
+    surprises: Sequence[str],
 ) -> dict[str, Any]:
     return {
         "fatwheel": __version__,
@@ -258,6 +272,7 @@ def _report(
             for left in unpaired
         ],
         "unused_rules": [{"rule": rule.glob, "origin": rule.origin} for rule in unused],
+        "unexpected": list(surprises),
     }
 
 

@@ -7,7 +7,7 @@ nothing can be written.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fatwheel import __version__
@@ -31,7 +31,7 @@ from fatwheel.tags import (
 from fatwheel.wheels import images
 from fatwheel.zipnames import check_collisions
 
-__all__ = ["FusePlan", "Inputs", "PlanOptions", "plan_pair"]
+__all__ = ["FusePlan", "Inputs", "PlanOptions", "fused_name", "plan_pair"]
 
 REPORT_NAME = "fatwheel.json"
 """The file in `.dist-info` that says how a fused wheel was made."""
@@ -96,7 +96,8 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
 
     Raises `RefusedError` where the two wheels differ in something that no plan can settle.
     """
-    name = _fused_name(pair, options)
+    names = {arch: pair.side(arch).name for arch in Arch}
+    name = fused_name(names, _floors(pair, options), options)
     dist_info = pair.arm64.dist_info
     project = name.key[0]
     decider = Decider(
@@ -170,24 +171,35 @@ def format_report(inputs: Inputs, decisions: Sequence[Decision], generator: str)
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _fused_name(pair: Pair, options: PlanOptions) -> WheelName:
-    """Return the output's name: the arm64 wheel's with the platforms that both wheels promise."""
-    x86_64, arm64 = pair.x86_64, pair.arm64
-    name = arm64.name
+def fused_name(
+    names: Mapping[Arch, WheelName], floors: Mapping[Arch, Floor], options: PlanOptions
+) -> WheelName:
+    """Return the output's name: the arm64 wheel's with the platforms that both wheels promise.
+
+    `floors` is the oldest macOS for each architecture. Raises `RefusedError` for build tags that differ, unless the
+    options name one.
+    """
+    x86_64, arm64 = names[Arch.X86_64], names[Arch.ARM64]
+    name = arm64
     if options.build_tag is not None:
         name = parse_wheel_name(replace(name, build=options.build_tag).filename)
-    elif x86_64.name.build != arm64.name.build:
+    elif x86_64.build != arm64.build:
         raise RefusedError(
-            f"{x86_64.filename} has build tag {x86_64.name.build or 'none'!r} and {arm64.filename} "
-            f"{arm64.name.build or 'none'!r}; name the fused wheel's with --build-tag"
+            f"{x86_64.filename} has build tag {x86_64.build or 'none'!r} and {arm64.filename} "
+            f"{arm64.build or 'none'!r}; name the fused wheel's with --build-tag"
         )
-    floors = {arch: pair.side(arch).floor for arch in Arch}
-    if options.raise_floor:
-        floors = {
-            arch: max(floor, _oldest_macos(pair.members, arch)) for arch, floor in floors.items()
-        }
     platforms = fused_platforms(floors[Arch.X86_64], floors[Arch.ARM64], options.tag_style)
     return with_platforms(name, platforms)
+
+
+def _floors(pair: Pair, options: PlanOptions) -> Mapping[Arch, Floor]:
+    """Return the oldest macOS that the output promises for each architecture."""
+    floors = {arch: pair.side(arch).floor for arch in Arch}
+    if options.raise_floor:
+        return {
+            arch: max(floor, _oldest_macos(pair.members, arch)) for arch, floor in floors.items()
+        }
+    return floors
 
 
 def _oldest_macos(members: Sequence[MemberPair], arch: Arch) -> Floor:

@@ -30,6 +30,7 @@ class Request:
 
     wheels: tuple[Path, ...] = ()
     folder: Path | None = None
+    expect: str | None = None
     dry_run: bool = False
     as_json: bool = False
     rules: tuple[str, ...] = ()

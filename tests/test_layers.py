@@ -29,7 +29,7 @@ LAYERS = {
         pair onesided actions slices decide plan check report doctor
     """,
     "reading and writing wheels": """
-        scan read pairing readpair engine write secondreader fuse many request
+        scan read pairing expect readpair engine write secondreader fuse many request
     """,
     "two runs of maturin, then fuse": """
         build

@@ -1,0 +1,108 @@
+"""What a release must consist of: `--expect`, held against the pairs that were found before any is fused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from fatwheel.arch import Arch
+from fatwheel.errors import FatwheelError, UsageError
+from fatwheel.plan import PlanOptions, fused_name
+from fatwheel.tags import claims, parse_wheel_name
+
+__all__ = ["Expected", "read_expected", "unmet"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The wheels to be made: their number, or one pattern of a file name for each; `origin` is for messages."""
+
+    origin: str
+    count: int
+    patterns: tuple[str, ...] = ()
+
+
+def read_expected(value: str) -> Expected:
+    """Return what `--expect VALUE` asks for: a number, or a file with one file name or pattern (`*`, `?`) a line.
+
+    Empty lines and what follows a `#` do not count. Raises `UsageError` for 0, for a file that is not there or lists
+    nothing, and for a line that ends in something else than `.whl`.
+    """
+    if value.isascii() and value.isdigit():
+        if not int(value):
+            raise UsageError("--expect 0: a release has at least one wheel")
+        return Expected(origin=f"--expect {value}", count=int(value))
+    path = Path(value)
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise UsageError(
+            f"--expect {value}: there is no such file; give a number, or a file with one wheel's name a line"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    patterns = tuple(line for line in lines if line)
+    if not patterns:
+        raise UsageError(f"{path} lists no wheels; write one file name or pattern a line")
+    for pattern in patterns:
+        if not pattern.endswith(".whl"):
+            raise UsageError(
+                f"{path}: {pattern!r} does not end in .whl; a line is a wheel's file name, or a pattern of it"
+            )
+    return Expected(origin=str(path), count=len(patterns), patterns=patterns)
+
+
+def unmet(
+    expected: Expected, pairs: Sequence[tuple[Path, Path]], options: PlanOptions
+) -> tuple[str, ...]:
+    """Return one sentence for each way in which the pairs are not what was expected.
+
+    Each pattern stands for one wheel. Where `options` raise the floor to what the binaries need, the platform tags are
+    not known before the wheels are read, so what stands before them is compared.
+    """
+    if not expected.patterns:
+        if len(pairs) == expected.count:
+            return ()
+        wanted = f"{expected.count} universal2 wheel{'s' if expected.count > 1 else ''} expected"
+        return (f"{expected.origin}: {wanted}, and the wheels given make {len(pairs)}",)
+    left = [_name(pair, options) for pair in pairs]
+    missing = []
+    # The most particular pattern takes its wheel first, so that `pkg-*` does not take what a whole name means.
+    for pattern in sorted(expected.patterns, key=lambda pattern: (_jokers(pattern), pattern)):
+        compared = _stem(pattern) if options.raise_floor else pattern
+        for name in left:
+            if fnmatchcase(_stem(name) if options.raise_floor else name, compared):
+                left.remove(name)
+                break
+        else:
+            missing.append(
+                f"{expected.origin}: {pattern} is expected, and no two of the wheels given make it"
+            )
+    return (
+        *missing,
+        *(f"{expected.origin}: {name} would be made, and is not expected" for name in left),
+    )
+
+
+def _jokers(pattern: str) -> int:
+    return sum(pattern.count(joker) for joker in "*?[")
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("-")[0]
+
+
+def _name(pair: tuple[Path, Path], options: PlanOptions) -> str:
+    """Return the file name of what the pair makes, or of one of the two where they make nothing."""
+    try:
+        first, second = (parse_wheel_name(path.name) for path in pair)
+        if Arch.X86_64 not in claims(first):  # two wheels named one by one come in any order
+            first, second = second, first
+        names = {Arch.X86_64: first, Arch.ARM64: second}
+        floors = {arch: claims(name)[arch] for arch, name in names.items()}
+        return fused_name(names, floors, options).filename
+    except (FatwheelError, KeyError):
+        return pair[1].name  # fusing says what is wrong with them
