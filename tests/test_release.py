@@ -1,0 +1,504 @@
+"""scripts/release: from a commit to checked release files, against a real index on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import zipfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import release as release_script
+from scripts.release import is_tag_of
+from scripts.release_index import platforms_to_try
+from scripts.release_make import FailedError, compare
+from tests.builders_wheel import A, X, code, make_pair, make_wheel
+from tests.corpus import ROOT, SMALL_PAIR
+from tests.projects import build_environment, copy_project, require_rust
+from tests.support import require_tool, unavailable
+
+SCRIPT = ROOT / "scripts" / "release.py"
+STEPS = [name for name, _ in release_script.STEPS]
+BACKEND = '''
+"""A build backend in the project itself: its wheel's platform and content are its settings'."""
+import io, tarfile, time, zipfile
+from pathlib import Path
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    from settings import TAG, DESCRIPTION, CONTENT
+    name = f"toy-1.0-{TAG}.whl"
+    info = "toy-1.0.dist-info"
+    members = {
+        "toy.py": CONTENT(),
+        f"{info}/METADATA": "Metadata-Version: 2.1\\nName: toy\\nVersion: 1.0\\n" + DESCRIPTION,
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\\nGenerator: toy\\nRoot-Is-Purelib: true\\nTag: {TAG}\\n",
+    }
+    with zipfile.ZipFile(Path(folder, name), "w") as archive:
+        import base64, hashlib
+        record = ""
+        for member, text in members.items():
+            archive.writestr(zipfile.ZipInfo(member), text)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            record += f"{member},sha256={digest},{len(text)}\\n"
+        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), record + f"{info}/RECORD,,\\n")
+    return name
+
+def build_sdist(folder, config_settings=None):
+    import gzip
+    from settings import DESCRIPTION
+    name = "toy-1.0.tar.gz"
+    with gzip.GzipFile(Path(folder, name), "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+        files = {"PKG-INFO": "Metadata-Version: 2.1\\nName: toy\\nVersion: 1.0\\n" + DESCRIPTION}
+        files |= {path.name: path.read_text() for path in sorted(Path().iterdir()) if path.is_file()}
+        for file, text in files.items():
+            entry = tarfile.TarInfo(f"toy-1.0/{file}")
+            entry.size = len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return name
+'''
+DESCRIPTION = "Description-Content-Type: text/markdown\\n\\nA toy.\\n"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    command = ["git", *identity, "-C", str(folder), *arguments]
+    # Not the repository whose hook runs these tests.
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    subprocess.run(command, check=True, capture_output=True, env=environ)
+
+
+def commit(folder: Path, *tags: str) -> Path:
+    """Make the folder a repository with all its files in one commit."""
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "release")
+    for tag in tags:
+        git(folder, "tag", tag)
+    return folder
+
+
+def toy(
+    tmp_path: Path,
+    *tags: str,
+    tag: str = "py3-none-any",
+    description: str = DESCRIPTION,
+    content: str = "'x = 1'",
+) -> Path:
+    """Return a repository of a project that any Python builds without downloading anything."""
+    project = tmp_path / "toy"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (project / "backend.py").write_text(BACKEND)
+    (project / "settings.py").write_text(
+        f'import time\nTAG = "{tag}"\nDESCRIPTION = "{description}"\nCONTENT = lambda: {content}\n'
+    )
+    return commit(project, *tags)
+
+
+def thin_project(tmp_path: Path, *tags: str) -> tuple[Path, list[str]]:
+    """Return a repository of settings alone, and the options that name two runners' folders of thin wheels."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("")
+    options = []
+    for side, wheel in zip(("intel", "arm"), SMALL_PAIR, strict=True):
+        (tmp_path / side).mkdir()
+        shutil.copy(wheel, tmp_path / side)
+        options += ["--thin", str(tmp_path / side)]
+    return commit(project, *tags), options
+
+
+def run(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    for package in ("build", "pypiserver", "twine"):
+        if find_spec(package) is None:
+            unavailable(f"the package {package}", "scripts/setup installs it")
+    require_tool("git", "apt-get install git")
+    return subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)],
+        env=build_environment(**environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def manifest(out: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((out / "release.json").read_text("utf-8"))
+    return document
+
+
+def assert_complete(out: Path) -> None:
+    """The folder holds a whole release and nothing besides."""
+    assert sorted(path.name for path in out.iterdir()) == ["SHA256SUMS", "dist", "release.json"]
+    sums = ["sha256sum", "--check", "--strict", "--quiet", "../SHA256SUMS"]
+    subprocess.run(sums, cwd=out / "dist", check=True)
+    names = [file["name"] for file in manifest(out)["files"]]
+    assert names == sorted(path.name for path in (out / "dist").iterdir())
+    assert not out.with_name(f"{out.name}.partial").exists()
+
+
+def assert_stopped(done: subprocess.CompletedProcess[str], step: str, out: Path, why: str) -> None:
+    """The run failed in `step`, said why in one sentence, went no further, and made no release."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("release: step ")]
+    (line,) = lines
+    assert line.startswith(f"release: step {step} failed: ")
+    assert why in line
+    assert done.stdout == ""
+    assert not out.exists()
+    after = STEPS[STEPS.index(step) + 1 :] if step in STEPS else STEPS
+    assert not [name for name in after if f"] {name}: " in done.stderr]
+
+
+@pytest.mark.parametrize("name", ["abi3", "each"])
+def test_a_maturin_project_from_the_tag_to_the_manifest(name: str, tmp_path: Path) -> None:
+    require_rust()
+    project = commit(copy_project(name, tmp_path), "v0.1.0")
+    out = tmp_path / "out"
+    done = run(project, "-o", out, "--", "--locked")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{out}\n"
+    assert_complete(out)
+    said = manifest(out)
+    assert (said["project"], said["version"], said["tag"]) == (f"fixture-{name}", "0.1.0", "v0.1.0")
+    assert said["reproduced"] is True
+    assert {"fatwheel", "maturin", "rustc", "zig", "twine", "pypiserver"} <= set(said["tools"])
+    wheel, sdist = said["files"]
+    assert "universal2" in wheel["name"]
+    assert sdist["name"].endswith(".tar.gz")
+    assert set(wheel["inputs"]) == {"x86_64", "arm64"}
+    assert wheel["members"]["fuse"] == 1
+    machines = {(tried["platform"], tried["picked"]) for tried in said["downloads"]}
+    assert (
+        machines
+        == {
+            "abi3": {
+                ("macosx_10_12_x86_64", True),
+                ("macosx_10_11_x86_64", False),
+                ("macosx_11_0_arm64", True),
+            },
+            "each": {
+                ("macosx_10_15_x86_64", True),
+                ("macosx_10_14_x86_64", False),
+                ("macosx_12_0_arm64", True),
+                ("macosx_11_0_arm64", False),
+            },
+        }[name]
+    )
+
+
+def test_fatwheel_itself(tmp_path: Path) -> None:
+    if not (ROOT / ".git").exists():
+        unavailable("fatwheel's repository", "run the tests in a clone of it")
+    subprocess.run(
+        ["git", "clone", "--quiet", "--no-tags", ROOT, tmp_path / "fatwheel"], check=True
+    )
+    out = tmp_path / "out"
+    done = run(tmp_path / "fatwheel", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert_complete(out)
+    wheel, sdist = manifest(out)["files"]
+    assert wheel["name"].endswith("-py3-none-any.whl")
+    assert sdist["name"].endswith(".tar.gz")
+    assert manifest(out)["reproduced"] is True
+    assert len(manifest(out)["downloads"]) == 4
+
+
+def test_thin_wheels_of_two_runners(tmp_path: Path) -> None:
+    project, thin = thin_project(tmp_path, "3.0.4")
+    options: Any = {"name": "markupsafe", "version": "3.0.4", "purelib": True}
+    files = {"markupsafe/__init__.py": b""}
+    make_wheel(tmp_path / "intel", "any", files, python="py3", abi="none", **options)
+    make_wheel(tmp_path / "intel", "manylinux_2_28_x86_64", files, **options)
+    shutil.copy(tmp_path / "intel" / "markupsafe-3.0.4-py3-none-any.whl", tmp_path / "arm")
+    for side in ("intel", "arm"):  # what both runners made and is the same is one file
+        (tmp_path / side / "notes.txt").write_text("no release file")
+    out = tmp_path / "out"
+    done = run(project, "-o", out, *thin, "--expect", "1")
+    # A made-up wheel has no description.
+    assert_stopped(done, "twine-check", out, "twine check failed with exit code 1")
+    for side in ("intel", "arm"):
+        for path in (tmp_path / side).glob("*"):
+            if "macosx" not in path.name:
+                path.unlink()
+    done = run(project, "-o", out, *thin, "--expect", "1")
+    assert done.returncode == 0, done.stderr
+    assert_complete(out)
+    first = (out / "release.json").read_bytes()
+    said = manifest(out)
+    assert [file["name"] for file in said["files"]] == [
+        "markupsafe-3.0.4-cp312-cp312-macosx_10_13_universal2.whl"
+    ]
+    assert said["files"][0]["inputs"]["x86_64"]["filename"] == SMALL_PAIR[0].name
+    # Run again, the earlier release is replaced by the same one.
+    (out / "dist" / "left.whl").write_bytes(b"")
+    done = run(project, "-o", out, *thin, "--expect", "1")
+    assert done.returncode == 0, done.stderr
+    assert_complete(out)
+    assert (out / "release.json").read_bytes() == first
+
+
+def test_both_halves_may_have_the_same_name(tmp_path: Path) -> None:
+    project, _ = thin_project(tmp_path)
+    name = "toy-1.0-cp312-cp312-macosx_10_13_universal2.whl"
+    for side, arch in (("a", X), ("b", A)):
+        make_wheel(tmp_path / side, "macosx_10_13_universal2", {"toy.so": code(arch)}, name="toy")
+    out = tmp_path / "out"
+    done = run(
+        project, "-o", out, "--thin", tmp_path / "a", "--thin", tmp_path / "b", "--expect", "1"
+    )
+    assert (
+        "step twine-check failed" in done.stderr
+    )  # it was fused and checked; it has no description
+    with zipfile.ZipFile(tmp_path / "out.partial" / "dist" / name) as archive:
+        assert archive.read("toy.so")[:4] == b"\xca\xfe\xba\xbe"
+
+
+def broken_source(tmp_path: Path) -> list[object]:
+    project = toy(tmp_path)
+    (project / "settings.py").write_text("changed")
+    return [project]
+
+
+def no_repository(tmp_path: Path) -> list[object]:
+    project = toy(tmp_path)
+    shutil.rmtree(project / ".git")
+    return [project]
+
+
+def no_such_tag(tmp_path: Path) -> list[object]:
+    return [toy(tmp_path), "--tag", "v9"]
+
+
+def no_settings(tmp_path: Path) -> list[object]:
+    return [tmp_path]
+
+
+def one_is_missing(tmp_path: Path) -> list[object]:
+    project, thin = thin_project(tmp_path)
+    return [project, *thin, "--expect", "2"]
+
+
+def damaged(tmp_path: Path) -> list[object]:
+    project, thin = thin_project(tmp_path)
+    (wheel,) = (tmp_path / "intel").iterdir()
+    wheel.write_bytes(wheel.read_bytes()[:-30])
+    return [project, *thin]
+
+
+def in_conflict(tmp_path: Path) -> list[object]:
+    project, _ = thin_project(tmp_path)
+    make_pair(tmp_path / "pair", {"a.txt": b"1"}, {"a.txt": b"2"})
+    return [project, "--thin", tmp_path / "pair"]
+
+
+def no_partner(tmp_path: Path) -> list[object]:
+    project, thin = thin_project(tmp_path)
+    make_wheel(tmp_path / "arm", "macosx_11_0_arm64", {"toy.so": code(A)}, name="toy")
+    return [project, *thin]
+
+
+def arguments_for_no_maturin(tmp_path: Path) -> list[object]:
+    return [toy(tmp_path), "--", "--locked"]
+
+
+def never_the_same(tmp_path: Path) -> list[object]:
+    return [toy(tmp_path, content="f'x = {time.time_ns()}'")]
+
+
+def another_version(tmp_path: Path) -> list[object]:
+    return [toy(tmp_path, "v1.1"), "--once"]
+
+
+def no_platform(tmp_path: Path) -> list[object]:
+    return [toy(tmp_path, tag="cp312-cp312-macosx_12_3_universal2"), "--once"]
+
+
+def no_description(tmp_path: Path) -> list[object]:
+    return [toy(tmp_path, description=""), "--once"]
+
+
+def for_another_python(tmp_path: Path) -> list[object]:
+    newer = "Requires-Python: >=3.13\\n" + DESCRIPTION
+    return [toy(tmp_path, tag="cp312-none-any", description=newer), "--once"]
+
+
+@pytest.mark.parametrize(
+    ("arrange", "step", "why"),
+    [
+        (broken_source, "source", "has changes that no commit holds (M settings.py)"),
+        (no_repository, "source", "git"),
+        (no_such_tag, "source", "git"),
+        (no_settings, "source", "there is no pyproject.toml"),
+        (one_is_missing, "build", "2 universal2 wheels expected, and the wheels given make 1"),
+        (damaged, "build", "is truncated or no zip archive"),
+        (in_conflict, "build", "conflict"),
+        (no_partner, "build", "has no partner"),
+        (arguments_for_no_maturin, "build", "not maturin"),
+        (never_the_same, "again", "what differs: toy-1.0.dist-info/RECORD, toy.py"),
+        (another_version, "names", "the tag is v1.1 and the version 1.0"),
+        (no_platform, "check", "FW"),
+        (no_description, "twine-check", "twine check failed"),
+        (for_another_python, "upload", "pip failed for macosx_11_0_arm64 with cp312-none: "),
+    ],
+)
+def test_a_step_that_fails_stops_it(
+    tmp_path: Path, arrange: Callable[[Path], list[object]], step: str, why: str
+) -> None:
+    out = tmp_path / "out"
+    done = run("-o", out, *arrange(tmp_path))
+    assert_stopped(done, step, out, why)
+
+
+def test_what_failed_is_left_for_a_look_and_the_next_run_starts_clean(tmp_path: Path) -> None:
+    project = toy(tmp_path, description="")
+    out = tmp_path / "out"
+    assert_stopped(run(project, "-o", out, "--once"), "twine-check", out, "twine")
+    partial = tmp_path / "out.partial"
+    assert (partial / "dist" / "toy-1.0-py3-none-any.whl").is_file()
+    (partial / "dist" / "toy-0.9-py3-none-any.whl").write_bytes(b"from an earlier run")
+    settings = project / "settings.py"
+    settings.write_text(settings.read_text().replace('""', f'"{DESCRIPTION}"'))
+    git(project, "commit", "--all", "--quiet", "--message", "with a description")
+    done = run(project, "-o", out, "--once")
+    assert done.returncode == 0, done.stderr
+    assert_complete(out)
+    assert manifest(out)["reproduced"] is None
+    assert "] again: " not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["out", "out.partial"])
+def test_a_folder_of_somebody_else_is_not_touched(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "thesis.txt").write_text("years of work")
+    done = run(toy(tmp_path), "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "release: step start failed: " in done.stderr
+    assert [path.name for path in (tmp_path / name).iterdir()] == ["thesis.txt"]
+
+
+def test_an_interrupt_leaves_no_release_and_no_server(tmp_path: Path) -> None:
+    project = toy(tmp_path, content="time.sleep(60)")
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, project, "-o", out],
+        env=build_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Building wheel" in line:
+            break
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(30) == 130
+    assert "release: interrupted in step build; the next run starts clean" in said
+    assert not out.exists()
+
+
+def test_a_tool_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(release_script, "PACKAGES", ("pip", "no-such-package"))
+    monkeypatch.chdir(tmp_path)  # which it leaves
+    with pytest.raises(SystemExit) as caught:
+        release_script.main([str(tmp_path), "-o", str(tmp_path / "out")])
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    assert "release: step tools failed: " in said
+    assert "lacks no-such-package; install them: pip install no-such-package" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--expect", "2"], "--expect is for --thin"),
+        (["--thin", "a", "--", "--locked"], "--thin builds nothing"),
+    ],
+)
+def test_wrong_usage(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        release_script.main([".", "-o", "out", *arguments])
+    assert caught.value.code == 2
+    assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wheel", "machines"),
+    [
+        ("p-1-cp312-cp312-macosx_10_13_universal2.whl", "10_13_x86_64 -10_12_x86_64 11_0_arm64"),
+        ("p-1-cp312-cp312-macosx_11_0_universal2.whl", "11_0_x86_64 -10_15_x86_64 11_0_arm64"),
+        ("p-1-cp312-cp312-macosx_14_0_arm64.whl", "14_0_arm64 -13_0_arm64"),
+        (
+            "p-1-cp312-cp312-macosx_10_13_x86_64.macosx_12_0_universal2.whl",
+            "10_13_x86_64 -10_12_x86_64 12_0_arm64 -11_0_arm64",
+        ),
+        (
+            "p-1-cp312-cp312-macosx_10_9_universal2.macosx_10_9_x86_64.macosx_11_0_arm64.whl",
+            "10_9_x86_64 -10_8_x86_64 11_0_arm64",
+        ),
+    ],
+)
+def test_each_floor_and_one_macos_before(wheel: str, machines: str) -> None:
+    tried = [
+        ("" if wanted.picked else "-") + wanted.platform.removeprefix("macosx_")
+        for wanted in platforms_to_try(wheel)
+    ]
+    assert tried == machines.split()
+
+
+def test_every_python_of_a_wheel_is_tried() -> None:
+    wheel = "p-1-cp311.cp312-abi3-manylinux_2_17_x86_64.whl"
+    assert [(w.python, w.abi, w.platform, w.picked) for w in platforms_to_try(wheel)] == [
+        ("cp311", "abi3", "manylinux_2_17_x86_64", True),
+        ("cp312", "abi3", "manylinux_2_17_x86_64", True),
+    ]
+    assert len(list(platforms_to_try("p-1-py2.py3-none-any.whl"))) == 8
+
+
+@pytest.mark.parametrize(
+    ("tag", "version", "answer"),
+    [
+        ("v1.0", "1.0", True),
+        ("1.0", "1.0", True),
+        ("pkg-1.0", "1.0", True),
+        ("py3-pkg/v1.0", "1.0", True),
+        ("v1.0-rc1", "1.0rc1", True),
+        ("v11.0", "1.0", False),
+        ("v1.1.0", "1.0", False),
+        ("v1.0.1", "1.0", False),
+        ("latest", "1.0", False),
+    ],
+)
+def test_a_tag_names_a_version(tag: str, version: str, answer: bool) -> None:
+    assert is_tag_of(tag, version) is answer
+
+
+def test_files_that_only_one_build_made(tmp_path: Path) -> None:
+    for name, files in (("a", ["x"]), ("b", ["x", "y"])):
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).write_text(textwrap.dedent("same"))
+    with pytest.raises(FailedError, match="y was made only the second time"):
+        compare(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "b" / "y").unlink()
+    compare(tmp_path / "a", tmp_path / "b")
