@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Download the acceptance pairs (tests/acceptance.toml) into the cache folder, by exact digest.
+"""Download the acceptance wheels (tests/acceptance.toml) into the cache folder, by exact digest.
 
 A second call finds every file there and asks no network. `scripts/test` runs it with the Python of
 .venv.
@@ -15,11 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.corpus import Pair, Published, acceptance_pairs, wheel_cache
+from tests.corpus import Pair, Published, Single, acceptance_pairs, single_wheels, wheel_cache
 
 MACOS_10 = [f"10_{minor}" for minor in range(9, 17)]
 MACOS_11_TO_14 = [f"{major}_0" for major in range(11, 15)]
-RELEASES = {
+MACOS = {
     "x86_64": [*MACOS_10, *MACOS_11_TO_14],
     "arm64": MACOS_11_TO_14,
     "universal2": [*MACOS_10, *MACOS_11_TO_14],
@@ -28,22 +28,22 @@ RELEASES = {
 
 def main() -> int:
     """Fetch what the cache lacks; return 1 where a wheel could not be had."""
-    pairs = acceptance_pairs().values()
-    if not fetch(pairs):
+    pairs, singles = acceptance_pairs().values(), single_wheels().values()
+    if not fetch([*pairs, *singles]):
         return 1
-    count = sum(len(pair.wheels) for pair in pairs)
+    count = sum(len(pair.wheels) for pair in pairs) + len(singles)
     print(f"fetch_wheels: {count} wheels in {wheel_cache()}")
     return 0
 
 
-def fetch(pairs: Collection[Pair]) -> bool:
-    """Download those wheels of `pairs` that the cache lacks; say which could not be had, and return False."""
-    for arch, releases in RELEASES.items():
-        platforms = [f"macosx_{release}_{arch}" for release in releases]
+def fetch(releases: Collection[Pair | Single]) -> bool:
+    """Download those wheels of `releases` that the cache lacks; say which could not be had, and return False."""
+    for arch, versions in MACOS.items():
+        platforms = [f"macosx_{version}_{arch}" for version in versions]
         missing = [
-            (pair, wheel)
-            for pair in pairs
-            if (wheel := getattr(pair, arch)) is not None and not wheel.is_cached()
+            (release, wheel)
+            for release in releases
+            if (wheel := getattr(release, arch, None)) is not None and not wheel.is_cached()
         ]
         if missing and not download(missing, platforms):
             names = "\n".join(f"  {wheel.file}" for _, wheel in missing)
@@ -52,7 +52,7 @@ def fetch(pairs: Collection[Pair]) -> bool:
     return True
 
 
-def download(missing: list[tuple[Pair, Published]], platforms: list[str]) -> bool:
+def download(missing: list[tuple[Pair | Single, Published]], platforms: list[str]) -> bool:
     """Let pip download one architecture's wheels into the cache; return whether all of them came.
 
     Each requirement carries the wheel's digest: pip then picks that very file among a project's

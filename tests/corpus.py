@@ -1,4 +1,4 @@
-"""The real wheels that tests run on: the pairs of acceptance.toml, and a small one in fixtures/."""
+"""The real wheels that tests run on: those of acceptance.toml, and a small pair in fixtures/."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Single:
+    """A published universal2 wheel that serves as it is."""
+
+    name: str
+    version: str
+    universal2: Published
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One call of `fatwheel fuse` on a pair, and what must come of it.
 
@@ -81,8 +90,23 @@ def wheel_cache() -> Path:
 
 def acceptance_pairs() -> dict[str, Pair]:
     """Return the pairs of acceptance.toml by project name."""
-    text = Path(__file__).with_name("acceptance.toml").read_text("utf-8")
-    return {table["name"]: _pair(table) for table in tomllib.loads(text)["pair"]}
+    return {table["name"]: _pair(table) for table in _acceptance()["pair"]}
+
+
+def single_wheels() -> dict[str, Single]:
+    """Return the single wheels of acceptance.toml by project name."""
+    return {
+        table["name"]: Single(
+            name=table["name"],
+            version=table["version"],
+            universal2=Published(**table["universal2"]),
+        )
+        for table in _acceptance()["single"]
+    }
+
+
+def _acceptance() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("acceptance.toml").read_text("utf-8"))
 
 
 def _pair(table: dict[str, Any]) -> Pair:

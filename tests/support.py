@@ -8,12 +8,13 @@ import functools
 import importlib
 import os
 import shutil
+import zipfile
 from types import ModuleType
 from typing import NoReturn
 
 import pytest
 
-from tests.corpus import Pair, acceptance_pairs
+from tests.corpus import Pair, acceptance_pairs, single_wheels
 
 
 def unavailable(what: str, how: str) -> NoReturn:
@@ -55,3 +56,13 @@ def require_pair(name: str) -> Pair:
     if not _cached(pair):
         unavailable(f"the wheels of {name} {pair.version}", "scripts/fetch_wheels.py gets them")
     return pair
+
+
+@functools.cache
+def require_member(project: str, member: str) -> bytes:
+    """Return a member's content from the single wheel of `project`, which lies in the cache."""
+    single = single_wheels()[project]
+    if not single.universal2.is_cached():
+        unavailable(f"the wheel of {project} {single.version}", "scripts/fetch_wheels.py gets it")
+    with zipfile.ZipFile(single.universal2.path) as archive:
+        return archive.read(member)

@@ -17,9 +17,7 @@ from fatwheel.fat import SliceSource, Universal
 from fatwheel.probe import Parser
 from tests import builders_macho as build
 from tests.builders_macho import ARM64, ARM64E, I386, X86_64, X86_64H, parsed
-from tests.support import require_tool
-
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+from tests.support import require_member, require_tool
 
 
 def parser_of(data: bytes) -> Callable[[], Parser[Universal | fat.Content | None]]:
@@ -336,7 +334,7 @@ def test_known_files_look_like_it(data: bytes) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_damaged_universal_files_raise_nothing_but_format_errors(seed: int) -> None:
     rng = random.Random(seed)
-    original = (FIXTURES / "macho" / "pyinstaller" / "run").read_bytes()
+    original = require_member("pyinstaller", "PyInstaller/bootloader/Darwin-64bit/run")
     found = universal(original)
     places = [0, *(one.offset for one in found.slices)]
     for _ in range(150):

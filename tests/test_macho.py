@@ -19,10 +19,9 @@ from fatwheel.macho import FileType, Image, Payload, parse_image
 from fatwheel.probe import LARGEST_RANGE, Parser
 from tests import builders_macho as build
 from tests.builders_macho import ARM64, ARM64E, I386, X86_64, X86_64H, parsed
-from tests.support import require_tool
+from tests.support import require_member, require_tool
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
-BOOTLOADER = FIXTURES / "macho" / "pyinstaller" / "run"
+BOOTLOADER = "PyInstaller/bootloader/Darwin-64bit/run"
 PAYLOAD = bytes(range(256)) * 16 + b"MEI\014\013\012\013\016"
 
 
@@ -366,7 +365,7 @@ def test_many_symbols_in_bounded_ranges() -> None:
 
 
 def bootloader(arch: Arch) -> bytes:
-    data = BOOTLOADER.read_bytes()
+    data = require_member("pyinstaller", BOOTLOADER)
     found = parsed(partial(parse, "run", len(data)), data)
     assert isinstance(found, Universal)
     (one,) = [one for one in found.slices if one.arch is arch]
@@ -450,7 +449,7 @@ def test_pyinstaller_program(arch: Arch, end: int, sha256: str, tmp_path: Path) 
 
 
 def test_pyinstaller_program_of_both_architectures(tmp_path: Path) -> None:
-    data = bytearray(BOOTLOADER.read_bytes())
+    data = bytearray(require_member("pyinstaller", BOOTLOADER))
     found = parsed(partial(parse, "run", len(data)), bytes(data))
     assert isinstance(found, Universal)
     last = found.slices[-1]
