@@ -1,8 +1,15 @@
 """Settings for all tests."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.corpus import ROOT
+from tests.support import unavailable
 
 # A slow machine is no failure of the code under test. In CI the examples are the same on every
 # run, so that a change is judged by what it changes.
@@ -15,3 +22,15 @@ settings.register_profile(
 # scripts/test-versions only looks for what another Python does differently.
 settings.register_profile("smoke", settings.get_profile("full"), max_examples=5)
 settings.load_profile("full")
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with fatwheel's wheel and those of all that it and its build need, for pip without a network."""
+    folder = tmp_path_factory.mktemp("index")
+    words = ("pip", "wheel", "-q", "-c", "scripts/constraints.txt", "-w", str(folder))
+    command = [sys.executable, "-m", *words, str(ROOT), "ziglang", "hatchling"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        unavailable("the packages of an isolated build", done.stderr.strip().splitlines()[-1])
+    return folder

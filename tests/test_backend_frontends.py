@@ -16,7 +16,6 @@ import pytest
 from fatwheel.tags import parse_wheel_name
 from tests.corpus import ROOT
 from tests.projects import BuiltWheel, build_environment, copy_project, require_rust
-from tests.support import unavailable
 
 BOTH = "-arch x86_64 -arch arm64"
 UNIVERSAL2 = "fixture_backend-0.1.0-cp310-abi3-macosx_10_12_universal2.whl"
@@ -52,18 +51,6 @@ def run(folder: Path, *words: str, index: Path | None = None, **environ: str) ->
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
-
-
-@pytest.fixture(scope="session")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with fatwheel's wheel and those of all that it needs, so that isolated builds find this fatwheel."""
-    folder = tmp_path_factory.mktemp("index")
-    words = ("pip", "wheel", "-q", "-c", "scripts/constraints.txt", "-w", str(folder))
-    command = [sys.executable, "-m", *words, str(ROOT), "ziglang"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        unavailable("the packages of an isolated build", done.stderr.strip().splitlines()[-1])
-    return folder
 
 
 @pytest.fixture

@@ -151,8 +151,9 @@ def _without_files(command: click.Command) -> click.Command:
     found.params = [copy.copy(parameter) for parameter in command.params]
     for parameter in found.params:
         if isinstance(parameter.type, click.Path):
-            parameter.type = copy.copy(parameter.type)
-            parameter.type.exists = False
+            path = copy.copy(parameter.type)
+            path.exists = False
+            parameter.type = path
     return found
 
 
