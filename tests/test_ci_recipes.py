@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.corpus import ROOT, SMALL_PAIR
+from tests.corpus import ROOT, SMALL_PAIR, wheel_cache
 from tests.projects import TARGETS, BuiltWheel, build_environment, copy_project, require_rust
+from tests.support import require_pair
 from tests.workflows import BASH, Runner, fenced_blocks, parse_yaml, python_here, read_outputs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a Mac has docs/ci.md's own runs")
@@ -253,7 +254,9 @@ def call(
 ) -> Callable[..., Called]:
     """Run the action's last step with the inputs given, in a workspace that has the folders intel and arm."""
 
-    def run(prepare: Callable[[Path], object] | None = None, **inputs: str) -> Called:
+    def run(
+        prepare: Callable[[Path], object] | None = None, programs: Path | None = None, **inputs: str
+    ) -> Called:
         workspace = tmp_path_factory.mktemp("action") / "workspace"
         put(INTEL)(workspace / "intel")
         put(ARM)(workspace / "arm")
@@ -261,6 +264,8 @@ def call(
             prepare(workspace)
         runner = action_runner(workspace, environ, **inputs)
         runner.values |= installed
+        if programs is not None:
+            runner.values["steps.install.outputs.bin"] = str(programs)
         code = runner.run(ACTION["runs"]["steps"][2:])
         outputs = (
             {name: runner.expand(entry["value"]) for name, entry in ACTION["outputs"].items()}
@@ -353,6 +358,13 @@ def test_names_with_spaces_and_patterns(call: Callable[..., Called]) -> None:
     assert called.outputs == {"wheels": f"the output/{FUSED}"}
 
 
+def test_lines_of_a_windows_program(call: Callable[..., Called], tmp_path: Path) -> None:
+    write_program(tmp_path / "fatwheel", r"printf 'intel/%s\r\n' " + INTEL.name)
+    called = call(programs=tmp_path, wheels="intel\r\narm\r\n")
+    assert called.code == 0, called.said
+    assert called.outputs == {"wheels": f"intel/{INTEL.name}"}
+
+
 def test_outputs_are_read_as_github_reads_them() -> None:
     assert read_outputs("a=1\nb<<end-1\nx=y\n\nz\nend-1\nc=\n") == {
         "a": "1",
@@ -366,11 +378,13 @@ def test_outputs_are_read_as_github_reads_them() -> None:
 
 def test_the_wheels_for_the_macs_are_made(tmp_path: Path) -> None:
     require_rust()
+    require_pair("numpy")
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel_cache())}
     script = str(ROOT / "scripts" / "try-on-mac")
     done = subprocess.run(
         [script, "--make", "wheels"],
         cwd=tmp_path,
-        env=build_environment(),
+        env=build_environment(**offline),
         capture_output=True,
         text=True,
         check=False,
