@@ -37,9 +37,9 @@ def read_expected(value: str) -> Expected:
     path = Path(value)
     try:
         text = path.read_text("utf-8")
-    except FileNotFoundError:
+    except OSError as error:
         raise UsageError(
-            f"--expect {value}: there is no such file; give a number, or a file with one wheel's name a line"
+            f"--expect {value}: {error.strerror}; give a number, or a file with one wheel's name a line"
         ) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None

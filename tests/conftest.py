@@ -1,6 +1,7 @@
 """Settings for all tests."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.corpus import ROOT
 from tests.support import unavailable
+
+# A shell's background job ignores Ctrl-C, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure of the code under test. In CI the examples are the same on every
 # run, so that a change is judged by what it changes.

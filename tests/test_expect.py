@@ -96,7 +96,7 @@ def test_a_file_lists_one_wheel_a_line(tmp_path: Path) -> None:
         (b"# nothing\n", "lists no wheels; write one file name or pattern a line"),
         (b"\xff", "is not UTF-8 at byte 0"),
         (b"pkg-1.0\n", "'pkg-1.0' does not end in .whl"),
-        (None, "there is no such file; give a number, or a file with one wheel's name a line"),
+        (None, "No such file or directory; give a number, or a file with one wheel's name a line"),
     ],
 )
 def test_a_file_that_lists_no_wheels_is_refused(
@@ -109,6 +109,11 @@ def test_a_file_that_lists_no_wheels_is_refused(
         read_expected(str(file))
     assert str(file) in str(caught.value)
     assert problem in str(caught.value)
+
+
+def test_a_folder_lists_no_wheels(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Is a directory; give a number"):
+        read_expected(str(tmp_path))
 
 
 @pytest.mark.parametrize("value", ["0", "00", "-1", "1.5", "²"])
