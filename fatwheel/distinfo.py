@@ -5,12 +5,13 @@ Specification: binary distribution format, "File contents" and "File format" (PE
 
 from __future__ import annotations
 
-import email.parser
+import io
+import itertools
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from packaging.tags import InvalidTag, parse_tag
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 _WHEEL_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
+_HEADER_NAME = re.compile(r"[!-9;-~]*")  # RFC 5322, 2.2: printable ASCII without the colon
 _MOST_TAGS = 10_000  # of one Tag line; file names can't hold as many
 
 
@@ -59,10 +61,10 @@ def parse_wheel_metadata(text: str, *, wheel: str, member: str) -> WheelMetadata
     def refuse(problem: str) -> WheelError:
         return WheelError(wheel, member, problem)
 
-    headers = email.parser.HeaderParser().parsestr(text)
+    headers = read_headers(text)
 
     def values(header: str) -> list[str]:
-        return [str(value).strip() for value in headers.get_all(header, [])]
+        return [value for name, value in headers if name == header.lower()]
 
     versions = values("Wheel-Version")
     match = _WHEEL_VERSION.fullmatch(versions[0]) if len(versions) == 1 else None
@@ -93,29 +95,47 @@ def parse_wheel_metadata(text: str, *, wheel: str, member: str) -> WheelMetadata
 
 def parse_name_and_version(text: str) -> tuple[NormalizedName, Version] | None:
     """Return Name and Version of a METADATA file, normalised (core metadata); None where it has none."""
-    headers = email.parser.HeaderParser().parsestr(text)
+    first = dict(reversed(read_headers(text)))
     try:
-        return canonicalize_name(str(headers["Name"] or "")), Version(str(headers["Version"] or ""))
+        return canonicalize_name(first.get("name", "")), Version(first.get("version", ""))
     except InvalidVersion:
         return None
 
 
-def _expand(tag: str) -> frozenset[str]:
-    """Return the single tags of a compressed one, or none where it is no tag."""
-    parts = tag.split("-")
-    if len(parts) != 3:
-        return frozenset()
-    count = 1
-    for part in parts:
-        count *= part.count(".") + 1
-        if not all(part.split(".")):
-            return frozenset()
-    if count > _MOST_TAGS:
-        return frozenset()
-    try:
-        return frozenset(map(str, parse_tag(tag)))
-    except (InvalidTag, ValueError):
-        return frozenset()
+def read_headers(text: str) -> list[tuple[str, str]]:
+    """Return the headers of METADATA or WHEEL: names in lower case, values without the white space around them.
+
+    They are read as Python's `email` and so installers read them: up to the first line that is none, folded
+    lines with the breaks in them, what is malformed left out. Importing `email` takes longer than fusing a
+    small wheel.
+    """
+    headers: list[tuple[str, list[str]]] = []
+    lines: list[str] = []  # of the header that may go on
+    for line in io.StringIO(text, newline=""):  # lines end with \n, \r or \r\n, and nothing else
+        if line[0] in " \t":
+            lines.append(line)
+            continue
+        lines = []
+        if line.startswith("From "):  # mbox's, no header
+            continue
+        name, colon, value = line.partition(":")
+        if not colon or not _HEADER_NAME.fullmatch(name):
+            break
+        if name:
+            lines.append(value)
+            headers.append((name.lower(), lines))
+    return [(name, "".join(lines).strip()) for name, lines in headers]
+
+
+def _expand(tag: str) -> set[str]:
+    """Return the single tags of a compressed one (PEP 425) in lower case, or none where it is no tag."""
+    sets = [part.split(".") for part in tag.lower().split("-")]
+    count = math.prod(map(len, sets))
+    if len(sets) != 3 or count > _MOST_TAGS or not all(map(all, sets)):
+        return set()
+    if not all(map(str.isidentifier, sets[0])):  # as `packaging.tags.parse_tag` has it
+        return set()
+    return set(map("-".join, itertools.product(*sets)))
 
 
 def format_wheel_metadata(name: WheelName, *, generator: str, root_is_purelib: bool) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from email.parser import HeaderParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from packaging.tags import parse_tag
 
 from fatwheel.distinfo import (
     WheelMetadata,
@@ -14,6 +16,7 @@ from fatwheel.distinfo import (
     find_dist_info,
     format_wheel_metadata,
     parse_wheel_metadata,
+    read_headers,
 )
 from fatwheel.errors import WheelError
 from fatwheel.tags import WheelName, parse_wheel_name
@@ -68,6 +71,35 @@ def test_reads_like_installers_do() -> None:
 def test_refuses(text: str, problem: str) -> None:
     with pytest.raises(WheelError, match=re.escape(problem)):
         parse(text)
+
+
+WORDS = ["Tag", "tag", "Wheel-Version", ":", "From", "1.0", "ä", "\x00", "\x7f"]
+BREAKS = ["\n", "\r", "\r\n", "\n\n", "\n ", " ", "\t", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"]
+HEADER_TEXTS = st.lists(st.sampled_from(WORDS + BREAKS) | st.text(max_size=3)).map("".join)
+
+
+@given(HEADER_TEXTS)
+@example("Tag: a\n b\n:x\n c\nTag:\nFrom me\n d\n\nTag: body\n")
+@example(" first\nTag: a\nTag : no header\nTag: b\n")
+@example("From me\nTag: a\nFrom me")
+@example("Tag: " + "a" * 8187 + "\r\n b")  # email reads 8192 characters at a time
+def test_law_headers_are_those_that_email_reads(text: str) -> None:
+    parsed = HeaderParser().parsestr(text)
+    assert read_headers(text) == [(n.lower(), str(value).strip()) for n, value in parsed.items()]
+
+
+@given(
+    st.text("aB1_.-+ é\n", max_size=20) | st.from_regex(r"[a-c.]+-[a-c.]+-[a-c.]+", fullmatch=True)
+)
+@example("Py2.py3-None-Any")
+def test_law_tags_are_those_that_packaging_expands(tag: str) -> None:
+    try:
+        expected = sorted(map(str, parse_tag(tag.strip())))
+    except ValueError:
+        with pytest.raises(WheelError, match="as a Tag"):
+            parse(f"Wheel-Version: 1.0\nTag: {tag}\n")
+    else:
+        assert list(parse(f"Wheel-Version: 1.0\nTag: {tag}\n").tags) == expected
 
 
 def test_writes_a_tag_for_each_expanded_tag() -> None:
