@@ -6,7 +6,6 @@ ignored makes another wheel than the one asked for. `schema/fatwheel.schema.json
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import sys
@@ -130,10 +129,16 @@ def _table(place: _Place, value: object, keys: Mapping[str, _Reader]) -> dict[st
 def _suggestion(word: str, known: Iterable[str]) -> str:
     known = list(known)
     spelling = word.lower().replace("_", "-").replace("x86-64", "x86_64")
-    close = difflib.get_close_matches(spelling, known, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
+    if close := _nearest(spelling, known):
+        return f"did you mean {close}?"
     return f"known are {', '.join(known)}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the one of `known` that `word` is probably meant to be, or None."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, known, n=1)), None)
 
 
 def _shown(value: object) -> str:
@@ -174,8 +179,8 @@ def _texts(place: _Place, value: object) -> tuple[str, ...]:
 def _choice(*words: str) -> _Reader:
     def read(place: _Place, value: object) -> str:
         if value not in words:
-            close = difflib.get_close_matches(value, words, n=1) if isinstance(value, str) else []
-            hint = f" (did you mean {close[0]}?)" if close else ""
+            close = _nearest(value, words) if isinstance(value, str) else None
+            hint = f" (did you mean {close}?)" if close else ""
             raise place.refuse_value(value, f"one of {', '.join(words)}{hint}")
         return str(value)
 

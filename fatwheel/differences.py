@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 
 __all__ = ["describe_difference", "short_diff"]
@@ -64,6 +63,8 @@ def _changes(
     if max(len(before), len(after)) > _LARGEST_ALIGNED:
         yield start, before, after
         return
+    import difflib
+
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         if tag != "equal":

@@ -6,10 +6,9 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from fatwheel.actions import Fuse
 from fatwheel.arch import Arch
@@ -21,13 +20,16 @@ from fatwheel.inflaters import Inflater, best_inflater
 from fatwheel.pairing import Candidate, inspect, match
 from fatwheel.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.ranges import RangeFile
-from fatwheel.read import Progress, open_source, read_wheel
+from fatwheel.read import BATCH, Progress, open_source, read_wheel
 from fatwheel.readpair import Reading, read_pair
 from fatwheel.scan import Scanned, scan_member
 from fatwheel.secondreader import wheel_package_problem
 from fatwheel.wheels import Member, OpenWheel, Wheel, open_wheel
 from fatwheel.write import Written, write_wheel
 from fatwheel.zipdir import DateTime, read_directory
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = [
     "ConflictsError",
@@ -155,13 +157,25 @@ def _opened(
         yield candidates, wheels
 
 
+@contextlib.contextmanager
+def _threads(count: int, wheels: Iterable[OpenWheel]) -> Iterator[Executor | None]:
+    """Yield what shares the reading of `wheels`; None where they are one batch, which one thread reads."""
+    if sum(wheel.file.size for wheel in wheels) <= BATCH:
+        yield None
+        return
+    from concurrent.futures import ThreadPoolExecutor  # with logging 4 ms
+
+    with ThreadPoolExecutor(count) as executor:
+        yield executor
+
+
 def _read(
     candidates: Mapping[Arch, Candidate],
     wheels: Mapping[Arch, OpenWheel],
     options: FuseOptions,
     progress: Progress | None,
 ) -> Reading:
-    with ThreadPoolExecutor(options.threads) as executor:
+    with _threads(options.threads, wheels.values()) as executor:
         return read_pair(
             candidates,
             wheels,
@@ -197,7 +211,7 @@ def _reread(
             dist_info=plan.dist_info,
         )
         if options.verify_output:
-            with ThreadPoolExecutor(options.threads) as executor:
+            with _threads(options.threads, [wheel]) as executor:
                 return read_wheel(wheel, inflater=options.chosen_inflater, executor=executor)
         source = open_source(wheel, options.chosen_inflater)
         for name, entry in source.entries.items():
@@ -264,7 +278,7 @@ def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Findin
     try:
         wheel = open_wheel(path)
         try:
-            with ThreadPoolExecutor(2) as executor:
+            with _threads(2, [wheel]) as executor:
                 read = read_wheel(wheel, inflater=inflater or best_inflater(), executor=executor)
         finally:
             wheel.close()

@@ -12,10 +12,8 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +24,7 @@ from fatwheel.plan import FusePlan
 from fatwheel.read import Progress
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
     from multiprocessing.synchronize import Event
 
 __all__ = ["FailedError", "Outcome", "WheelPair", "fuse_many", "pair_size", "processes"]
@@ -196,6 +195,8 @@ def _fuse_one(
 
 def _own_fault(pair: WheelPair, failure: Exception) -> FailedError:
     """Return the error for what should not happen, with the place where it did."""
+    import traceback
+
     frame = traceback.extract_tb(failure.__traceback__)[-1]
     place = f"{Path(frame.filename).name}, line {frame.lineno}"
     error = FailedError(
@@ -207,5 +208,7 @@ def _own_fault(pair: WheelPair, failure: Exception) -> FailedError:
 
 
 def _words(failure: Exception) -> str:
+    import traceback
+
     text = traceback.format_exception_only(failure)[-1].strip()
     return text.partition("\n")[0]

@@ -6,7 +6,6 @@ hashing both release the interpreter lock; done side by side they take as long a
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterable
 
@@ -22,6 +21,8 @@ def hand_over(chunks: Iterable[memoryview], take: Callable[[Chunk], None]) -> No
 
     Returns when all were taken. What either side raises is raised here, and the other side stops.
     """
+    import queue  # with heapq half a millisecond, which small members do without
+
     waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     room = threading.Semaphore(_WAITING)
     failures: list[BaseException] = []

@@ -6,11 +6,11 @@ and RECORD are.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fatwheel.errors import WheelError
 from fatwheel.inflaters import Inflater
@@ -19,26 +19,34 @@ from fatwheel.scan import Scanned, Wanted, scan_member
 from fatwheel.wheels import Member, OpenWheel, RecordProblem, Wheel
 from fatwheel.zipdir import Entry
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 __all__ = [
+    "BATCH",
     "Progress",
     "Source",
     "batches",
     "compare_record",
     "in_parallel",
+    "later",
     "open_source",
     "read_wheel",
 ]
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 Progress = Callable[[int], None]
 """Called with the number of bytes of the archives that were read since the last call."""
 
+BATCH = 4 << 20
+"""Compressed bytes that are handed to a thread at once."""
+
 _OWN_TEXTS = ("METADATA", "WHEEL", "entry_points.txt", "top_level.txt", "fatwheel.json")
 _LARGEST_OWN_TEXT = 16 << 20  # bytes
 _LARGEST_RECORD = 64 << 20  # bytes; a row takes about 100
 _PLAIN = Wanted()
-_BATCH = 4 << 20  # compressed bytes
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
@@ -133,9 +141,13 @@ def open_source(wheel: OpenWheel, inflater: Inflater, rename: Callable[[str], st
 
 
 def read_wheel(
-    wheel: OpenWheel, *, inflater: Inflater, executor: Executor, progress: Progress | None = None
+    wheel: OpenWheel,
+    *,
+    inflater: Inflater,
+    executor: Executor | None,
+    progress: Progress | None = None,
 ) -> Wheel:
-    """Read one wheel whole with the threads of `executor`; what is wrong with RECORD stands in the result.
+    """Read one wheel whole with the threads of `executor`, or in this one; what is wrong with RECORD is in the result.
 
     Raises `WheelError` for damaged members.
     """
@@ -153,17 +165,31 @@ def read_wheel(
     return source.result()
 
 
+def later(executor: Executor | None, work: Callable[[A], T], argument: A) -> Callable[[], T]:
+    """Begin `work` in a thread of `executor`, or leave it until it is asked for; return what to call for its result."""
+    if executor is None:
+        return functools.partial(work, argument)
+    return executor.submit(work, argument).result
+
+
 def in_parallel(
-    executor: Executor,
+    executor: Executor | None,
     work: Callable[[list[str]], T],
     sizes: Mapping[str, int],
     progress: Progress | None = None,
 ) -> Iterator[T]:
     """Do `work` on batches of names of about the same weight, the heaviest first; yield results as given.
 
-    `sizes` are the names' weights in bytes. Where one batch fails, those not yet begun are cancelled.
+    `sizes` are the names' weights in bytes. Where one batch fails, those not yet begun are cancelled. Without
+    an `executor` it is done in this thread.
     """
     planned = batches(sizes)
+    if executor is None:
+        for batch in planned:
+            yield work(batch)
+            if progress is not None:
+                progress(sum(sizes[name] for name in batch))
+        return
     futures = [executor.submit(work, batch) for batch in planned]
     try:
         for batch, future in zip(planned, futures, strict=True):
@@ -182,7 +208,7 @@ def batches(sizes: Mapping[str, int]) -> list[list[str]]:
     for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
         if room < sizes[name] or not groups:
             groups.append([])
-            room = _BATCH
+            room = BATCH
         groups[-1].append(name)
         room -= sizes[name]
     return groups

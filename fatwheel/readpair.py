@@ -6,8 +6,8 @@ The bytes kept in memory are bounded by `_TEXT_BUDGET`, whatever the wheels hold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fatwheel.arch import Arch
 from fatwheel.distinfo import find_data, parse_wheel_metadata
@@ -17,9 +17,12 @@ from fatwheel.inflaters import Inflater
 from fatwheel.pair import MemberPair, Pair, Side
 from fatwheel.pairing import Candidate
 from fatwheel.ranges import file_sha256
-from fatwheel.read import Progress, Source, in_parallel, open_source
+from fatwheel.read import Progress, Source, in_parallel, later, open_source
 from fatwheel.scan import Job, head, scan_pair
 from fatwheel.wheels import OpenWheel, RecordProblem, Wheel, architectures, images
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["Reading", "read_pair"]
 
@@ -42,17 +45,17 @@ def read_pair(
     opened: Mapping[Arch, OpenWheel],
     *,
     inflater: Inflater,
-    executor: Executor,
+    executor: Executor | None,
     verify_record: bool = True,
     progress: Progress | None = None,
 ) -> Reading:
-    """Read two wheels that match (`pairing.match`) whole, with the threads of `executor`.
+    """Read two wheels that match (`pairing.match`) whole, with the threads of `executor`, or in this one.
 
     Raises `WheelError` for damaged members and, unless told otherwise, for a RECORD that is wrong;
     `RefusedError` for a wheel without code for the architecture that it claims.
     """
     sources = {arch: _open(opened[arch], opened[Arch.ARM64], inflater) for arch in Arch}
-    digests = {arch: executor.submit(file_sha256, opened[arch].file) for arch in Arch}
+    digests = {arch: later(executor, file_sha256, opened[arch].file) for arch in Arch}
     members = _scan(sources, inflater, executor, progress)
     wheels = {arch: source.result() for arch, source in sources.items()}
     notes = []
@@ -61,7 +64,7 @@ def read_pair(
         if problems:
             notes.append(_wrong_record(opened[arch], problems, refuse=verify_record))
         _refuse_without_code(opened[arch], wheels[arch], arch)
-    sides = {arch: _side(candidates[arch], wheels[arch], digests[arch].result()) for arch in Arch}
+    sides = {arch: _side(candidates[arch], wheels[arch], digests[arch]()) for arch in Arch}
     for arch in Arch:
         listed, named = set(sides[arch].metadata.tags), set(sides[arch].name.expanded_tags)
         if listed != named:
@@ -100,7 +103,7 @@ def _open(wheel: OpenWheel, namesake: OpenWheel, inflater: Inflater) -> Source:
 def _scan(
     sources: Mapping[Arch, Source],
     inflater: Inflater,
-    executor: Executor,
+    executor: Executor | None,
     progress: Progress | None,
 ) -> tuple[MemberPair, ...]:
     """Scan every member of both wheels; the result is sorted by name."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -49,6 +48,8 @@ def print_bytes(piece: bytes) -> None:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print a document on standard output, in ASCII where that does not take all of Unicode."""
+    import json
+
     text = json.dumps(document, indent=2, ensure_ascii=False)
     try:
         text.encode("utf-8")
