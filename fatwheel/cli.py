@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -73,7 +75,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             signal.signal(number, _terminated)
     open_closed_streams()
     print_every_name()
-    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+    with _little_garbage():
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def _little_garbage() -> Iterator[None]:
+    """Look for garbage seldom, and not at the end, in a process that ends with what is done in the block.
+
+    What a command imports stays until its end. CPython would look through it 50 times, and once more before it
+    exits: a fifth of the time that a small wheel takes.
+    """
+    if sys.implementation.name == "cpython":
+        gc.set_threshold(50_000)
+    try:
+        yield
+    finally:
+        if sys.implementation.name == "cpython":
+            gc.freeze()
 
 
 def _run(arguments: list[str]) -> int:
