@@ -6,7 +6,6 @@ a test compares plans with `==`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from fatwheel.arch import Arch
@@ -14,6 +13,7 @@ from fatwheel.fat import Layout
 from fatwheel.macho import Image
 from fatwheel.rules import Action
 from fatwheel.staticlib import StaticLibrary
+from fatwheel.values import valueclass
 from fatwheel.wheels import Member
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Keep:
     """The member is copied as it lies in the wheel of `source`. `note` says why, where that is not obvious."""
 
@@ -41,7 +41,7 @@ class Keep:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class SliceOf:
     """One slice of a fused file: what lies at byte `offset` in the content of the `source` wheel's member.
 
@@ -54,7 +54,7 @@ class SliceOf:
     content: Image | StaticLibrary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Fuse:
     """Both wheels' files become one universal file: `slices[i]` lies where `layout.placed[i]` says.
 
@@ -76,7 +76,7 @@ class Fuse:
         return self.x86_64 if arch is Arch.X86_64 else self.arm64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Merge:
     """The member is written with new content, made of both wheels'; `how` is a clause for the report."""
 
@@ -86,7 +86,7 @@ class Merge:
     how: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class WriteAnew:
     """A file of `.dist-info` that describes the wheel itself, and is therefore never taken from an input."""
 
@@ -95,7 +95,7 @@ class WriteAnew:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class WriteRecord:
     """RECORD, which is written last, when the hashes of all others are known."""
 
@@ -103,7 +103,7 @@ class WriteRecord:
     mode: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Drop:
     """The member does not appear in the fused wheel."""
 
@@ -111,7 +111,7 @@ class Drop:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Conflict:
     """A member that nothing has settled.
 
@@ -130,7 +130,7 @@ class Conflict:
 Planned = Keep | Fuse | Merge | WriteAnew | WriteRecord | Drop | Conflict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Decision:
     """Something that a rule or an option settled; it is written into `fatwheel.json`.
 

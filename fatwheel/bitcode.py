@@ -7,11 +7,11 @@ of the module block.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 
 from fatwheel.cpu import cpu_named
 from fatwheel.errors import FormatError
 from fatwheel.probe import Parser, Range
+from fatwheel.values import valueclass
 
 __all__ = ["Bitcode", "is_bitcode", "parse_bitcode"]
 
@@ -38,7 +38,7 @@ _TRIPLE_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Bitcode:
     """A bitcode file: the cputype and cpusubtype of its target triple, and its size in bytes."""
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from fatwheel.actions import Fuse, Keep
@@ -35,6 +35,7 @@ from fatwheel.plan import FusePlan
 from fatwheel.process import Command, Runner
 from fatwheel.tags import WheelKey, claims, parse_wheel_name
 from fatwheel.toolchain import Host, Toolchain
+from fatwheel.values import valueclass
 from fatwheel.wheels import images
 
 __all__ = [
@@ -56,7 +57,7 @@ __all__ = [
 _ORDER = (Arch.ARM64, Arch.X86_64)
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class BuildRequest:
     """What is to be built; every choice is made, the command line having won over pyproject.toml.
 
@@ -83,7 +84,7 @@ class BuildRequest:
     maturin: MaturinSettings = field(default_factory=MaturinSettings)
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Build:
     """One run of maturin: what it builds, and how it is called."""
 
@@ -96,7 +97,7 @@ class Build:
         return self.thin.arch
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class BuildPlan:
     """All that will be run, in order. `notes` are sentences about settings that were changed.
 
@@ -112,7 +113,7 @@ class BuildPlan:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class ThinWheels:
     """What one run of maturin made, each wheel with its size (bytes), and how long it took (seconds)."""
 
@@ -121,7 +122,7 @@ class ThinWheels:
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Built:
     """The outcome: the universal2 wheels, the source distribution, and the thin wheels where they were kept.
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,12 @@ from fatwheel.request import Request, fuse_options
 from fatwheel.tags import TagStyle
 from fatwheel.terminal import EXIT_CODES, exit_code, print_bytes, print_json, say
 from fatwheel.toolchain import Host, inspect_toolchain
+from fatwheel.values import valueclass
 
 __all__ = ["build_command"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Options:
     """The options of `fatwheel build` as they were given; None where an option was not."""
 

@@ -10,12 +10,13 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Any, NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
 from fatwheel.rules import Action
+from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,7 +32,7 @@ _VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}", re.ASCII)
 _VARIABLE = re.compile(r"[^=\0]+")
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class ArchConfig:
     """`[tool.fatwheel.x86_64]` or `[tool.fatwheel.arm64]`: what holds for one architecture's build only.
 
@@ -47,7 +48,7 @@ class ArchConfig:
     maturin_args: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Config:
     """`[tool.fatwheel]` as a value; None where a key is not set, so that its user's default holds.
 
@@ -93,8 +94,7 @@ def parse_config(text: str, source: str) -> Config:
     return Config(**_table(_Place(source, "[tool.fatwheel]", ""), table, _KEYS))
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a value stands: the file, its table, its key ("" for the table itself)."""
 
     source: str

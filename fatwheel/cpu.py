@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["CPU_SUBTYPE_MASK", "Cpu", "arch_name", "cpu_named", "cpu_numbered", "names"]
 
@@ -10,8 +10,7 @@ CPU_SUBTYPE_MASK = 0x00FFFFFF
 """The bits of a cpusubtype that name the processor; the others are capabilities."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cpu:
+class Cpu(NamedTuple):
     """One architecture: lipo's name, its numbers, and their names in mach/machine.h.
 
     The names come without `CPU_TYPE_` and `CPU_SUBTYPE_`.

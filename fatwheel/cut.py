@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fatwheel.deflate import inflate
 from fatwheel.fixedcodes import Token
 from fatwheel.inflaters import Blocks, End, Inflater
 from fatwheel.ranges import RangeFile
 from fatwheel.recut import Boundary, Edge, Plan, plan_recut, recode
+from fatwheel.values import valueclass
 
 __all__ = ["Cut", "edge_tokens", "find_recut"]
 
@@ -18,7 +19,7 @@ _MAX_BLOCKS = 100_000
 """Streams of more blocks, which nobody writes, are not recut."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Cut:
     """`size` bytes from byte `start` on of the *content* of the deflated member `member`.
 

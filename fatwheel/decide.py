@@ -7,7 +7,7 @@ row settles is a `Conflict`, and what a rule or an option settles is a `Decision
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fatwheel.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
 from fatwheel.arch import Arch
@@ -22,6 +22,7 @@ from fatwheel.onesided import one_sided_problem
 from fatwheel.pair import MemberPair
 from fatwheel.rules import Action, Rule, RuleSet
 from fatwheel.slices import Selection, select_slices
+from fatwheel.values import valueclass
 from fatwheel.wheels import Content, Member, architectures, images
 
 __all__ = ["Decider"]
@@ -32,7 +33,7 @@ _LOSS = "one file has to serve both architectures; keeping one wheel's takes it 
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Decider:
     """What decides about members: the wheel's names, the rules in force and the graph of load commands."""
 

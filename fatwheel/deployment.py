@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
 from fatwheel.tags import Floor, format_floor
+from fatwheel.values import valueclass
 
 __all__ = ["Deployment", "Wish", "choose_deployment", "lowest_deployment"]
 
 _VERSION = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:\.[0-9]{1,3})?", re.ASCII)
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Wish:
     """A deployment target that somebody asked for: the text as written, and where."""
 
@@ -28,7 +28,7 @@ class Wish:
     origin: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Deployment:
     """The deployment target of one build.
 

@@ -12,7 +12,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from fatwheel.arch import Arch
@@ -29,6 +29,7 @@ from fatwheel.record import RecordHash
 from fatwheel.tags import parse_wheel_name
 from fatwheel.targets import Decision, PythonFacts, running_arch
 from fatwheel.toolchain import Host, Toolchain
+from fatwheel.values import valueclass
 
 __all__ = [
     "DevelopPlan",
@@ -59,7 +60,7 @@ print(json.dumps({str(file): str(file.locate()) for file in files}))
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class DevelopPlan:
     """What is run: `other` makes the editable wheel for the architecture that does not run here, if both are wanted.
 

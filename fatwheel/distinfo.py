@@ -10,13 +10,12 @@ import itertools
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from fatwheel.errors import WheelError
-from fatwheel.tags import WheelName
+from fatwheel.tags import WheelName, normalise
+from fatwheel.values import valueclass
 
 __all__ = [
     "WheelMetadata",
@@ -31,7 +30,7 @@ _HEADER_NAME = re.compile(r"[!-9;-~]*")  # RFC 5322, 2.2: printable ASCII withou
 _MOST_TAGS = 10_000  # of one Tag line; file names can't hold as many
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class WheelMetadata:
     """The WHEEL file as a value (binary distribution format, "File contents").
 
@@ -93,11 +92,11 @@ def parse_wheel_metadata(text: str, *, wheel: str, member: str) -> WheelMetadata
     )
 
 
-def parse_name_and_version(text: str) -> tuple[NormalizedName, Version] | None:
+def parse_name_and_version(text: str) -> tuple[str, Version] | None:
     """Return Name and Version of a METADATA file, normalised (core metadata); None where it has none."""
     first = dict(reversed(read_headers(text)))
     try:
-        return canonicalize_name(first.get("name", "")), Version(first.get("version", ""))
+        return normalise(first.get("name", "")), Version(first.get("version", ""))
     except InvalidVersion:
         return None
 
@@ -221,12 +220,12 @@ def _list(folders: list[str]) -> str:
 
 def _belongs(stem: str, name: WheelName) -> bool:
     """Tell whether `name-version` is this wheel's; old tools left dashes in either half."""
-    wanted = canonicalize_name(name.distribution), Version(name.version)
+    wanted = normalise(name.distribution), Version(name.version)
     for dash in (match.start() for match in re.finditer("-", stem[:300])):
         try:
             version = Version(stem[dash + 1 :].replace("_", "-"))
         except InvalidVersion:
             continue
-        if (canonicalize_name(stem[:dash]), version) == wanted:
+        if (normalise(stem[:dash]), version) == wanted:
             return True
     return False

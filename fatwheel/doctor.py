@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
 from fatwheel.machine import Readiness, Tool
 from fatwheel.targets import Decision, PythonFacts, Wishes, decide_targets
+from fatwheel.values import valueclass
 
 __all__ = [
     "Diagnosis",
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Patient:
     """One interpreter and what a wheel for it would be built for.
 
@@ -33,7 +33,7 @@ class Patient:
     problem: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Diagnosis:
     """All that is told. `system` is the machine's, as in "macOS 14.5"; `machine` its own architecture."""
 

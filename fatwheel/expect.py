@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -11,11 +10,12 @@ from fatwheel.arch import Arch
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.plan import PlanOptions, fused_name
 from fatwheel.tags import claims, parse_wheel_name
+from fatwheel.values import valueclass
 
 __all__ = ["Expected", "read_expected", "unmet"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Expected:
     """The wheels to be made: their number, or one pattern of a file name for each; `origin` is for messages."""
 

@@ -6,8 +6,8 @@ exactly as llvm-lipo does; nothing here touches a slice's own bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.bitcode import Bitcode, is_bitcode, parse_bitcode
@@ -33,6 +33,7 @@ from fatwheel.macho import (
 from fatwheel.payload import Payload
 from fatwheel.probe import Parser, Range
 from fatwheel.staticlib import AR_MAGIC, ForeignArchiveError, StaticLibrary, parse_static_library
+from fatwheel.values import valueclass
 from fatwheel.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER, MACH_HEADER_64
 
 __all__ = [
@@ -60,7 +61,7 @@ Content = Image | StaticLibrary | Bitcode
 """What one slice, or a thin file, holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Slice:
     """One slice: `offset` and `size` in bytes of the file, `align` as log2 as the table says.
 
@@ -80,7 +81,7 @@ class Slice:
         return plain_arch(self.cputype, self.cpusubtype)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Universal:
     """A universal file: its slices in the table's order, and whether offsets have 64 bits.
 
@@ -175,8 +176,7 @@ def _content(
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One entry of the table and the byte of the file where it stands."""
 
     at: int

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fatwheel.cpu import CPU_SUBTYPE_MASK, arch_name
 from fatwheel.errors import FormatError
+from fatwheel.values import valueclass
 from fatwheel.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER
 
 __all__ = [
@@ -36,7 +36,7 @@ _CPU_TYPE_ARM64 = 0x0100000C
 _BIG = ">"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class SliceSource:
     """A slice to be: raw cpusubtype, `size` in bytes, `align` as log2."""
 
@@ -46,7 +46,7 @@ class SliceSource:
     align: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Placed:
     """Where a slice goes: `index` counts the sources as they were given, `offset` is in bytes."""
 
@@ -55,7 +55,7 @@ class Placed:
     source: SliceSource
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Layout:
     """A universal file to be: `header` is all of its bytes up to the end of the table.
 

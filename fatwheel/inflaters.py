@@ -13,10 +13,10 @@ import importlib
 import sys
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fatwheel.ranges import CHUNK
+from fatwheel.values import valueclass
 
 __all__ = [
     "Blocks",
@@ -40,7 +40,7 @@ _LIBZ_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Blocks:
     """Where a deflate stream's last block lies, in bits from the stream's first byte.
 
@@ -52,7 +52,7 @@ class Blocks:
     end_bit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class End:
     """What is known when a stream ends: its length in bytes and, where found, its last block."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from fatwheel.errors import UsageError
+from fatwheel.values import valueclass
 
 __all__ = ["RunningPython", "choose_interpreters"]
 
@@ -16,7 +16,7 @@ _VERSION = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class RunningPython:
     """The Python that runs fatwheel: `sys.implementation.name`, (major, minor), free-threaded or not.
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fatwheel.sdk import format_stub, known_libraries, share_symbols
+from fatwheel.values import valueclass
 
 __all__ = [
     "Link",
@@ -55,7 +56,7 @@ _TRANSLATED = {
 _TRIPLE = re.compile(r"(?P<arch>[a-z0-9_]+)-apple-macosx?(?P<version>[0-9.]*)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class LinkSettings:
     """What a build tells the wrapper: the linker as the words that start it, and where the stubs are.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -20,6 +20,7 @@ from fatwheel.cpu import CPU_SUBTYPE_MASK, Cpu, arch_name
 from fatwheel.errors import FatwheelError, FormatError, UsageError
 from fatwheel.lipo_args import Action, Command, Input, parse_args
 from fatwheel.lipo_info import format_archs, format_detailed_info, format_info
+from fatwheel.values import valueclass
 
 __all__ = ["PROGRAM", "Part", "main"]
 
@@ -29,7 +30,7 @@ PROGRAM = "fatwheel lipo"
 _CHUNK = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Part:
     """A slice of an input file: `offset` in bytes of the file `path`, and what it will be placed
     as.
@@ -50,7 +51,7 @@ class Part:
         return cpu.matches(self.source.cputype, self.source.cpusubtype)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class _File:
     """An input as it was read."""
 

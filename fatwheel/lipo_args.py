@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from fatwheel.cpu import Cpu, cpu_named, names
 from fatwheel.errors import UsageError
 from fatwheel.fatlayout import LARGEST_ALIGN
+from fatwheel.values import valueclass
 
 __all__ = ["Action", "Command", "Input", "parse_args"]
 
@@ -28,7 +28,7 @@ class Action(Enum):
     VERIFY_ARCH = "verify_arch"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Input:
     """A file to read, and the architecture that it must be for where `-arch` says so."""
 
@@ -36,7 +36,7 @@ class Input:
     cpu: Cpu | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Command:
     """One call of lipo.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from fatwheel import wire
 from fatwheel.errors import FormatError
@@ -134,8 +135,7 @@ class Commands:
         return FormatError(self.source, self.base + at, problem)
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
+class _Command(NamedTuple):
     """One load command: its number, its bytes at `at` to `end` of the image's start `data`."""
 
     cmd: int

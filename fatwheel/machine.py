@@ -9,20 +9,20 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fatwheel.arch import Arch
 from fatwheel.process import Completed, Runner, ask
 from fatwheel.toolchain import Host, Missing, MissingToolsError, inspect_toolchain
+from fatwheel.values import valueclass
 
 __all__ = ["Readiness", "Tool", "check_readiness", "look_at_tools"]
 
 _HARDWARE = "running the x86_64 half of a wheel on this machine"
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Tool:
     """One tool: what was found (a version, a path), and "" where it is missing.
 
@@ -39,7 +39,7 @@ class Tool:
         return not self.found and bool(self.needed_for)
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Readiness:
     """Whether `fatwheel build` can build here: with which linker, or what it misses.
 
@@ -82,7 +82,7 @@ def look_at_tools(
     return tuple(tools)
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class _Look:
     host: Host
     project: Path

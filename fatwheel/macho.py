@@ -6,7 +6,6 @@ symbol table and the end of the string table are read, in that order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from fatwheel.arch import Arch
@@ -16,6 +15,7 @@ from fatwheel.fatlayout import LARGEST_ALIGN
 from fatwheel.loadcommands import Commands, read_commands
 from fatwheel.payload import Payload, find_payload
 from fatwheel.probe import Parser, take
+from fatwheel.values import valueclass
 from fatwheel.wire import MACH_HEADER, MACH_HEADER_64
 
 __all__ = [
@@ -72,7 +72,7 @@ class FileType(IntEnum):
 _RUNNABLE = frozenset({FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE, FileType.DYLINKER})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Image:
     """What the header and the load commands of one Mach-O image say.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from fatwheel.config import ArchConfig
 from fatwheel.deployment import Deployment
 from fatwheel.errors import UsageError
 from fatwheel.process import Command
+from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -67,7 +68,7 @@ _OWN_OPTIONS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class MaturinSettings:
     """What matters here of `[tool.maturin]`.
 
@@ -119,7 +120,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class ThinBuild:
     """One architecture's build.
 

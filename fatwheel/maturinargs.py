@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from fatwheel.errors import UsageError
+from fatwheel.values import valueclass
 
 __all__ = [
     "ConfigSettings",
@@ -42,7 +42,7 @@ _OWN = "fatwheel."
 _LINKERS = ("auto", "lld", "zig", "system")
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class MaturinWords:
     """maturin's options: those that fatwheel has to know, and the `rest` in order, with rustc's after a `--`.
 
@@ -59,7 +59,7 @@ class MaturinWords:
     rest: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class ConfigSettings:
     """What `MATURIN_PEP517_ARGS` and a frontend's config settings ask for.
 

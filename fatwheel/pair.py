@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fatwheel.arch import Arch
 from fatwheel.distinfo import WheelMetadata
 from fatwheel.fat import Layout
 from fatwheel.tags import Floor, WheelName
+from fatwheel.values import valueclass
 from fatwheel.wheels import Member
 
 __all__ = ["FusedDigest", "MemberPair", "Pair", "Side"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Side:
     """One of the two wheels.
 
@@ -30,7 +29,7 @@ class Side:
     metadata: WheelMetadata
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class FusedDigest:
     """SHA-256 (32 bytes) of the universal file with this layout, both slices being the members' whole content."""
 
@@ -38,7 +37,7 @@ class FusedDigest:
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class MemberPair:
     """One member name and what each wheel has under it; at least one of the two is there.
 
@@ -72,7 +71,7 @@ class MemberPair:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Pair:
     """Two wheels that may be fused; `members` is in the order of the fused wheel.
 

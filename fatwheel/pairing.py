@@ -18,6 +18,7 @@ from fatwheel.fat import looks_like
 from fatwheel.inflaters import best_inflater
 from fatwheel.scan import Wanted, head, scan_member
 from fatwheel.tags import Family, Floor, WheelName, claims, family, parse_wheel_name
+from fatwheel.values import valueclass
 from fatwheel.wheels import OpenWheel, architectures, open_wheel
 
 __all__ = [
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Candidate:
     """A wheel that may be one half of a pair: its architecture and the oldest macOS promised for it.
 
@@ -46,7 +47,7 @@ class Candidate:
     claimed_universal2: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Unpaired:
     """Wheels that are no part of any pair, and why. `failed` is true where they should have been."""
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import sys
 from array import array
-from dataclasses import dataclass
 
 from fatwheel.errors import FormatError
 from fatwheel.probe import LARGEST_RANGE, Parser, Range, pieces
+from fatwheel.values import valueclass
 from fatwheel.wire import NLIST, NLIST_64
 
 __all__ = ["LARGEST_STRING_TABLE_PADDING", "Payload", "SymbolTable", "find_payload"]
@@ -30,7 +30,7 @@ _N_INDR_TYPES = b"\x0a\x0b\x1a\x1b"  # N_INDR with every N_EXT and N_PEXT (mach-
 _HOST_ORDER = "<" if sys.byteorder == "little" else ">"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Payload:
     """Where the data lie: `offset` from the start of the image (of the slice), `size` in bytes."""
 
@@ -38,7 +38,7 @@ class Payload:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class SymbolTable:
     """`LC_SYMTAB` (mach-o/loader.h): offsets from the start of the image, sizes in bytes."""
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ from fatwheel.toolchain import (
     Toolchain,
     inspect_toolchain,
 )
+from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -147,7 +148,7 @@ def _at(table: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     return table
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class AppleHooks:
     """The hooks for macOS: a thin wheel of maturin's, or two of them fused.
 

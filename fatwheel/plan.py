@@ -28,6 +28,7 @@ from fatwheel.tags import (
     parse_wheel_name,
     with_platforms,
 )
+from fatwheel.values import valueclass
 from fatwheel.wheels import images
 from fatwheel.zipnames import check_collisions
 
@@ -55,7 +56,7 @@ class PlanOptions:
     generator: str = f"fatwheel {__version__}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Inputs:
     """The two file names and SHA-256 digests (hexadecimal), x86_64's first."""
 

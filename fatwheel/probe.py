@@ -12,8 +12,7 @@ the parser must check for.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ["LARGEST_RANGE", "Parser", "Probe", "Range", "pieces", "run", "take"]
 
@@ -23,8 +22,7 @@ LARGEST_RANGE = 64 * 1024
 """The most bytes that one `Range` may ask for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """The `size` bytes from byte `offset` on."""
 
     offset: int

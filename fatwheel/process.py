@@ -13,11 +13,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from fatwheel.errors import ToolError
+from fatwheel.values import valueclass
 
 __all__ = ["Command", "Completed", "Runner", "SubprocessRunner", "ask"]
 
@@ -26,7 +26,7 @@ _ANSWER = 60.0  # seconds for a program that only says what it is; rustup may lo
 _GRACE = 5.0  # seconds between asking a program to end and ending it
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Command:
     """One call of a program.
 
@@ -43,7 +43,7 @@ class Command:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Completed:
     """What a program left: its exit code (negative: the signal that ended it) and its output as text.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fatwheel.config import Config, parse_config
 from fatwheel.maturin import MaturinSettings, parse_maturin_settings
+from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,7 +18,7 @@ else:
 __all__ = ["Project", "parse_project"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Project:
     """What a crate's pyproject.toml says: where it is, its name in messages, and all of its text.
 

@@ -6,7 +6,6 @@ The bytes kept in memory are bounded by `_TEXT_BUDGET`, whatever the wheels hold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fatwheel.arch import Arch
@@ -19,6 +18,7 @@ from fatwheel.pairing import Candidate
 from fatwheel.ranges import file_sha256
 from fatwheel.read import Progress, Source, in_parallel, later, open_source
 from fatwheel.scan import Job, head, scan_pair
+from fatwheel.values import valueclass
 from fatwheel.wheels import OpenWheel, RecordProblem, Wheel, architectures, images
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _TEXT_BUDGET = 48 << 20
 _ROWS_SHOWN = 5
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Reading:
     """What was read: the pair for the plan, and each wheel for the check of what is inherited."""
 

@@ -13,7 +13,9 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from fatwheel.values import valueclass
 
 __all__ = ["BadRow", "RecordHash", "RecordRow", "format_record", "parse_record"]
 
@@ -29,8 +31,7 @@ _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 _STANDARD = str.maketrans("-_", "+/")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordHash:
+class RecordHash(NamedTuple):
     """A hash as RECORD states it: `algorithm` in `hashlib`'s spelling, `digest` the raw bytes."""
 
     algorithm: str
@@ -42,8 +43,7 @@ class RecordHash:
         return f"{self.algorithm}={digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordRow:
+class RecordRow(NamedTuple):
     """One row of RECORD (PEP 376).
 
     `path` is relative to the wheel's root, with `/`. `hash` and `size` (bytes) are None where the
@@ -55,7 +55,7 @@ class RecordRow:
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class BadRow:
     """A row of RECORD that is none: why, with its line; `path` is what it speaks of, if that can be told."""
 

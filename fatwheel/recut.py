@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fatwheel.fixedcodes import DISTANCES, END_OF_BLOCK, LENGTHS, Token
+from fatwheel.values import valueclass
 
 __all__ = ["Boundary", "Edge", "Plan", "plan_recut", "recode", "symbols"]
 
@@ -21,15 +22,14 @@ MAX_EDGE = 1 << 20
 """Longer edges, which only unusual streams have, would take too long in Python."""
 
 
-@dataclass(frozen=True, slots=True)
-class Boundary:
+class Boundary(NamedTuple):
     """A place between two blocks: `bit` of the stream and byte `at` of the content."""
 
     bit: int
     at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Edge:
     """Content from byte `start` to byte `end`, which blocks from `first_bit` to `end_bit` hold.
 
@@ -43,7 +43,7 @@ class Edge:
     end: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Plan:
     """What to write: the head again, the kept blocks as they are, and the tail again.
 

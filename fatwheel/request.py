@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from fatwheel.config import Config, parse_config
@@ -15,6 +14,7 @@ from fatwheel.fuse import FuseOptions
 from fatwheel.plan import PlanOptions
 from fatwheel.rules import Action, RuleSet, make_rule, parse_rule, rule_book
 from fatwheel.tags import BUILD_TAG, TagStyle
+from fatwheel.values import valueclass
 from fatwheel.zipdir import DateTime
 
 __all__ = ["Request", "fuse_options", "read_settings", "source_date"]
@@ -24,7 +24,7 @@ _FIRST_DATE = 315532800  # 1980-01-01, where the dates of a zip archive begin (A
 _LAST_DATE = 4354819198  # 2107-12-31 23:59:58, where they end
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Request:
     """The options of `fatwheel fuse` as they were given; None where an option was not."""
 

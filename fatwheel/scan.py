@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fatwheel.arch import Arch
@@ -25,6 +25,7 @@ from fatwheel.probe import Probe
 from fatwheel.ranges import RangeFile
 from fatwheel.record import RecordHash
 from fatwheel.staticlib import StaticLibrary
+from fatwheel.values import valueclass
 from fatwheel.wheels import Content, Member, OpenWheel
 from fatwheel.zipdir import Entry, Method
 
@@ -51,7 +52,7 @@ _LARGE = 1 << 20  # bytes; from here on a second thread pays
 _HEAD_COMPRESSED = 2048  # bytes, which hold at least the Huffman tables of the first block
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Scanned:
     """A member, its digest in another algorithm where RECORD uses one, and its content where it was kept."""
 
@@ -60,7 +61,7 @@ class Scanned:
     text: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Wanted:
     """What to gather of one member besides the facts.
 
@@ -71,7 +72,7 @@ class Wanted:
     algorithm: str = "sha256"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Job:
     """One member to be read, and what to gather of it."""
 
@@ -80,7 +81,7 @@ class Job:
     wanted: Wanted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class PairScan:
     """What was found under one name: for the plan, and for each wheel."""
 

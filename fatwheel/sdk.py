@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+
+from fatwheel.values import valueclass
 
 __all__ = [
     "SystemLibrary",
@@ -32,7 +33,7 @@ _ICONV = tuple(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class SystemLibrary:
     """A dylib of macOS that can be stubbed: its install name and how the names that it exports begin.
 

@@ -6,13 +6,12 @@ that every user gets what the thin wheel gave them. Slices of further architectu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fatwheel.actions import SliceOf
 from fatwheel.arch import Arch
 from fatwheel.fat import Layout, SliceSource, Universal, layout, natural_align
 from fatwheel.macho import Image
 from fatwheel.staticlib import StaticLibrary
+from fatwheel.values import valueclass
 from fatwheel.wheels import Content
 
 __all__ = ["Selection", "select_slices"]
@@ -22,7 +21,7 @@ _CPU_FAMILY = 0x00FFFFFF
 _ARM = 12
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Selection:
     """The slices of one fused file in file order, and their layout.
 
@@ -34,7 +33,7 @@ class Selection:
     left_out: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class _Candidate:
     source: Arch
     offset: int

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fatwheel.cut import Cut, edge_tokens, find_recut
 from fatwheel.fixedcodes import encode_fixed
 from fatwheel.inflaters import Blocks
 from fatwheel.ranges import RangeFile
 from fatwheel.recut import Boundary
+from fatwheel.values import valueclass
 from fatwheel.zipformat import Method
 
 __all__ = ["Cut", "Deflated", "Joined", "Literal", "Part", "Stored", "copied", "join"]
@@ -28,7 +29,7 @@ _STORED = 0
 """BTYPE of a stored block."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Deflated:
     """The content of `compressed_size` bytes of a deflate stream, from byte `offset` of the file
     on.
@@ -43,7 +44,7 @@ class Deflated:
     blocks: Blocks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Stored:
     """`size` bytes of the file as they are, from byte `offset` on."""
 
@@ -52,8 +53,7 @@ class Stored:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """New bytes, such as a universal header or the padding between two slices."""
 
     data: bytes
@@ -64,8 +64,7 @@ class Literal:
         return len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(NamedTuple):
     """Bytes of a file; of their bits, the one at `clear` is cleared."""
 
     file: RangeFile
@@ -92,8 +91,7 @@ class _Range:
             at -= len(chunk)
 
 
-@dataclass(frozen=True, slots=True)
-class _StoredBlocks:
+class _StoredBlocks(NamedTuple):
     """`size` (not 0) bytes in stored blocks, without the first block's header of 3 bits and padding."""
 
     content: Callable[[], Iterable[bytes | memoryview]]
@@ -118,7 +116,7 @@ class _StoredBlocks:
             raise AssertionError(f"{self.size} bytes were promised, {left} of them are missing")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class _Shifted:
     """Bits of `source` (all but the first `skip`, `count` of them) behind the bits of `lead`.
 
@@ -147,7 +145,7 @@ _Piece = bytes | _Range | _Shifted | _StoredBlocks
 Part = Deflated | Stored | Literal | Cut
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Joined:
     """A member's data, ready to be written: `compressed_size` bytes that hold `size` bytes of content."""
 
@@ -323,7 +321,9 @@ class _Stream:
         source = _Range(cut.file, cut.offset + start, -(-end // 8) - start, clear)
         lead = (self._bits, self._bit_count)
         whole, rest = divmod(self._bit_count + end - first, 8)
-        self._add_piece(_Shifted(lead, source, first % 8, end - first), whole)
+        self._add_piece(
+            _Shifted(lead=lead, source=source, skip=first % 8, count=end - first), whole
+        )
         at = (end - rest) // 8
         data = cut.file.read(cut.offset + at, -(-end // 8) - at)
         self._bits = int.from_bytes(data, "little") >> (end - rest) % 8 & (1 << rest) - 1

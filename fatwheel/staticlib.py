@@ -7,14 +7,13 @@ skipped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fatwheel.arch import Arch
 from fatwheel.bitcode import Bitcode, is_bitcode, parse_bitcode
 from fatwheel.cpu import arch_name
 from fatwheel.errors import FormatError
 from fatwheel.macho import MAGICS, Image, parse_image, plain_arch
 from fatwheel.probe import LARGEST_RANGE, Parser, Range
+from fatwheel.values import valueclass
 
 __all__ = ["AR_MAGIC", "ForeignArchiveError", "StaticLibrary", "parse_static_library"]
 
@@ -40,7 +39,7 @@ class ForeignArchiveError(FormatError):
     """An archive without any Mach-O member: empty, or another system's. As data it may be fine."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class StaticLibrary:
     """What all members of a static library agree on.
 
@@ -61,7 +60,7 @@ class StaticLibrary:
         return plain_arch(self.cputype, self.cpusubtype)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class _Member:
     """One member of an archive; `header`, `start`, `end` are bytes of the source."""
 

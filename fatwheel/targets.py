@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
+from fatwheel.values import valueclass
 
 __all__ = [
     "ARCHFLAGS",
@@ -47,7 +48,7 @@ _RUST_ARCHS: dict[str, tuple[Arch, ...]] = {
 _OTHER_APPLE_SYSTEMS = ("ios", "tvos", "watchos", "visionos")
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class PythonFacts:
     """What the interpreter is that the wheel is for.
 
@@ -72,7 +73,7 @@ class PythonFacts:
         return self.system == "darwin"
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Wishes:
     """What asks for architectures, as written; None where it is not set.
 
@@ -89,7 +90,7 @@ class Wishes:
     universal2: bool | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Decision:
     """What to build for, and why.
 
@@ -126,7 +127,7 @@ class Decision:
         return bool(self.archs) and running_arch(python) not in self.archs
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class _Claim:
     """What one input asks for: `archs` (empty: not macOS), `text` as written, `problem` if it makes no sense."""
 

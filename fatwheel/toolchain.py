@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from fatwheel.arch import Arch
@@ -17,6 +17,7 @@ from fatwheel.errors import ToolError
 from fatwheel.linker import LinkSettings, wrapper_environment, write_wrapper
 from fatwheel.process import Completed, Runner, ask
 from fatwheel.sdk import make_stub_sdk
+from fatwheel.values import valueclass
 
 __all__ = ["Host", "Linker", "Missing", "MissingToolsError", "Toolchain", "inspect_toolchain"]
 
@@ -24,7 +25,7 @@ OLDEST_MATURIN = (1, 9)
 _OLDEST_SDK = (11, 0)  # the first that knows arm64
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Host:
     """The machine: `sys.platform`, the environment, and the Python that has maturin.
 
@@ -50,7 +51,7 @@ class Host:
         return (self.maturin,) if self.maturin else (self.python, "-m", "maturin")
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Missing:
     """One thing that a build needs and that is not there, and the command or the step that brings it."""
 
@@ -68,7 +69,7 @@ class MissingToolsError(ToolError):
         self.missing = tuple(missing)
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Linker:
     """The linker of a build: "lld", "zig" or "system"; `zig` says that maturin sets zig up, too.
 
@@ -82,7 +83,7 @@ class Linker:
     note: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Toolchain:
     """What was found: versions as the programs print them, and the linker."""
 
@@ -109,7 +110,7 @@ def inspect_toolchain(
     return Toolchain(maturin=maturin, rustc=rust.version, sysroot=rust.sysroot, linker=chosen)
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class _Rust:
     version: str
     host: str
@@ -119,7 +120,7 @@ class _Rust:
         return self.sysroot / "lib" / "rustlib" / target
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class _Look:
     """One look at the machine; what is missing is collected."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ from fatwheel.macho import Image
 from fatwheel.ranges import RangeFile
 from fatwheel.staticlib import StaticLibrary
 from fatwheel.tags import WheelName, parse_wheel_name
+from fatwheel.values import valueclass
 from fatwheel.zipdir import Entry, read_directory
 
 __all__ = [
@@ -34,7 +34,7 @@ Content = Universal | Image | StaticLibrary | FormatError | None
 is wrong with it), or anything else (None)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Member:
     """One file of a wheel after its content was read once: size and CRC-32 were found to be true.
 
@@ -48,7 +48,7 @@ class Member:
     blocks: Blocks | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class OpenWheel:
     """A wheel whose directory was read and found sound; its members' contents were not read yet.
 
@@ -73,7 +73,7 @@ class OpenWheel:
         raise WheelError(self.path.name, name, "is missing; every wheel has one, so get it anew")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class RecordProblem:
     """One row in which RECORD and the archive disagree; `detail` is a clause that names both values."""
 
@@ -84,7 +84,7 @@ class RecordProblem:
     detail: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Wheel:
     """A wheel that was read whole.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +22,7 @@ from fatwheel.ranges import RangeFile
 from fatwheel.record import RecordHash, RecordRow, format_record
 from fatwheel.scan import content_chunks, scan_file
 from fatwheel.splice import Cut, Deflated, Literal, Part, Stored, copied, join
+from fatwheel.values import valueclass
 from fatwheel.wheels import Content, OpenWheel
 from fatwheel.zipdir import DateTime, Entry, Method
 from fatwheel.zipwriter import ZipWriter
@@ -30,7 +30,7 @@ from fatwheel.zipwriter import ZipWriter
 __all__ = ["Written", "write_wheel"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Written:
     """What is known of a member that was written: SHA-256 (32 bytes), size (bytes) and what it holds."""
 
@@ -77,7 +77,7 @@ def _record(name: str, written: Mapping[str, Written]) -> bytes:
     return format_record([*rows, RecordRow(name)])
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class _Writer:
     """Where members come from and where they go."""
 

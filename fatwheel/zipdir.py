@@ -12,11 +12,11 @@ import itertools
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from fatwheel.errors import WheelError
 from fatwheel.ranges import RangeFile
+from fatwheel.values import valueclass
 from fatwheel.zipend import find_directory
 from fatwheel.zipformat import (
     CENTRAL,
@@ -49,7 +49,7 @@ _REFUSED_FLAGS = {
 _ANY_REFUSED_FLAG = sum(_REFUSED_FLAGS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Entry:
     """One member of a wheel, as its directory and its local header agree on it.
 

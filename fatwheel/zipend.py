@@ -7,10 +7,9 @@ Sections are those of PKWARE's APPNOTE.TXT, version 6.3.10.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fatwheel.errors import WheelError
 from fatwheel.ranges import RangeFile
+from fatwheel.values import valueclass
 from fatwheel.zipformat import (
     END,
     END64,
@@ -29,7 +28,7 @@ MAX_MEMBERS = 250_000
 """Far beyond any real wheel (torch has 11,000 members), and little enough to be held in memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Directory:
     """The central directory: `size` bytes from byte `offset` on, with `members` headers."""
 

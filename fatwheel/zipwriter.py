@@ -8,10 +8,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 from fatwheel.splice import Joined
+from fatwheel.values import valueclass
 from fatwheel.zipformat import (
     CENTRAL,
     CENTRAL_SIGNATURE,
@@ -37,7 +38,7 @@ _PLAIN_VERSION, _ZIP64_VERSION = 20, 45  # deflate, Zip64 (4.4.3.2)
 _LEVEL = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class _Written:
     """What the central directory will repeat of a member."""
 

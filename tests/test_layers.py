@@ -13,7 +13,7 @@ from tests.corpus import ROOT
 # stand before it in its own layer. Every module has its place here.
 LAYERS = {
     "words that all others use": """
-        errors arch cpu wire merge
+        values errors arch cpu wire merge
     """,
     "one format or one seam each: bytes and text in, values out": """
         probe ranges record tags rules differences atomic config process crc inflaters

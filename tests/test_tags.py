@@ -21,6 +21,7 @@ from fatwheel.tags import (
     claims,
     family,
     fused_platforms,
+    normalise,
     parse_mac_platform,
     parse_wheel_name,
     with_platforms,
@@ -30,6 +31,11 @@ FLOORS = [(10, minor) for minor in range(4, 17)] + [(major, 0) for major in rang
 ARM_FLOORS = [floor for floor in FLOORS if floor >= (11, 0)]
 # What runs: every macOS 10, every 11 and up with a few of its minor versions, and the one after 15.
 SYSTEMS = [*FLOORS, (11, 7), (12, 3), (13, 6), (14, 2), (15, 5), (26, 0), (26, 1)]
+
+
+@given(st.text("aB1-_. é", max_size=12) | st.text(max_size=6))
+def test_law_names_are_normalised_as_packaging_does(project: str) -> None:
+    assert normalise(project) == canonicalize_name(project)
 
 
 def test_takes_a_name_apart_as_it_is_written() -> None:

@@ -7,12 +7,12 @@ the plan's business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fatwheel.values import valueclass
 
 __all__ = ["MergeResult", "Merged", "Unmergeable"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Merged:
     """One text that serves both architectures.
 
@@ -23,7 +23,7 @@ class Merged:
     how: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Unmergeable:
     """Why the two texts cannot be one: a clause that names the first values that disagree."""
 

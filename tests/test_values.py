@@ -1,0 +1,95 @@
+"""Values behave as the frozen dataclasses that type checkers take them for."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+import pytest
+
+from fatwheel.values import valueclass
+
+
+@valueclass
+class Point:
+    """A place."""
+
+    x: int
+    y: int = 0
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def far(self) -> bool:
+        return self.x > 9
+
+
+@valueclass
+class Other:
+    x: int
+    y: int = 0
+    names: list[str] = field(default_factory=list)
+
+
+@valueclass
+class Spelt:
+    x: int
+
+    def __repr__(self) -> str:
+        return "spelt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    x: int
+    y: int = 0
+    names: list[str] = field(default_factory=list)
+
+
+def test_fields_are_given_by_name() -> None:
+    point = Point(x=1)
+    assert (point.x, point.y, point.names, point.far) == (1, 0, [], False)
+    assert Point(x=1).names is not point.names
+    make: Any = Point
+    for arguments, named in (((1,), {}), ((), {}), ((), {"x": 1, "z": 2})):
+        with pytest.raises(TypeError):
+            make(*arguments, **named)
+
+
+def test_it_has_slots() -> None:
+    point: Any = Point(x=1)
+    with pytest.raises(AttributeError):
+        point.z = 1
+    assert not hasattr(point, "__dict__")
+
+
+def test_equal_is_what_has_one_class_and_equal_fields() -> None:
+    assert Point(x=1) == Point(x=1, y=0)
+    assert Point(x=1) != Point(x=2)
+    other: Any = Other(x=1)
+    assert Point(x=1) != other
+    assert Point(x=1).__eq__(other) is NotImplemented
+    assert len({Spelt(x=1), Spelt(x=1), Spelt(x=2)}) == 2
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Point(x=1))  # of its list
+
+
+def test_it_is_printed_as_a_dataclass_is() -> None:
+    assert repr(Point(x=1)) == repr(Twin(x=1)).replace("Twin", "Point")
+    assert repr(Spelt(x=1)) == "spelt"
+
+
+def test_what_works_on_dataclasses_works_on_it() -> None:
+    point = Point(x=1, y=2, names=["a"])
+    assert replace(point, x=3) == Point(x=3, y=2, names=["a"])
+    assert asdict(point) == {"x": 1, "y": 2, "names": ["a"]}
+    assert [found.name for found in fields(Point)] == ["x", "y", "names"]
+    assert (Point.__doc__, Point.__qualname__, Point.__module__) == ("A place.", "Point", __name__)
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_it_travels(protocol: int) -> None:
+    point = Point(x=1, y=2, names=["a"])
+    assert pickle.loads(pickle.dumps(point, protocol)) == point
+    assert copy.deepcopy(point) == copy.copy(point) == point
