@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from fatwheel.macho import FileType, Image
 from fatwheel.onesided import one_sided_problem
 from fatwheel.rules import Action
 from fatwheel.tags import Floor, claims, format_floor
+from fatwheel.values import valueclass
 from fatwheel.wheels import Member, Wheel, architectures, images
 
 __all__ = ["Finding", "Severity", "check", "disagreement", "unreadable", "worse_than"]
@@ -43,7 +43,7 @@ class Severity(Enum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass
 class Finding:
     """One fact about a wheel. `code` is stable; `member` is None where the whole wheel is meant."""
 

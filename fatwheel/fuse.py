@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,6 +24,7 @@ from fatwheel.read import BATCH, Progress, open_source, read_wheel
 from fatwheel.readpair import Reading, read_pair
 from fatwheel.scan import Scanned, scan_member
 from fatwheel.secondreader import wheel_package_problem
+from fatwheel.values import valueclass
 from fatwheel.wheels import Member, OpenWheel, Wheel, open_wheel
 from fatwheel.write import Written, write_wheel
 from fatwheel.zipdir import DateTime, read_directory
@@ -58,7 +59,7 @@ class ConflictsError(RefusedError):
         self.plan = plan
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class FuseOptions:
     """How to fuse.
 
@@ -86,7 +87,7 @@ class FuseOptions:
 _best_inflater = functools.cache(best_inflater)
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Fused:
     """A wheel that was written: where, how large (bytes), by which plan, and what the check said of it.
 

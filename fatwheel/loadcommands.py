@@ -97,7 +97,7 @@ _LINKEDIT_DATA_COMMANDS = (
 _ZEROFILL = (0x01, 0x0C, 0x12)  # S_ZEROFILL, S_GB_ZEROFILL, S_THREAD_LOCAL_ZEROFILL
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class Commands:
     """What the load commands of the image at byte `base` of `source` said so far.
 

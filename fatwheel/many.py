@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from fatwheel.errors import FatwheelError
 from fatwheel.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
 from fatwheel.plan import FusePlan
 from fatwheel.read import Progress
+from fatwheel.values import valueclass
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -39,7 +39,7 @@ class FailedError(FatwheelError):
     """A pair was given up for a reason that lies in no wheel: a mistake of fatwheel's own, or a lost worker."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Outcome:
     """What became of one pair.
 

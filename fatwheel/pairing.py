@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from fatwheel.arch import Arch
@@ -56,7 +55,7 @@ class Unpaired:
     failed: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Pairing:
     """The pairs (x86_64's first), in the order of their names, and all the other wheels."""
 

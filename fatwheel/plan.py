@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from fatwheel import __version__
 from fatwheel.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
@@ -38,7 +38,7 @@ REPORT_NAME = "fatwheel.json"
 """The file in `.dist-info` that says how a fused wheel was made."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class PlanOptions:
     """What the user asked for.
 
@@ -66,7 +66,7 @@ class Inputs:
     arm64_sha256: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class FusePlan:
     """What will be written, member by member in the order of the file, with what was decided on the way.
 

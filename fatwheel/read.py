@@ -50,7 +50,7 @@ _PLAIN = Wanted()
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
-@dataclass(kw_only=True)
+@dataclass(eq=False, kw_only=True)
 class Source:
     """A wheel while it is being read.
 

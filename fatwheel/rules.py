@@ -12,10 +12,10 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
 from fatwheel.errors import UsageError
+from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +39,7 @@ class Action(Enum):
     ALLOW = "allow"
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class Rule:
     """One rule.
 
@@ -61,7 +61,7 @@ class Rule:
         return glob_regex(self.glob).fullmatch(member) is not None
 
 
-@dataclass(frozen=True, kw_only=True)
+@valueclass
 class RuleSet:
     """All rules in force, in rising order of precedence."""
 

@@ -44,8 +44,10 @@ def _fields(self: Any) -> tuple[object, ...]:
     return tuple([getattr(self, name) for name in self.__dataclass_fields__])
 
 
-def _eq(self: object, other: object) -> bool:
-    return _fields(self) == _fields(other) if type(self) is type(other) else NotImplemented
+def _eq(self: object, other: object) -> object:
+    if type(self) is type(other):
+        return self is other or _fields(self) == _fields(other)
+    return NotImplemented
 
 
 def _hash(self: object) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -567,7 +567,7 @@ def test_the_documented_order_is_that_of_the_rows() -> None:
         host_platform="macosx-11.0-arm64",
         universal2=True,
     )
-    for (_, cell), name in zip(documented, vars(wishes), strict=False):
+    for (_, cell), name in zip(documented, asdict(wishes), strict=False):
         assert decide_targets(wishes, on.HOMEBREW).decided_by in cell
         wishes = replace(wishes, **{name: None})
     assert decide_targets(wishes, on.HOMEBREW).decided_by in documented[-1][1]
