@@ -8,6 +8,7 @@ only module that touches macholib, which has no types of its own.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections import namedtuple
 from collections.abc import Iterator
@@ -51,24 +52,27 @@ class Layout:
     A load command's structure starts after its `cmd` and `cmdsize`.
     """
 
-    __slots__ = ("_decoders", "_record", "size")
-
     def __init__(self, structure: Any) -> None:
         """Take over the fields of a `Structure` of macholib."""
         self.size: int = structure._size_
-        self._record = _make_type(structure.__name__, structure._names_)
+        self._structure = structure
         fields = structure._format_.replace("i", "I")
         self._decoders = {order: struct.Struct(order + fields) for order in "<>"}
 
+    @functools.cached_property
+    def _make(self) -> Any:
+        """What makes the named tuple of its values; most files need six of the twenty types."""
+        return _make_type(self._structure.__name__, self._structure._names_)._make
+
     def unpack(self, order: str, data: bytes, offset: int = 0) -> Any:
         """Decode the structure at byte `offset` of `data`, as a named tuple with the C names."""
-        return self._record._make(self._decoders[order].unpack_from(data, offset))
+        return self._make(self._decoders[order].unpack_from(data, offset))
 
     def unpack_all(self, order: str, data: bytes, offset: int, count: int) -> Iterator[Any]:
         """Decode `count` structures that follow each other."""
         # A copy: a view that an exception's traceback keeps alive makes CPython's garbage collector crash.
         area = data[offset : offset + count * self.size]
-        return map(self._record._make, self._decoders[order].iter_unpack(area))
+        return map(self._make, self._decoders[order].iter_unpack(area))
 
     def pack(self, order: str, *values: int) -> bytes:
         """Encode the structure; the values come in the fields' order."""
