@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.macho import Image
@@ -35,8 +35,7 @@ def installed_path(member: str) -> str:
     return member
 
 
-@dataclass(frozen=True)
-class LoadGraph:
+class LoadGraph(NamedTuple):
     """The members that each architecture's code loads, by member name."""
 
     loaded_by: Mapping[str, frozenset[Arch]]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fatwheel.values import valueclass
+from tests.corpus import ROOT
 
 
 @valueclass
@@ -86,6 +87,11 @@ def test_what_works_on_dataclasses_works_on_it() -> None:
     assert asdict(point) == {"x": 1, "y": 2, "names": ["a"]}
     assert [found.name for found in fields(Point)] == ["x", "y", "names"]
     assert (Point.__doc__, Point.__qualname__, Point.__module__) == ("A place.", "Point", __name__)
+
+
+def test_no_frozen_dataclass_is_made_at_the_start() -> None:
+    sources = (ROOT / "fatwheel").rglob("*.py")
+    assert [path.name for path in sources if "@dataclass(frozen" in path.read_text("utf-8")] == []
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))

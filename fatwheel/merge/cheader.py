@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.merge import Merged, MergeResult, Unmergeable
@@ -121,8 +121,7 @@ def _open_at_end(text: bytes) -> str:
     return f"ends with {depth} #if open" if depth else ""
 
 
-@dataclass(frozen=True)
-class _Open:
+class _Open(NamedTuple):
     """A token that the text does not end."""
 
     where: str
