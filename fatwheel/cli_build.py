@@ -16,16 +16,8 @@ from typing import Any
 import click
 
 from fatwheel import __version__
-from fatwheel.build import (
-    BuildFailedError,
-    BuildPlan,
-    BuildRequest,
-    Built,
-    compiler_errors,
-    made_wheels,
-    plan_build,
-    run_build,
-)
+from fatwheel.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
+from fatwheel.buildplan import BuildPlan, BuildRequest, plan_build
 from fatwheel.check import Severity
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fuse import ConflictsError

@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from fatwheel.arch import Arch
 from fatwheel.atomic import new_file
-from fatwheel.build import Build, BuildFailedError, BuildRequest, plan_build
+from fatwheel.build import BuildFailedError
+from fatwheel.buildplan import Build, BuildRequest, plan_build
 from fatwheel.config import Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.inplace import InPlace, fuse_files, is_macho

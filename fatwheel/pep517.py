@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from fatwheel import __version__
 from fatwheel.arch import Arch
-from fatwheel.build import Build, BuildFailedError, BuildPlan, BuildRequest, plan_build, run_build
+from fatwheel.build import BuildFailedError, run_build
+from fatwheel.buildplan import Build, BuildPlan, BuildRequest, plan_build
 from fatwheel.distinfo import format_wheel_metadata, parse_wheel_metadata
 from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.fuse import FuseOptions

@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.build import (
-    BuildFailedError,
-    BuildPlan,
-    BuildRequest,
-    Built,
-    compiler_errors,
-    made_wheels,
-    plan_build,
-    run_build,
-)
+from fatwheel.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
+from fatwheel.buildplan import BuildPlan, BuildRequest, plan_build
 from fatwheel.config import ArchConfig, Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.fuse import ConflictsError, FuseOptions
