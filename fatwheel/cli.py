@@ -9,63 +9,87 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from fatwheel import __version__
+from fatwheel.command import PageContext, write_section
 from fatwheel.errors import FatwheelError
 from fatwheel.terminal import (
-    EXIT_CODES,
     describe_error,
     exit_code,
     open_closed_streams,
     print_every_name,
 )
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 __all__ = ["cli", "main"]
 
+# What each command is, so that neither the page of all commands nor a shell that completes one imports them all.
 _COMMANDS = {
-    "build": "fatwheel.cli_build:build_command",
-    "fuse": "fatwheel.cli_fuse:fuse_command",
-    "check": "fatwheel.cli_check:check_command",
-    "rules": "fatwheel.cli_check:rules_command",
-    "develop": "fatwheel.cli_develop:develop_command",
-    "lipo": "fatwheel.cli_lipo:lipo_command",
-    "doctor": "fatwheel.cli_doctor:doctor_command",
+    "fuse": ("fatwheel.cli_fuse:fuse_command", "Fuse thin wheels into universal2 wheels."),
+    "build": ("fatwheel.cli_build:build_command", "Make a universal2 wheel of a Rust crate."),
+    "check": ("fatwheel.cli_check:check_command", "Check finished wheels."),
+    "develop": ("fatwheel.cli_develop:develop_command", "Install a crate for development."),
+    "doctor": ("fatwheel.cli_doctor:doctor_command", "Tell what this machine builds, and why."),
+    "rules": ("fatwheel.cli_check:rules_command", "Print the shipped rule book."),
+    "lipo": ("fatwheel.cli_lipo:lipo_command", "Do what lipo does, in its own words."),
+    "completion": ("fatwheel.cli_shell:completion_command", "Let your shell complete all this."),
 }
+_HIDDEN = {"help": "fatwheel.cli_shell:help_command"}  # others have it, so people type it
+_EXAMPLES = (
+    ("fatwheel fuse a.whl b.whl", "fuse two thin wheels"),
+    ("fatwheel fuse intel/ arm/ -o dist/", "fuse all that match"),
+    ("fatwheel build", "from a Rust crate to a universal2 wheel"),
+    ("fatwheel check dist/*.whl", "check finished wheels"),
+)
 
 
 class _LazyGroup(click.Group):
     """Commands that are imported when they are called, so that each starts with what it needs."""
 
+    context_class = PageContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        place = _COMMANDS[cmd_name][0] if cmd_name in _COMMANDS else _HIDDEN.get(cmd_name)
+        if place is None:
             return None
-        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        module, _, attribute = place.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write examples and commands, then the options: the page fits a screen of 80 by 24."""
+        write_section(formatter, "Examples", _EXAMPLES)
+        write_section(
+            formatter, "Commands", [(name, text) for name, (_, text) in _COMMANDS.items()]
+        )
+        click.Command.format_options(self, ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.group(
     cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, message="fatwheel %(version)s")
 def cli() -> None:
-    """Make macOS universal2 wheels, on any machine.
-
-    \b
-    fatwheel build                      from a Rust crate to a universal2 wheel
-    fatwheel fuse a.whl b.whl           fuse two thin wheels
-    fatwheel fuse intel/ arm/ -o dist/  fuse all that match
-    fatwheel check dist/*.whl           check finished wheels
-    fatwheel doctor                     tell what this machine builds for, and why
-    """
+    """Make macOS universal2 wheels, on any machine. COMMAND --help says more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -78,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             signal.signal(number, _terminated)
     open_closed_streams()
     print_every_name()
+    if "_FATWHEEL_COMPLETE" in os.environ:
+        import_module("fatwheel.completion")  # in place of click's own
     if arguments is not None:
         sys.exit(_run(list(arguments)))
     with _little_garbage():

@@ -18,7 +18,7 @@ import click
 from fatwheel import __version__
 from fatwheel.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
 from fatwheel.buildplan import BuildPlan, BuildRequest, plan_build
-from fatwheel.check import Severity
+from fatwheel.command import CommandWithPage, RuleText, exit_codes
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fuse import ConflictsError
 from fatwheel.here import read_project, running_python, terminal_settings, this_host
@@ -28,14 +28,15 @@ from fatwheel.process import SubprocessRunner
 from fatwheel.report import (
     conflict_lines,
     finding_json,
-    finding_line,
+    finding_lines,
     plan_json,
+    plan_lines,
     size_text,
     summary,
 )
 from fatwheel.request import Request, fuse_options
 from fatwheel.tags import TagStyle
-from fatwheel.terminal import EXIT_CODES, exit_code, print_bytes, print_json, say
+from fatwheel.terminal import exit_code, print_bytes, print_json, say
 from fatwheel.toolchain import Host, inspect_toolchain
 from fatwheel.values import valueclass
 
@@ -62,12 +63,46 @@ class Options:
     dry_run: bool
     as_json: bool
     quiet: bool
+    verbose: bool
     arguments: tuple[str, ...]
 
 
 @click.command(
     "build",
-    epilog=EXIT_CODES,
+    cls=CommandWithPage,
+    groups={
+        "What to build": "--manifest-path --interpreter --features --profile --sdist",
+        "How": "--linker --repair",
+        "The wheels": "--output --keep-thin --tags --floor --rule --on-conflict",
+        "The report": "--dry-run --json --quiet --verbose",
+    },
+    sections={
+        "Environment": (
+            ("MACOSX_DEPLOYMENT_TARGET", "the oldest macOS to build for"),
+            ("SDKROOT", "a macOS SDK, for libraries that fatwheel has no stub of (off macOS)"),
+            ("CARGO_TARGET_<TARGET>_LINKER", "a linker of your own"),
+            ("CARGO_TARGET_<TARGET>_RUSTFLAGS", "flags for one architecture; RUSTFLAGS is refused"),
+            ("SOURCE_DATE_EPOCH", "time stamp of all members, for the same bytes every time"),
+            ("NO_COLOR, FORCE_COLOR", "no colours from cargo; colours"),
+        ),
+        "Settings": "[tool.fatwheel] in the pyproject.toml beside Cargo.toml: out, features, interpreter, profile, "
+        "linker, repair, tags, floor, rules, on-conflict, keep-thin, maturin-args; for each architecture features, "
+        "rustflags, deployment-target, env, maturin-args. Options win over settings.",
+        "Exit codes": exit_codes(
+            {
+                1: "the two wheels cannot be fused; they are kept, and named",
+                3: "a tool is missing, or the compilation failed; the compiler's error is printed last",
+                130: "interrupted; the output folder is as it was",
+            }
+        ),
+        "Examples": (
+            ("fatwheel build", "the crate here, into dist/"),
+            ("fatwheel build -i 3.11 -i 3.12 --sdist", "two wheels and the source distribution"),
+            ("fatwheel build -m crates/py/Cargo.toml -- --locked", "--locked is maturin's"),
+            ("fatwheel build --dry-run", "the commands, to be copied into a shell"),
+        ),
+        "More": "docs/building.md. `fatwheel doctor` tells which tools are there.",
+    },
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
 @click.option(
@@ -114,26 +149,43 @@ class Options:
     type=click.Choice([style.value for style in TagStyle]),
     help="One exact platform tag, or maturin's compressed set.  [default: exact]",
 )
-@click.option("--floor", type=click.Choice(["tags", "binaries"]), help="As for fuse.")
-@click.option("--rule", "rules", multiple=True, metavar="GLOB=ACTION", help="As for fuse.")
 @click.option(
-    "--on-conflict", type=click.Choice(["error", "keep-x86_64", "keep-arm64"]), help="As for fuse."
+    "--floor",
+    type=click.Choice(["tags", "binaries"]),
+    help="Oldest macOS: as the thin wheels say, or raised to what every binary needs.  [default: tags]",
 )
-@click.option("--keep-thin", is_flag=True, help="Keep the thin wheels in the folder thin/ there.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    type=RuleText(),
+    metavar="GLOB=ACTION",
+    help="Settle members that differ, as `fatwheel fuse --rule` does. Repeatable.",
+)
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["error", "keep-x86_64", "keep-arm64"]),
+    help="What to do with all conflicts that no rule settles.  [default: error]",
+)
+@click.option(
+    "--keep-thin", is_flag=True, help="Keep the thin wheels, too, in the output folder's thin/."
+)
 @click.option("--sdist", is_flag=True, help="Make the source distribution, too.")
 @click.option("--dry-run", is_flag=True, help="Print what would be run; build nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Hide cargo's output unless it fails.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show the commands run, every member and every finding."
+)
 @click.argument("arguments", nargs=-1, metavar="[-- MATURIN-ARGUMENTS]", type=click.UNPROCESSED)
 def build_command(**given: Any) -> None:
     """Build a Rust crate with maturin for both architectures, and fuse the two wheels into one.
 
-    What stands after `--` goes to maturin, and after a second `--` to rustc. The path of each wheel written is
-    printed.
+    It works on a Mac, and on Linux with LLVM's linker or zig. What stands after `--` goes to maturin, and after a
+    second `--` to rustc.
 
-    \b
-    fatwheel build
-    fatwheel build -m crates/py/Cargo.toml -i 3.11 -i 3.12 -o dist -- --locked
+    The path of each wheel written is printed on standard output, all else on standard error. With --json a build
+    that succeeds prints one document on standard output, and one that fails prints none.
     """
     options = Options(**{**given, "features": _names(given["features"])})
     if options.arguments and not options.arguments[0].startswith("-"):
@@ -156,6 +208,9 @@ def build_command(**given: Any) -> None:
             return
         for note in plan.notes:
             say(f"note: {note}")
+        if options.verbose:
+            for line in _command_lines(plan, host):
+                say(line)
         started = time.monotonic()
         output = None if options.quiet else print_bytes
         announce = _say_nothing if options.quiet else _announce
@@ -237,7 +292,7 @@ def _fuse_request(options: Options) -> Request:
         no_rulebook=False,
         force=True,
         quiet=options.quiet,
-        verbose=False,
+        verbose=options.verbose,
     )
 
 
@@ -273,15 +328,21 @@ def _print_plan(plan: BuildPlan, host: Host, options: Options) -> None:
         return
     for note in plan.notes:
         say(f"note: {note}")
+    for line in _command_lines(plan, host):
+        click.echo(line)
+    click.echo(f"# then fuse each pair of wheels into {plan.request.out}")
+
+
+def _command_lines(plan: BuildPlan, host: Host) -> Iterator[str]:
+    """Yield the commands of a build as a shell takes them, each with what changes in its environment."""
     if plan.sdist is not None:
-        click.echo(shlex.join([plan.sdist.program, *plan.sdist.arguments]))
+        yield shlex.join([plan.sdist.program, *plan.sdist.arguments])
     for build in plan.builds:
         changes = environment_changes(build.thin, host.environ)
         words = ["env"]
         words += [word for name, value in changes.items() if value is None for word in ("-u", name)]
         words += [f"{name}={value}" for name, value in changes.items() if value is not None]
-        click.echo(shlex.join([*words, build.command.program, *build.command.arguments]))
-    click.echo(f"# then fuse each pair of wheels into {plan.request.out}")
+        yield shlex.join([*words, build.command.program, *build.command.arguments])
 
 
 def _plan_json(plan: BuildPlan, host: Host) -> dict[str, Any]:
@@ -309,7 +370,7 @@ def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options
         print_json(_built_json(plan, built, seconds))
         return
     if not options.quiet:
-        for line in _summary_lines(built, seconds):
+        for line in _summary_lines(built, seconds, every=options.verbose):
             say(f"  {line}")
     for line in built.external:
         say(f"warning: {line}")
@@ -319,17 +380,15 @@ def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options
         click.echo(fused.path)
 
 
-def _summary_lines(built: Built, seconds: float) -> Iterator[str]:
+def _summary_lines(built: Built, seconds: float, *, every: bool) -> Iterator[str]:
     """Yield times and sizes, what the fusion did, and what the check found."""
     for run in built.runs:
         for wheel, size in run.wheels.items():
             yield f"{run.arch.value:<7} {run.seconds:6.1f} s  {size_text(size):>8}  {wheel.name}"
     for fused in built.wheels:
         yield f"{'fused':<18}{size_text(fused.size):>8}  {fused.path.name}"
-        yield summary(fused.plan)
-        for finding in fused.findings:
-            if finding.severity is not Severity.NOTE:
-                yield finding_line(finding)
+        yield from plan_lines(fused.plan, every=True) if every else [summary(fused.plan)]
+        yield from finding_lines(fused.findings, every=every)
     yield f"{seconds:.1f} s in all"
 
 

@@ -8,23 +8,38 @@ import click
 
 from fatwheel import __version__
 from fatwheel.check import Severity
+from fatwheel.command import CommandWithPage, WheelPath, exit_codes
 from fatwheel.fuse import check_wheel
 from fatwheel.report import finding_json, finding_line
 from fatwheel.rules import rule_book
-from fatwheel.terminal import EXIT_CODES, print_json
+from fatwheel.terminal import print_json
 
 __all__ = ["check_command", "rules_command"]
 
 
-@click.command("check", epilog=EXIT_CODES, short_help="Check finished wheels.")
-@click.argument(
-    "wheels", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+@click.command(
+    "check",
+    cls=CommandWithPage,
+    sections={
+        "Exit codes": exit_codes(
+            {0: "no errors; there may be warnings and notes", 1: "errors were found"}
+        ),
+        "Examples": (
+            ("fatwheel check dist/*.whl", "all findings"),
+            ("fatwheel check -q dist/*.whl", "errors only; silence is good news"),
+            ("fatwheel check --json dist/*.whl | jq .wheels", "for scripts"),
+        ),
+        "More": "docs/checks.md says of each code why it matters and what to do.",
+    },
 )
+@click.argument("wheels", nargs=-1, required=True, type=WheelPath(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check_command(wheels: tuple[Path, ...], as_json: bool) -> None:
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only; the exit code is the same.")
+def check_command(wheels: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
     """Check finished universal2 wheels: every byte is read, every finding has a code.
 
-    Errors make the exit code 1. docs/checks.md explains every code.
+    Findings are errors, warnings and notes: RECORD, tags and names, the architectures that each binary holds, what
+    it loads, signatures, and the macOS that it needs. Only errors make the exit code 1.
     """
     failed = False
     documents = []
@@ -33,22 +48,31 @@ def check_command(wheels: tuple[Path, ...], as_json: bool) -> None:
         errors = sum(finding.severity is Severity.ERROR for finding in findings)
         failed = failed or errors > 0
         documents.append({"wheel": str(wheel), "findings": [finding_json(f) for f in findings]})
-        if not as_json:
+        if not as_json and (errors or not quiet):
             click.echo(f"{wheel}: {errors} errors, {len(findings) - errors} other findings")
             for finding in findings:
-                click.echo(f"  {finding_line(finding)}")
+                if finding.severity is Severity.ERROR or not quiet:
+                    click.echo(f"  {finding_line(finding)}")
     if as_json:
         print_json({"fatwheel": __version__, "wheels": documents})
     if failed:
         raise click.exceptions.Exit(1)
 
 
-@click.command("rules", epilog=EXIT_CODES, short_help="Print the shipped rule book.")
+@click.command(
+    "rules",
+    cls=CommandWithPage,
+    sections={
+        "Exit codes": exit_codes({}),
+        "More": 'docs/fusing.md, "Conflicts and rules".',
+    },
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the rule book as JSON.")
 def rules_command(as_json: bool) -> None:
     """Print the shipped rule book, each entry with its reason.
 
-    A rule of your own overrides it: --rule, or [tool.fatwheel.rules] in pyproject.toml.
+    It settles files of well-known projects that differ between the architectures. A rule of your own overrides it:
+    --rule, or [tool.fatwheel.rules] in pyproject.toml; `fatwheel fuse --no-rulebook` leaves it out.
     """
     entries = [
         {

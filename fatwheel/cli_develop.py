@@ -14,6 +14,7 @@ import click
 
 from fatwheel.arch import Arch
 from fatwheel.build import BuildFailedError, compiler_errors
+from fatwheel.command import CommandWithPage, exit_codes
 from fatwheel.develop import (
     check_target,
     check_words,
@@ -29,13 +30,13 @@ from fatwheel.process import Command, SubprocessRunner
 from fatwheel.project import Project
 from fatwheel.pythonfacts import ask_python
 from fatwheel.targets import Decision, PythonFacts, decide_targets
-from fatwheel.terminal import EXIT_CODES, exit_code, print_bytes, say
+from fatwheel.terminal import exit_code, print_bytes, say
 from fatwheel.toolchain import Host, Toolchain, inspect_toolchain
 
 __all__ = ["develop_command"]
 
 
-class _PassingOn(click.Command):
+class _PassingOn(CommandWithPage):
     """A command that keeps the `--`, after which maturin takes options for rustc."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -49,7 +50,28 @@ class _PassingOn(click.Command):
 @click.command(
     "develop",
     cls=_PassingOn,
-    epilog=EXIT_CODES,
+    sections={
+        "Environment": (
+            ("VIRTUAL_ENV, CONDA_PREFIX", "the environment; else .venv here or above"),
+            ("CARGO_BUILD_TARGET, ARCHFLAGS, _PYTHON_HOST_PLATFORM", "may decide what is built"),
+            ("MACOSX_DEPLOYMENT_TARGET", "the oldest macOS to build for"),
+            ("NO_COLOR, FORCE_COLOR", "no colours from cargo; colours"),
+        ),
+        "Settings": "[tool.fatwheel] in pyproject.toml: universal2, linker, x86_64, arm64.",
+        "Exit codes": exit_codes(
+            {
+                1: "what maturin made cannot be fused",
+                3: "a tool is missing, or the compilation failed; for a target that is not macOS, maturin's own code",
+                130: "interrupted",
+            }
+        ),
+        "Examples": (
+            ("fatwheel develop --release", "optimised"),
+            ("fatwheel develop --target universal2 -E test", "both slices, and an extra"),
+            ("fatwheel develop --dry-run", "what would be run"),
+        ),
+        "More": "docs/backend.md, docs/architectures.md, and `maturin develop --help`.",
+    },
     context_settings={"ignore_unknown_options": True},
 )
 @click.option(
@@ -62,12 +84,8 @@ class _PassingOn(click.Command):
 def develop_command(**given: Any) -> None:
     """Install the crate into the virtual environment, for the architecture that its Python runs as.
 
-    All other options are those of maturin develop. With --target universal2, ARCHFLAGS for both, or universal2 =
-    true in pyproject.toml the module has both slices and loads natively and under Rosetta 2.
-
-    \b
-    fatwheel develop --release
-    fatwheel develop --target universal2 -E test
+    All other options are those of maturin develop, -q and -v included. With --target universal2, ARCHFLAGS for
+    both, or universal2 = true in pyproject.toml the module has both slices and loads natively and under Rosetta 2.
     """
     arguments: tuple[str, ...] = given["arguments"]
     words = parse_maturin_words(arguments)

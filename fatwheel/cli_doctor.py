@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from fatwheel import __version__
+from fatwheel.command import CommandWithPage, exit_codes
 from fatwheel.doctor import Diagnosis, diagnose, diagnosis_json, diagnosis_lines, is_apple_silicon
 from fatwheel.errors import ToolError, UsageError
 from fatwheel.here import read_project, this_host
@@ -19,13 +20,29 @@ from fatwheel.machine import check_readiness, look_at_tools
 from fatwheel.process import Runner, SubprocessRunner
 from fatwheel.pythonfacts import ask_python, own_facts
 from fatwheel.targets import PythonFacts, Wishes, decide_targets
-from fatwheel.terminal import EXIT_CODES, print_json
+from fatwheel.terminal import print_json
 
 __all__ = ["doctor_command"]
 
 
 @click.command(
-    "doctor", epilog=EXIT_CODES, short_help="Tell what this machine would build, and why."
+    "doctor",
+    cls=CommandWithPage,
+    sections={
+        "Environment": (
+            (
+                "CARGO_BUILD_TARGET, ARCHFLAGS, _PYTHON_HOST_PLATFORM",
+                "each may decide what is built",
+            ),
+        ),
+        "Exit codes": exit_codes({3: "this Python itself cannot be asked"}),
+        "Examples": (
+            ("fatwheel doctor", "this Python"),
+            ("fatwheel doctor -i 3.11 -i /usr/bin/python3", "others, too"),
+            ("fatwheel doctor --target universal2", "what would be needed for both"),
+        ),
+        "More": "docs/architectures.md: what decides, and recipes for what goes wrong.",
+    },
 )
 @click.option(
     "-i",

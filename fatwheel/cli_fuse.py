@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from fatwheel import __version__
+from fatwheel.command import CommandWithPage, RuleText, WheelPath, exit_codes
 from fatwheel.errors import UsageError
 from fatwheel.expect import read_expected, unmet
 from fatwheel.fuse import Fused, FuseOptions
@@ -30,15 +31,48 @@ from fatwheel.report import (
 from fatwheel.request import Request, fuse_options, read_settings
 from fatwheel.rules import Rule
 from fatwheel.tags import TagStyle
-from fatwheel.terminal import EXIT_CODES, describe_error, exit_code, print_json, progress_bar, say
+from fatwheel.terminal import describe_error, exit_code, print_json, progress_bar, say
 
 __all__ = ["fuse_command"]
 
 _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before processes would have begun
 
 
-@click.command("fuse", epilog=EXIT_CODES, short_help="Fuse thin wheels into universal2 wheels.")
-@click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command(
+    "fuse",
+    cls=CommandWithPage,
+    groups={
+        "What to fuse": "--expect --build-tag --no-verify-record --jobs",
+        "Files that differ": "--rule --on-conflict --no-rulebook",
+        "The result": "--output --force --tags --floor --engine --verify-output",
+        "The report": "--dry-run --json --quiet --verbose",
+    },
+    sections={
+        "Environment": (
+            ("SOURCE_DATE_EPOCH", "time stamp of all members; else the newest of both wheels"),
+            ("NO_COLOR, FORCE_COLOR", "no colours; colours"),
+        ),
+        "Settings": "[tool.fatwheel] in the pyproject.toml of the current folder: rules, on-conflict, tags, floor.",
+        "Exit codes": exit_codes(
+            {
+                1: "a pair could not be fused (conflicts, refused or damaged wheels), a wheel has no partner, or "
+                "--expect was not met; the other pairs are fused all the same",
+                3: "--engine delocate: lipo or codesign is missing or failed",
+                130: "interrupted; no partial file is left",
+            }
+        ),
+        "Examples": (
+            ("fatwheel fuse a.whl b.whl", "into the current folder"),
+            ("fatwheel fuse intel/ arm/ -o dist/ --expect 5", "all that match; five, or none"),
+            ("fatwheel fuse a.whl b.whl --dry-run", "what would be done with each file"),
+            ("fatwheel fuse a.whl b.whl --dry-run -q", "only conflicts, and the exit code"),
+            ("fatwheel fuse a.whl b.whl --rule 'pkg/*.db=keep-arm64'", "settle a conflict"),
+            ("fatwheel fuse intel/ arm/ --json | jq .pairs", "for scripts"),
+        ),
+        "More": "docs/fusing.md has all rules, conflicts and refusals.",
+    },
+)
+@click.argument("wheels", nargs=-1, required=True, type=WheelPath())
 @click.option(
     "-o",
     "--output",
@@ -57,6 +91,7 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     "--rule",
     "rules",
     multiple=True,
+    type=RuleText(),
     metavar="GLOB=ACTION",
     help="Settle members: keep-x86_64, keep-arm64, guard, dispatch, drop, allow. Repeatable.",
 )
@@ -94,18 +129,19 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     metavar="N",
     help="Pairs fused at the same time, each in a process.  [default: one for each core, from 32 MiB on]",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only, and the paths written.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Print errors and conflicts only, and the paths written."
+)
 @click.option("-v", "--verbose", is_flag=True, help="List every member.")
 def fuse_command(**given: Any) -> None:
     """Fuse thin wheels, one for x86_64 and one for arm64, into universal2 wheels.
 
     WHEELS are two wheels in any order, or any number of wheels and folders: those pair up that agree in name,
-    version, build, Python and ABI tags. The path of each wheel written is printed.
+    version, build, Python and ABI tags. Every file of both wheels is accounted for. What differs is merged where
+    that is right, else it is a conflict: nothing is written, and the report prints the --rule that settles it.
 
-    \b
-    fatwheel fuse a.whl b.whl
-    fatwheel fuse intel/ arm/ -o dist/ --expect 5
-    fatwheel fuse a.whl b.whl --rule 'pkg/data.db=keep-arm64'
+    The path of each wheel written is printed on standard output, the report on standard error. With --json the
+    report is one document on standard output; wrong usage still is a sentence on standard error and exit code 2.
     """
     request = Request(**given)
     options = fuse_options(request, read_settings(Path("pyproject.toml")))

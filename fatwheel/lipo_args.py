@@ -10,7 +10,7 @@ from fatwheel.errors import UsageError
 from fatwheel.fatlayout import LARGEST_ALIGN
 from fatwheel.values import valueclass
 
-__all__ = ["Action", "Command", "Input", "parse_args"]
+__all__ = ["WORDS", "Action", "Command", "Input", "parse_args"]
 
 
 class Action(Enum):
@@ -67,6 +67,7 @@ _ARGUMENTS = {
     "o": 1,
     "fat64": 0,
 }
+WORDS = tuple(_ARGUMENTS)  # that follow a hyphen
 
 
 def parse_args(argv: Sequence[str]) -> Command:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 
 import click
@@ -14,25 +14,17 @@ import click
 from fatwheel.errors import FatwheelError, ToolError, UsageError
 
 __all__ = [
-    "EXIT_CODES",
     "describe_error",
     "exit_code",
+    "is_live",
     "open_closed_streams",
     "print_bytes",
     "print_every_name",
     "print_json",
     "progress_bar",
     "say",
+    "wants_colour",
 ]
-
-EXIT_CODES = """\b
-Exit codes:
-  0  done
-  1  cannot fuse: conflicts, refused or damaged wheels, or errors that a check found
-  2  wrong usage: an option, an argument or a setting in pyproject.toml
-  3  a tool that fatwheel needs is missing or failed
-  130  interrupted
-"""
 
 
 def say(line: str = "") -> None:
@@ -87,16 +79,34 @@ def describe_error(error: FatwheelError | OSError) -> str:
 
 
 def exit_code(error: FatwheelError | OSError) -> int:
-    """Return the exit code that an error leads to (`EXIT_CODES`)."""
+    """Return the exit code that an error leads to."""
     if isinstance(error, UsageError):
         return 2
     return 3 if isinstance(error, ToolError) else 1
 
 
+def is_live(environ: Mapping[str, str], stream: TextIO | None) -> bool:
+    """Return whether lines that were printed on `stream` can be overwritten: a terminal that is not dumb."""
+    return stream is not None and stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def wants_colour(environ: Mapping[str, str], stream: TextIO | None) -> bool:
+    """Return whether to colour what goes to `stream`.
+
+    NO_COLOR says no, then FORCE_COLOR or CLICOLOR_FORCE says yes (no-color.org, force-color.org, bixense.com); else a
+    terminal gets colours unless it is dumb or CLICOLOR is 0. Empty variables count as not set.
+    """
+    if environ.get("NO_COLOR"):
+        return False
+    if any(environ.get(name, "") not in {"", "0"} for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return is_live(environ, stream) and environ.get("CLICOLOR") != "0"
+
+
 @contextlib.contextmanager
 def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[int], None] | None]:
     """Yield what to call with the number of bytes done; None where no terminal would show it."""
-    if not show or sys.stderr is None or not sys.stderr.isatty():
+    if not show or not is_live(os.environ, sys.stderr):
         yield None
         return
     from rich.console import Console
@@ -108,6 +118,7 @@ def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[in
         DownloadColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True, no_color=not wants_colour(os.environ, sys.stderr))
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.advance(task, done)

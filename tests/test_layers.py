@@ -41,7 +41,8 @@ LAYERS = {
         inplace pep517 develop
     """,
     "the edges: environment, clock and terminal": """
-        terminal here cli_check cli_fuse cli_lipo cli_build cli_doctor cli_develop backend __init__ cli __main__
+        terminal here command completion
+        cli_check cli_fuse cli_lipo cli_build cli_doctor cli_develop cli_shell backend __init__ cli __main__
     """,
 }
 PACKAGE = ROOT / "fatwheel"
