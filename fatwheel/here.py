@@ -12,6 +12,7 @@ from pathlib import Path
 from fatwheel.errors import UsageError
 from fatwheel.interpreter import RunningPython
 from fatwheel.project import Project, parse_project
+from fatwheel.terminal import is_live, wants_colour
 from fatwheel.toolchain import Host
 
 __all__ = ["cache_folder", "read_project", "running_python", "terminal_settings", "this_host"]
@@ -73,13 +74,16 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 
 def terminal_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what makes cargo, which writes into a pipe, look as it does on a terminal."""
-    if not sys.stderr.isatty():
-        return {}
-    settings = {
-        "CARGO_TERM_PROGRESS_WHEN": "always",
-        "CARGO_TERM_PROGRESS_WIDTH": str(shutil.get_terminal_size().columns),
-    }
-    if "NO_COLOR" not in environ:
+    """Return what makes cargo, which writes into a pipe, look as it does on a terminal.
+
+    Left alone, cargo writes no colours and no progress bar into a pipe. Its own variables win where they are set.
+    """
+    settings = {}
+    if wants_colour(environ, sys.stderr):
         settings["CARGO_TERM_COLOR"] = "always"
+    elif environ.get("NO_COLOR"):
+        settings["CARGO_TERM_COLOR"] = "never"  # its configuration file may say "always"
+    if is_live(environ, sys.stderr):
+        settings["CARGO_TERM_PROGRESS_WHEN"] = "always"
+        settings["CARGO_TERM_PROGRESS_WIDTH"] = str(shutil.get_terminal_size().columns)
     return {name: value for name, value in settings.items() if name not in environ}

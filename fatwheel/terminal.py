@@ -26,6 +26,8 @@ __all__ = [
     "wants_colour",
 ]
 
+_WIDTH_FOR_ALL = 70  # columns, for a progress bar with figures
+
 
 def say(line: str = "") -> None:
     """Print a line of a report; reports go to standard error, results to standard output."""
@@ -112,13 +114,10 @@ def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[in
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
     console = Console(stderr=True, no_color=not wants_colour(os.environ, sys.stderr))
+    columns = [TextColumn("{task.description}"), BarColumn()]
+    if console.width >= _WIDTH_FOR_ALL:
+        columns += [DownloadColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.advance(task, done)
