@@ -173,7 +173,12 @@ class Options:
 @click.option("--sdist", is_flag=True, help="Make the source distribution, too.")
 @click.option("--dry-run", is_flag=True, help="Print what would be run; build nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Hide cargo's output unless it fails.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Print errors and warnings only, and the paths written; cargo's output if it fails.",
+)
 @click.option(
     "-v", "--verbose", is_flag=True, help="Show the commands run, every member and every finding."
 )
@@ -206,7 +211,7 @@ def build_command(**given: Any) -> None:
         if options.dry_run:
             _print_plan(plan, host, options)
             return
-        for note in plan.notes:
+        for note in () if options.quiet else plan.notes:
             say(f"note: {note}")
         if options.verbose:
             for line in _command_lines(plan, host):

@@ -236,6 +236,18 @@ def test_quiet_hides_the_output_until_it_fails(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_verbose_shows_the_commands_and_every_member(tmp_path: Path) -> None:
+    done = run_fatwheel(copy_project("bin", tmp_path), "build", "-v")
+    assert done.returncode == 0
+    commands = [line for line in done.stderr.splitlines() if line.startswith("env ")]
+    assert ["x86_64-apple-darwin" in line for line in commands] == [False, True]
+    assert all("MACOSX_DEPLOYMENT_TARGET=" in line and "maturin" in line for line in commands)
+    assert "  write     fixture_bin-0.1.0.dist-info/RECORD" in done.stderr
+    assert (
+        "fixture_bin-0.1.0.dist-info/RECORD" not in run_fatwheel(tmp_path / "bin", "build").stderr
+    )
+
+
 def test_thin_wheels_sdist_and_json(tmp_path: Path) -> None:
     project = copy_project("bin", tmp_path)
     done = run_fatwheel(

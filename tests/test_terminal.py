@@ -80,7 +80,7 @@ def test_what_can_be_overwritten(
 # ---- the progress bar ----
 
 
-def fuse(folder: Path, size: tuple[int, int] = (24, 80), **environ: str) -> Seen:
+def fuse(folder: Path, environ: Mapping[str, str], size: tuple[int, int] = (24, 80)) -> Seen:
     seen = on_terminal(FUSE, env=environment(environ), cwd=folder, size=size)
     assert seen.exit_code == 0, seen.raw
     assert seen.text.endswith("out/markupsafe-3.0.4-cp312-cp312-macosx_10_13_universal2.whl\n")
@@ -89,7 +89,7 @@ def fuse(folder: Path, size: tuple[int, int] = (24, 80), **environ: str) -> Seen
 
 @NEEDS_TERMINAL
 def test_the_bar_goes_away(tmp_path: Path) -> None:
-    seen = fuse(tmp_path)
+    seen = fuse(tmp_path, {})
     assert "1/1 markupsafe" in seen.text
     assert "kB" in seen.text.partition("macosx_10_13_universal2")[0]
     assert COLOURS.search(seen.raw)
@@ -100,23 +100,23 @@ def test_the_bar_goes_away(tmp_path: Path) -> None:
 
 
 @NEEDS_TERMINAL
-@pytest.mark.parametrize("variable", [("NO_COLOR", "1"), ("CLICOLOR", "0")])
-def test_a_bar_without_colours(variable: tuple[str, str], tmp_path: Path) -> None:
-    seen = fuse(tmp_path, **dict([variable]))
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"CLICOLOR": "0"}])
+def test_a_bar_without_colours(environ: dict[str, str], tmp_path: Path) -> None:
+    seen = fuse(tmp_path, environ)
     assert "━" in seen.raw
     assert not COLOURS.search(seen.raw)
 
 
 @NEEDS_TERMINAL
 def test_a_dumb_terminal_gets_lines_only(tmp_path: Path) -> None:
-    seen = fuse(tmp_path, TERM="dumb")
+    seen = fuse(tmp_path, {"TERM": "dumb"})
     assert "\x1b" not in seen.raw
     assert "━" not in seen.raw
 
 
 @NEEDS_TERMINAL
 def test_a_narrow_terminal_gets_a_bar_of_one_line(tmp_path: Path) -> None:
-    seen = fuse(tmp_path, size=(24, 40))
+    seen = fuse(tmp_path, {}, size=(24, 40))
     bars = [line for line in seen.text.replace("\r", "\n").splitlines() if "━" in line]
     assert bars
     assert max(map(len, bars)) <= 40
