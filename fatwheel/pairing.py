@@ -189,21 +189,30 @@ def pair_up(paths: Sequence[Path], *, ignore_build: bool = False) -> Pairing:
             key = candidate.name.key
             groups[(*key[:2], *key[3:]) if ignore_build else key].append(candidate)
     pairs = []
+    apart = []
     for group in groups.values():
         sides = {arch: [c.path for c in group if c.arch is arch] for arch in Arch}
         counts = [len(sides[arch]) for arch in Arch]
         if counts == [1, 1]:
             pairs.append((sides[Arch.X86_64][0], sides[Arch.ARM64][0]))
             continue
-        unpaired.append(_unpaired(group, sides))
+        apart.append((group, sides))
+    paired = {path for pair in pairs for path in pair}
+    others = [path for path in paths if path not in paired]
+    unpaired += [_unpaired(group, sides, others) for group, sides in apart]
     return Pairing(pairs=tuple(sorted(pairs)), unpaired=tuple(unpaired))
 
 
-def _unpaired(group: Sequence[Candidate], sides: dict[Arch, list[Path]]) -> Unpaired:
+def _unpaired(
+    group: Sequence[Candidate], sides: dict[Arch, list[Path]], others: Iterable[Path]
+) -> Unpaired:
+    """Say why the wheels of `group` are no pair; `others` are all that have no partner."""
     paths = tuple(candidate.path for candidate in group)
     missing = [arch.value for arch in Arch if not sides[arch]]
     if missing and len(paths) == 1:
-        reason = f"{paths[0].name} has no partner: there is no {missing[0]} wheel of the same name and tags"
+        near = [path.name for path in others if path != paths[0] and _is_of(group[0].name, path)]
+        only = f", only {', '.join(near)}" if near else ""
+        reason = f"{paths[0].name} has no partner: there is no {missing[0]} wheel of the same name and tags{only}"
     elif missing:
         reason = f"there is no {missing[0]} wheel for {', '.join(map(str, paths))}"
     else:
@@ -212,3 +221,11 @@ def _unpaired(group: Sequence[Candidate], sides: dict[Arch, list[Path]]) -> Unpa
             f"several wheels of one architecture match each other: {listed}; name the two to fuse"
         )
     return Unpaired(paths=paths, reason=reason, failed=True)
+
+
+def _is_of(name: WheelName, path: Path) -> bool:
+    """Return whether the wheel at `path` is of the project that `name` is of."""
+    try:
+        return parse_wheel_name(path.name).key[0] == name.key[0]
+    except FatwheelError:
+        return False

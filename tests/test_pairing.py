@@ -227,6 +227,27 @@ def test_arguments_without_wheels(name: str, problem: str, tmp_path: Path) -> No
         find_wheels([tmp_path / name])
 
 
+def test_what_there_is_of_the_same_project_is_named(tmp_path: Path) -> None:
+    paths = touch(
+        tmp_path,
+        named("macosx_10_13_x86_64", "Pkg_a-1.0-cp312-cp312"),
+        named("macosx_11_0_arm64", "pkg_a-1.1-cp312-cp312"),
+        named("any", "pkg_a-1.2-py3-none"),
+        named("macosx_10_13_x86_64", "pkg_a-1.0-cp311-cp311"),  # these two are a pair
+        named("macosx_11_0_arm64", "pkg_a-1.0-cp311-cp311"),
+        named("macosx_11_0_arm64", "other-1.0-cp312-cp312"),
+        "no-wheel.whl",
+    )
+    reasons = {left.paths[0]: left.reason for left in pair_up(paths).unpaired}
+    assert reasons[paths[0]].endswith(
+        f"no arm64 wheel of the same name and tags, only {paths[1].name}, {paths[2].name}"
+    )
+    assert reasons[paths[1]].endswith(
+        f"no x86_64 wheel of the same name and tags, only {paths[0].name}, {paths[2].name}"
+    )
+    assert reasons[paths[5]].endswith("no x86_64 wheel of the same name and tags")
+
+
 def test_many_wheels(tmp_path: Path) -> None:
     pairs = touch(tmp_path, X86_64, ARM64) + touch(
         tmp_path,

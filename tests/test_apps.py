@@ -1,0 +1,255 @@
+"""docs/apps.md: what it marks as tried is run here as it stands, with wheels from the cache in place of PyPI."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import lief
+import pytest
+
+from tests.builders_wheel import NATIVE, A, X, code, make_wheel, universal
+from tests.corpus import ROOT
+from tests.support import require_pair, require_tool
+
+PAGE = (ROOT / "docs" / "apps.md").read_text("utf-8")
+POSIX = pytest.mark.skipif(os.name != "posix", reason="the page's lines are for a POSIX shell")
+BOTH = code(X), code(A)
+
+
+def block(mark: str) -> str:
+    """The indented block behind the comment `mark`."""
+    _, found, rest = PAGE.partition(f"<!-- {mark} -->\n\n")
+    assert found, f"docs/apps.md has no block {mark!r}"
+    lines = re.match(r"(?:    .*\n|\n)+", rest)
+    assert lines is not None
+    return re.sub(r"(?m)^    ", "", lines[0]).strip("\n") + "\n"
+
+
+def wheel(folder: Path, stem: str, platform: str, files: Mapping[str, bytes] | None = None) -> Path:
+    """A small wheel in place of a real one."""
+    name, version, python, abi = stem.split("-")
+    return make_wheel(
+        folder, platform, files or {}, name=name, version=version, python=python, abi=abi,
+        purelib=platform == "any",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    """A folder that takes the place of PyPI."""
+    (folder := tmp_path / "index").mkdir()
+    return folder
+
+
+def shell(script: str, folder: Path, index: Path) -> subprocess.CompletedProcess[str]:
+    """Run the page's lines in `folder`; pip and uv see `index` and nothing else."""
+    (settings := folder.parent / "uv.toml").write_text(
+        f'no-index = true\nfind-links = ["{index}"]\n', "utf-8"
+    )
+    dropped = ("PIP_", "UV_", "MACOSX_DEPLOYMENT_TARGET")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    env |= {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]]),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(index),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "UV_CONFIG_FILE": str(settings),
+        "UV_CACHE_DIR": str(folder.parent / "uv"),
+    }
+    bash = [require_tool("bash"), "-euo", "pipefail", "-c", script]
+    return subprocess.run(bash, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def succeed(script: str, folder: Path, index: Path) -> str:
+    """Run the page's lines, which must succeed, and return what they print on standard output."""
+    done = shell(script, folder, index)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def real(index: Path) -> Path:
+    """The wheels of the page's requirements, and others among which pip has to choose."""
+    for name in ("numpy", "pillow", "kiwisolver"):
+        for published in require_pair(name).wheels:
+            (index / published.file).symlink_to(published.path)
+    wheel(index, "packaging-25.0-py3-none", "any", {"packaging/__init__.py": b""})
+    return index
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (folder := tmp_path / "project").mkdir()
+    (folder / "requirements.txt").write_text(block("requirements.txt"))
+    return folder
+
+
+def code_in(folder: Path) -> Iterator[tuple[str, set[str]]]:
+    """Names of the Mach-O files below `folder`, and their architectures, as LIEF reads them."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".so", ".dylib"} and path.is_file():
+            images = lief.MachO.parse(str(path))
+            assert images is not None
+            yield path.name, {image.header.cpu_type.name.lower() for image in images}
+
+
+@POSIX
+def test_from_requirements_to_an_app_s_folder(real: Path, project: Path) -> None:
+    succeed(block("tried: wheels"), project, real)
+    assert [p.name for p in sorted((project / "dist").iterdir())] == [
+        "kiwisolver-1.5.1-cp312-cp312-macosx_10_13_universal2.whl",
+        "numpy-2.2.6-cp312-cp312-macosx_10_13_universal2.whl",
+        "packaging-25.0-py3-none-any.whl",
+        "pillow-11.2.1-cp312-cp312-macosx_10_13_universal2.whl",
+    ]
+    own = require_pair("kiwisolver").universal2
+    assert own is not None
+    assert (project / "dist" / own.file).read_bytes() == own.path.read_bytes()  # as published
+    lib = project / "app" / "lib"
+    assert {path.name for path in lib.iterdir()} >= {"numpy", "PIL", "kiwisolver", "packaging"}
+    found = dict(code_in(lib))
+    thin = {name for name, architectures in found.items() if len(architectures) < 2}
+    assert len(found) > 40
+    assert thin == {"libz.1.3.1.dylib", "libz.1.3.1.zlib-ng.dylib"}
+    assert all(found[name] == {"x86_64", "arm64"} for name in found.keys() - thin)
+
+    printed = succeed(block("tried: check"), project, real)
+    checked, _, looked_at = printed.partition("one architecture only")
+    looked_at = f"one architecture only{looked_at}"
+    assert sorted(looked_at.splitlines()) == sorted(block("printed by: check").splitlines())
+    assert checked.count(": 0 errors") == 3
+    assert checked.count("FW302") == 2
+
+    succeed(block("tried: wheels"), project, real)  # and once more
+
+
+INSTALL = (
+    "pip install --quiet --target lib --no-deps --no-index --only-binary=:all: "
+    "--python-version 3.12 --platform macosx_12_0_universal2 pkg"
+)
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("platform", "taken"),
+    [
+        ("macosx_10_9_universal2", True),
+        ("macosx_10_13_universal2", True),
+        ("macosx_11_0_universal2", True),
+        ("macosx_12_0_universal2", True),
+        ("macosx_10_13_x86_64.macosx_12_0_universal2", True),
+        ("macosx_11_0_arm64.macosx_12_0_universal2", True),
+        ("any", True),
+        ("macosx_13_0_universal2", False),
+        ("macosx_10_13_x86_64.macosx_14_0_universal2", False),
+        ("macosx_12_0_arm64", False),
+        ("macosx_10_13_x86_64", False),
+    ],
+)
+def test_one_platform_is_enough(platform: str, taken: bool, index: Path, tmp_path: Path) -> None:
+    files = {} if platform == "any" else {NATIVE: universal(*BOTH)}
+    stem = "pkg-1.0-py3-none" if platform == "any" else "pkg-1.0-cp312-cp312"
+    wheel(index, stem, platform, files)
+    done = shell(INSTALL, tmp_path, index)
+    assert (done.returncode == 0) == taken, done.stderr
+    assert (tmp_path / "lib").exists() == taken
+
+
+DOWNLOAD = "pip download --quiet --no-deps --only-binary=:all: --python-version 3.12 -d got"
+
+
+def got(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "got").iterdir())
+
+
+@POSIX
+def test_universal2_comes_first_where_it_is_named_first(index: Path, tmp_path: Path) -> None:
+    """MarkupSafe 2.1.5's wheels: x86_64 and universal2."""
+    for platform, content in (
+        ("macosx_10_9_x86_64", BOTH[0]),
+        ("macosx_10_9_universal2", universal(*BOTH)),
+    ):
+        wheel(index, "MarkupSafe-2.1.5-cp312-cp312", platform, {NATIVE: content})
+    first = "--platform macosx_12_0_universal2"
+    succeed(f"{DOWNLOAD} {first} --platform macosx_12_0_x86_64 markupsafe", tmp_path, index)
+    assert got(tmp_path) == ["MarkupSafe-2.1.5-cp312-cp312-macosx_10_9_universal2.whl"]
+    done = shell(
+        "mkdir intel arm\n"
+        f"{DOWNLOAD} --platform macosx_12_0_x86_64 -d intel markupsafe\n"
+        f"{DOWNLOAD} --platform macosx_12_0_arm64 -d arm markupsafe\n"
+        "fatwheel fuse intel arm -o dist",
+        tmp_path,
+        index,
+    )
+    assert done.returncode == 1
+    assert (
+        "no arm64 wheel of the same name and tags, only MarkupSafe-2.1.5-cp312-cp312-macosx_10_9_universal2.whl"
+        in done.stderr
+    )
+
+
+@POSIX
+def test_pip_prefers_thin_wheels_to_fused_ones(index: Path, tmp_path: Path) -> None:
+    wheel(index, "pkg-1.0-cp312-cp312", "macosx_10_13_universal2", {NATIVE: universal(*BOTH)})
+    wheel(index, "pkg-1.0-cp312-cp312", "macosx_14_0_arm64", {NATIVE: BOTH[1]})
+    succeed(f"{DOWNLOAD} --platform macosx_15_0_arm64 pkg", tmp_path, index)
+    assert got(tmp_path) == ["pkg-1.0-cp312-cp312-macosx_14_0_arm64.whl"]
+
+
+@POSIX
+@pytest.mark.skipif(sys.platform == "darwin", reason="it is about other machines")
+def test_pip_judges_markers_by_its_own_machine_and_uv_by_the_target(
+    index: Path, tmp_path: Path
+) -> None:
+    wheel(index, "pkg-1.0-py3-none", "any", {"pkg.py": b""})
+    wheel(index, "only-1.0-py3-none", "any", {"only.py": b""})
+    (tmp_path / "requirements.txt").write_text('pkg\nonly; sys_platform == "darwin"\n')
+    succeed(
+        f"{DOWNLOAD} --platform macosx_12_0_x86_64 -r requirements.txt\n"
+        "uv pip compile --quiet requirements.txt -o versions.txt --no-annotate --no-header "
+        "--python-version 3.12 --python-platform x86_64-apple-darwin",
+        tmp_path,
+        index,
+    )
+    assert got(tmp_path) == ["pkg-1.0-py3-none-any.whl"]
+    assert (tmp_path / "versions.txt").read_text().split() == ["only==1.0", "pkg==1.0"]
+
+
+@POSIX
+def test_two_versions(index: Path, tmp_path: Path) -> None:
+    """What the page prints for llvmlite, with small wheels of these names."""
+    wheel(
+        tmp_path / "intel", "llvmlite-0.45.1-cp312-cp312", "macosx_10_15_x86_64", {NATIVE: BOTH[0]}
+    )
+    wheel(tmp_path / "arm", "llvmlite-0.50.0-cp312-cp312", "macosx_12_0_arm64", {NATIVE: BOTH[1]})
+    done = shell("fatwheel fuse intel arm -o dist", tmp_path, index)
+    assert done.returncode == 1
+    assert done.stderr == block("printed by: versions")
+
+
+@POSIX
+def test_the_script_takes_the_version_that_both_have(index: Path, tmp_path: Path) -> None:
+    for version, platform, content in (
+        ("0.45.1", "macosx_10_15_x86_64", BOTH[0]),
+        ("0.45.1", "macosx_11_0_arm64", BOTH[1]),
+        ("0.50.0", "macosx_12_0_arm64", BOTH[1]),
+    ):
+        wheel(index, f"llvmlite-{version}-cp312-cp312", platform, {NATIVE: content})
+    (project := tmp_path / "project").mkdir()
+    (project / "requirements.txt").write_text("llvmlite\n")
+    succeed(block("tried: wheels"), project, index)
+    assert [path.name for path in (project / "dist").iterdir()] == [
+        "llvmlite-0.45.1-cp312-cp312-macosx_10_15_universal2.whl"
+    ]
+
+
+def test_every_recipe_says_whether_it_was_tried() -> None:
+    for section in PAGE.split("\n## ")[1:]:
+        if re.search(r"(?m)^    \S", section):
+            assert re.search(r"\*\*(Tried|tried|Not tried)", section), section.splitlines()[0]
