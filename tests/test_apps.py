@@ -120,13 +120,10 @@ def test_from_requirements_to_an_app_s_folder(real: Path, project: Path) -> None
     assert all(found[name] == {"x86_64", "arm64"} for name in found.keys() - thin)
 
     printed = succeed(block("tried: check"), project, real)
-    checked, _, looked_at = printed.partition("one architecture only")
-    looked_at = f"one architecture only{looked_at}"
-    assert sorted(looked_at.splitlines()) == sorted(block("printed by: check").splitlines())
-    assert checked.count(": 0 errors") == 3
-    assert checked.count("FW302") == 2
-
-    succeed(block("tried: wheels"), project, real)  # and once more
+    expected = block("printed by: check").splitlines()
+    assert sorted(line.rstrip() for line in printed.splitlines()[-2:]) == sorted(expected)
+    assert printed.count(": 0 errors") == 3
+    assert printed.count("FW302") == 2
 
 
 INSTALL = (
@@ -212,7 +209,7 @@ def test_pip_judges_markers_by_its_own_machine_and_uv_by_the_target(
     (tmp_path / "requirements.txt").write_text('pkg\nonly; sys_platform == "darwin"\n')
     succeed(
         f"{DOWNLOAD} --platform macosx_12_0_x86_64 -r requirements.txt\n"
-        "uv pip compile --quiet requirements.txt -o versions.txt --no-annotate --no-header "
+        "uv pip compile --quiet requirements.txt -o versions.txt --no-annotate --no-header --no-python-downloads "
         "--python-version 3.12 --python-platform x86_64-apple-darwin",
         tmp_path,
         index,
@@ -244,6 +241,8 @@ def test_the_script_takes_the_version_that_both_have(index: Path, tmp_path: Path
     (project := tmp_path / "project").mkdir()
     (project / "requirements.txt").write_text("llvmlite\n")
     succeed(block("tried: wheels"), project, index)
+    succeed(block("tried: wheels"), project, index)  # once more
+    assert "every file holds both" in succeed(block("tried: check"), project, index)
     assert [path.name for path in (project / "dist").iterdir()] == [
         "llvmlite-0.45.1-cp312-cp312-macosx_10_15_universal2.whl"
     ]
