@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +37,8 @@ class PageContext(click.Context):
 
     def make_formatter(self) -> click.HelpFormatter:
         """Return what writes a page. click's own is never narrower than 50 columns."""
+        import shutil
+
         columns = self.terminal_width or shutil.get_terminal_size().columns
         width = max(min(columns, _WIDEST) - 2, _NARROWEST)
         return click.HelpFormatter(width=width)
@@ -106,6 +106,8 @@ class WheelPath(click.Path):
     """A path, for which a shell offers wheels and folders."""
 
     def __init__(self, **options: Any) -> None:
+        from pathlib import Path
+
         super().__init__(path_type=Path, **options)
 
     def shell_complete(
