@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from fatwheel import __version__
-from fatwheel.command import PageContext, write_section
 from fatwheel.errors import FatwheelError
 from fatwheel.terminal import (
+    PageContext,
     describe_error,
     exit_code,
     open_closed_streams,
@@ -66,6 +66,8 @@ class _LazyGroup(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write examples and commands, then the options: the page fits a screen of 80 by 24."""
+        from fatwheel.command import write_section
+
         write_section(formatter, "Examples", _EXAMPLES)
         write_section(
             formatter, "Commands", [(name, text) for name, (_, text) in _COMMANDS.items()]

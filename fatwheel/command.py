@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fatwheel.terminal import PageContext
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -16,7 +18,6 @@ else:
 
 __all__ = [
     "CommandWithPage",
-    "PageContext",
     "Rows",
     "RuleText",
     "WheelPath",
@@ -26,22 +27,8 @@ __all__ = [
 
 Rows = Sequence[tuple[str, str]]
 
-_WIDEST = 100  # columns; longer lines are hard to read
-_NARROWEST = 30
 _LEFT = 30  # columns for names and options
 _LEFT_OF_EXAMPLES = 46
-
-
-class PageContext(click.Context):
-    """A context whose help pages are as wide as the terminal, within reason."""
-
-    def make_formatter(self) -> click.HelpFormatter:
-        """Return what writes a page. click's own is never narrower than 50 columns."""
-        import shutil
-
-        columns = self.terminal_width or shutil.get_terminal_size().columns
-        width = max(min(columns, _WIDEST) - 2, _NARROWEST)
-        return click.HelpFormatter(width=width)
 
 
 class CommandWithPage(click.Command):

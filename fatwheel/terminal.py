@@ -14,6 +14,7 @@ import click
 from fatwheel.errors import FatwheelError, ToolError, UsageError
 
 __all__ = [
+    "PageContext",
     "describe_error",
     "exit_code",
     "is_live",
@@ -26,6 +27,8 @@ __all__ = [
     "wants_colour",
 ]
 
+_WIDEST = 100  # columns of a help page; longer lines are hard to read
+_NARROWEST = 30
 _WIDTH_FOR_ALL = 70  # columns, for a progress bar with figures
 
 
@@ -103,6 +106,18 @@ def wants_colour(environ: Mapping[str, str], stream: TextIO | None) -> bool:
     if any(environ.get(name, "") not in {"", "0"} for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
     return is_live(environ, stream) and environ.get("CLICOLOR") != "0"
+
+
+class PageContext(click.Context):
+    """A context whose help pages are as wide as the terminal, within reason."""
+
+    def make_formatter(self) -> click.HelpFormatter:
+        """Return what writes a page. click's own is never narrower than 50 columns."""
+        import shutil
+
+        columns = self.terminal_width or shutil.get_terminal_size().columns
+        width = max(min(columns, _WIDEST) - 2, _NARROWEST)
+        return click.HelpFormatter(width=width)
 
 
 @contextlib.contextmanager

@@ -164,7 +164,7 @@ def test_completing_is_quick(home: Path) -> None:
         )
         assert "completion" in done.stdout + done.stderr
         loaded = set(re.findall(r"'([\w.]+)'", done.stderr))
-        assert "fatwheel.command" in loaded
+        assert "fatwheel.terminal" in loaded
         heavy = {
             "rich",
             "packaging",
