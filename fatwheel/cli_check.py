@@ -10,7 +10,7 @@ from fatwheel import __version__
 from fatwheel.check import Severity
 from fatwheel.command import CommandWithPage, WheelPath, exit_codes
 from fatwheel.fuse import check_wheel
-from fatwheel.report import finding_json, finding_line
+from fatwheel.report import counted, finding_json, finding_line
 from fatwheel.rules import rule_book
 from fatwheel.terminal import print_json
 
@@ -49,7 +49,8 @@ def check_command(wheels: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
         failed = failed or errors > 0
         documents.append({"wheel": str(wheel), "findings": [finding_json(f) for f in findings]})
         if not as_json and (errors or not quiet):
-            click.echo(f"{wheel}: {errors} errors, {len(findings) - errors} other findings")
+            others = counted(len(findings) - errors, "other finding")
+            click.echo(f"{wheel}: {counted(errors, 'error')}, {others}")
             for finding in findings:
                 if finding.severity is Severity.ERROR or not quiet:
                     click.echo(f"  {finding_line(finding)}")

@@ -22,6 +22,7 @@ from fatwheel.ranges import RangeFile, file_sha256
 from fatwheel.read import Progress
 from fatwheel.report import (
     conflict_lines,
+    counted,
     finding_json,
     finding_lines,
     plan_json,
@@ -245,8 +246,7 @@ def _print_outcome(outcome: Outcome, request: Request) -> None:
     for line in conflict_lines(plan.conflicts):
         say(line)
     if plan.conflicts:
-        count = len(plan.conflicts)
-        what = f"{count} conflict{'s' if count > 1 else ''}"
+        what = counted(len(plan.conflicts), "conflict")
         say(f"fatwheel: {plan.name.filename}: {what}; nothing was written")
     if outcome.fused is None:
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 from fatwheel.arch import Arch
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.plan import PlanOptions, fused_name
+from fatwheel.report import counted
 from fatwheel.tags import claims, parse_wheel_name
 from fatwheel.values import valueclass
 
@@ -66,7 +67,7 @@ def unmet(
     if not expected.patterns:
         if len(pairs) == expected.count:
             return ()
-        wanted = f"{expected.count} universal2 wheel{'s' if expected.count > 1 else ''} expected"
+        wanted = f"{counted(expected.count, 'universal2 wheel')} expected"
         return (f"{expected.origin}: {wanted}, and the wheels given make {len(pairs)}",)
     left = [_name(pair, options) for pair in pairs]
     missing = []

@@ -13,6 +13,7 @@ from fatwheel.rules import escape_glob
 
 __all__ = [
     "conflict_lines",
+    "counted",
     "finding_json",
     "finding_line",
     "finding_lines",
@@ -147,6 +148,11 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "member": finding.member,
         "message": finding.message,
     }
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: `1 conflict`, `2 conflicts`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def plan_json(plan: FusePlan) -> dict[str, Any]:
