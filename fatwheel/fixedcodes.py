@@ -8,10 +8,21 @@ they are given.
 from __future__ import annotations
 
 import bisect
+import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
-__all__ = ["DISTANCES", "END_OF_BLOCK", "LENGTHS", "Token", "encode_fixed"]
+__all__ = [
+    "DISTANCES",
+    "END_OF_BLOCK",
+    "LENGTHS",
+    "Token",
+    "distance_code",
+    "encode_fixed",
+    "extra_bits",
+    "length_code",
+    "packed",
+]
 
 Token = bytes | tuple[int, int]
 """New bytes, or a match: its length (3 to 258) and its distance (1 to 32768), in bytes."""
@@ -31,89 +42,86 @@ DISTANCES = (
 """For the distance codes from 0 on: the shortest distance and the number of extra bits (3.2.5)."""
 
 
-def _reversed(code: int, count: int) -> tuple[int, int]:
-    """Pack a code from its most significant bit on, unlike everything else (3.1.1)."""
-    return int(f"{code:0{count}b}"[::-1], 2), count
+def _indexed(codes: Sequence[tuple[int, int]], first: int) -> dict[int, tuple[int, int, int]]:
+    """Return for each value its symbol, and its extra bits and their number."""
+    return {
+        base + extra: (first + index, extra, bits)
+        for index, (base, bits) in enumerate(codes)
+        for extra in range(1 << bits)
+    }
 
 
-def _fixed(symbol: int) -> tuple[int, int]:
+_LENGTHS = _indexed(LENGTHS, 257)
+"""258, which two codes can express, has the later and shorter."""
+_DISTANCE_BASES = tuple(base for base, _ in DISTANCES)
+
+
+def length_code(length: int) -> tuple[int, int, int]:
+    """Return the symbol for a match's length, and its extra bits and their number (3.2.5)."""
+    return _LENGTHS[length]
+
+
+def distance_code(distance: int) -> tuple[int, int, int]:
+    """Return the symbol for a match's distance, and its extra bits and their number (3.2.5)."""
+    index = bisect.bisect_right(_DISTANCE_BASES, distance) - 1
+    base, bits = DISTANCES[index]
+    return index, distance - base, bits
+
+
+def extra_bits(value: int, count: int) -> str:
+    """Write a number, which unlike a code begins with its least significant bit (3.1.1)."""
+    return f"{value:0{count}b}"[::-1] if count else ""
+
+
+def _fixed(symbol: int) -> str:
     if symbol < 144:
-        return _reversed(0b00110000 + symbol, 8)
+        return f"{0b00110000 + symbol:08b}"
     if symbol < 256:
-        return _reversed(0b110010000 + symbol - 144, 9)
+        return f"{0b110010000 + symbol - 144:09b}"
     if symbol < 280:
-        return _reversed(symbol - 256, 7)
-    return _reversed(0b11000000 + symbol - 280, 8)
+        return f"{symbol - 256:07b}"
+    return f"{0b11000000 + symbol - 280:08b}"
 
 
 _CODES = tuple(_fixed(symbol) for symbol in range(288))
+_RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
 
 
-def _with_extra(code: tuple[int, int], extra: int, bits: int) -> tuple[int, int]:
-    value, count = code
-    return value | extra << count, count + bits
-
-
-_LENGTH_CODES = {
-    base + extra: _with_extra(_CODES[257 + index], extra, bits)
-    for index, (base, bits) in enumerate(LENGTHS)
-    for extra in range(1 << bits)
-}
-"""Each length with its extra bits; 258, which two codes can express, has the later and shorter."""
-_DISTANCE_BASES = tuple(base for base, _ in DISTANCES)
-_DISTANCE_CODES = tuple(_reversed(index, 5) for index in range(30))
-
-
-def encode_fixed(tokens: Iterable[Token]) -> Iterator[tuple[int, int]]:
-    """Yield a block as (value, number of bits), without the block's first bit, BFINAL.
-
-    The bits of a value follow each other from the least significant one on.
-    """
-    yield 0b01, 2  # BTYPE
+def encode_fixed(tokens: Iterable[Token]) -> str:
+    """Return a block as bits, in the stream's order, without the block's first bit, BFINAL."""
+    written = ["10"]  # BTYPE
     for token in tokens:
         if isinstance(token, bytes):
-            yield from _runs(token)
+            _write_runs(token, written)
         else:
-            yield from _match(*token)
-    yield _CODES[END_OF_BLOCK]
+            written.append(_match(*token))
+    written.append(_CODES[END_OF_BLOCK])
+    return "".join(written)
 
 
-_RUN = re.compile(rb"(.)\1*", re.DOTALL)
-
-
-def _runs(data: bytes) -> Iterator[tuple[int, int]]:
+def _write_runs(data: bytes, written: list[str]) -> None:
+    code = _CODES.__getitem__
+    at = 0
     for run in _RUN.finditer(data):
-        byte, left = data[run.start()], run.end() - run.start() - 1
-        yield _CODES[byte]
-        longest, left = divmod(left, _MAX_MATCH)
-        if longest:
-            yield _repeated(_LONGEST_RUN, longest)
+        written += map(code, data[at : run.start() + 1])
+        at = run.end()
+        longest, left = divmod(at - run.start() - 1, _MAX_MATCH)
+        written.append(_match(_MAX_MATCH, 1) * longest)
         if left >= _MIN_MATCH:
-            yield from _match(left, 1)
+            written.append(_match(left, 1))
         else:
-            yield from (_CODES[byte] for _ in range(left))
+            written.append(code(data[run.start()]) * left)
+    written += map(code, data[at:])
 
 
-def _repeated(code: tuple[int, int], times: int) -> tuple[int, int]:
-    """Return a code that follows itself so many times, as one value."""
-    value, count = code
-    ones = ((1 << count * times) - 1) // ((1 << count) - 1)
-    return value * ones, count * times
+@functools.lru_cache(4096)
+def _match(length: int, distance: int) -> str:
+    symbol, extra, count = length_code(length)
+    text = _CODES[symbol] + extra_bits(extra, count)
+    symbol, extra, count = distance_code(distance)
+    return text + f"{symbol:05b}" + extra_bits(extra, count)
 
 
-def _match(length: int, distance: int) -> Iterator[tuple[int, int]]:
-    yield _LENGTH_CODES[length]
-    index = bisect.bisect_right(_DISTANCE_BASES, distance) - 1
-    base, bits = DISTANCES[index]
-    yield _with_extra(_DISTANCE_CODES[index], distance - base, bits)
-
-
-def _joined(codes: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    value = count = 0
-    for bits, width in codes:
-        value |= bits << count
-        count += width
-    return value, count
-
-
-_LONGEST_RUN = _joined(_match(_MAX_MATCH, 1))
+def packed(bits: str) -> bytes:
+    """Pack bits from the least significant one of each byte on (3.1.1); the last byte may have zeros over."""
+    return int(bits[::-1] or "0", 2).to_bytes(-(-len(bits) // 8), "little")

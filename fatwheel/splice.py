@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fatwheel.cut import Cut, edge_tokens, find_recut
-from fatwheel.fixedcodes import encode_fixed
+from fatwheel.fixedcodes import encode_fixed, extra_bits, packed
 from fatwheel.inflaters import Blocks
 from fatwheel.ranges import RangeFile
 from fatwheel.recut import Boundary
+from fatwheel.textcodes import deflate_text
 from fatwheel.values import valueclass
 from fatwheel.zipformat import Method
 
-__all__ = ["Cut", "Deflated", "Joined", "Literal", "Part", "Stored", "copied", "join"]
+__all__ = ["Cut", "Deflated", "Joined", "Literal", "Part", "Stored", "copied", "join", "new_text"]
 
 _MAX_STORED = 65535
 """The most bytes in one stored block (RFC 1951, 3.2.4)."""
@@ -171,6 +172,16 @@ def copied(
     return Joined(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
 
 
+def new_text(content: bytes) -> Joined:
+    """Return a text that is in neither wheel: deflated by `textcodes`, stored where that saves nothing."""
+    stream = deflate_text(content)
+    if stream is None:
+        return join([Literal(content)])
+    return Joined(
+        method=Method.DEFLATED, compressed_size=len(stream), size=len(content), pieces=(stream,)
+    )
+
+
 def join(parts: Sequence[Part]) -> Joined:
     """Join the contents of the parts, in this order.
 
@@ -204,10 +215,6 @@ def _as_it_is(part: Part) -> _Piece:
         return part.data
     assert isinstance(part, Stored)
     return _Range(part.file, part.offset, part.size)
-
-
-def _bit_count(codes: Iterable[tuple[int, int]]) -> int:
-    return sum(count for _, count in codes)
 
 
 def _stored_bits(size: int) -> int:
@@ -287,8 +294,8 @@ class _Stream:
         self._add_piece(blocks, blocks.encoded_size())
 
     def _add_literal(self, data: bytes, final: bool) -> None:
-        codes = list(encode_fixed([data]))
-        if _bit_count(codes) >= _stored_bits(len(data)):
+        codes = encode_fixed([data])
+        if len(codes) >= _stored_bits(len(data)):
             self._add_stored(lambda: (data,), len(data), final)
         else:
             self._add_block(codes, final)
@@ -299,10 +306,10 @@ class _Stream:
             self._add_stored(cut.chunks, cut.size, final)
             return
         plan, blocks = found
-        head = list(encode_fixed(edge_tokens(cut, plan.head)))
-        tail = list(encode_fixed(edge_tokens(cut, plan.tail) if plan.tail else ()))
+        head = encode_fixed(edge_tokens(cut, plan.head))
+        tail = encode_fixed(edge_tokens(cut, plan.tail) if plan.tail else ())
         first, last = plan.kept or (Boundary(0, 0), Boundary(0, 0))
-        if _bit_count(head) + _bit_count(tail) + last.bit - first.bit >= _stored_bits(cut.size):
+        if len(head) + len(tail) + last.bit - first.bit >= _stored_bits(cut.size):
             self._add_stored(cut.chunks, cut.size, final)
             return
         self._add_block(head, final and plan.kept is None)
@@ -329,15 +336,14 @@ class _Stream:
         self._bits = int.from_bytes(data, "little") >> (end - rest) % 8 & (1 << rest) - 1
         self._bit_count = rest
 
-    def _add_block(self, codes: Iterable[tuple[int, int]], final: bool) -> None:
-        bits, count = int(final), 1
-        for value, width in codes:
-            bits |= value << count
-            count += width
-            if count >= 4096:
-                self._put(bits, count)
-                bits = count = 0
-        self._put(bits, count)
+    def _add_block(self, codes: str, final: bool) -> None:
+        bits = extra_bits(self._bits, self._bit_count) + str(int(final)) + codes
+        whole = len(bits) // 8 * 8
+        self._bytes += packed(bits[:whole])
+        self._bits, self._bit_count = (
+            int.from_bytes(packed(bits[whole:]), "little"),
+            len(bits) - whole,
+        )
 
     def _put(self, value: int, count: int) -> None:
         self._bits |= value << self._bit_count

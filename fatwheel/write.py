@@ -21,7 +21,7 @@ from fatwheel.plan import FusePlan
 from fatwheel.ranges import RangeFile
 from fatwheel.record import RecordHash, RecordRow, format_record
 from fatwheel.scan import content_chunks, scan_file
-from fatwheel.splice import Cut, Deflated, Literal, Part, Stored, copied, join
+from fatwheel.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
 from fatwheel.values import valueclass
 from fatwheel.wheels import Content, OpenWheel
 from fatwheel.zipdir import DateTime, Entry, Method
@@ -99,8 +99,8 @@ class _Writer:
         return self._fuse(planned)
 
     def new(self, name: str, mode: int, content: bytes) -> Written:
-        """Write new text; stored, so that every machine writes the same bytes."""
-        data = join([Literal(content)])
+        """Write new text; every machine writes the same bytes."""
+        data = new_text(content)
         self.archive.add(name, mode=mode, data=data, crc=zlib.crc32(content))
         return Written(sha256=hashlib.sha256(content).digest(), size=len(content), content=None)
 

@@ -22,7 +22,7 @@ LAYERS = {
         merge.cheader merge.metadata merge.python merge.sbom mergers
     """,
     "built from those": """
-        fixedcodes recut deflate cut splice zipwriter pipeline distinfo loads wheels
+        fixedcodes textcodes recut deflate cut splice zipwriter pipeline distinfo loads wheels
         deployment interpreter sdk linker maturin maturinargs project toolchain targets pythonfacts machine
     """,
     "decisions and findings, pure": """

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fatwheel.cut import Cut
-from fatwheel.fixedcodes import encode_fixed
+from fatwheel.fixedcodes import encode_fixed, packed
 from fatwheel.inflaters import Inflater, available_inflaters, best_inflater, python_zlib
 from fatwheel.ranges import RangeFile
 from fatwheel.recut import MAX_EDGE, WINDOW, Boundary, Edge, Plan, plan_recut, symbols
@@ -225,11 +225,8 @@ def test_symbols_give_the_content_back(level: int, strategy: int, parts: list[by
 @settings(max_examples=100, deadline=None)
 def test_every_match_is_encoded(data: bytes, length: int, distance: int) -> None:
     before = (data * distance)[:distance]
-    bits, count = 1, 1
-    for value, width in encode_fixed([before, (length, distance), b"end"]):
-        bits |= value << count
-        count += width
-    content = zlib.decompress(bits.to_bytes(-(-count // 8), "little"), -15)
+    stream = packed("1" + encode_fixed([before, (length, distance), b"end"]))
+    content = zlib.decompress(stream, -15)
     assert content == before + (before * 258)[:length] + b"end"
 
 

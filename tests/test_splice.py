@@ -6,7 +6,7 @@ import itertools
 import random
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fatwheel.deflate import inflate
-from fatwheel.fixedcodes import encode_fixed
+from fatwheel.fixedcodes import encode_fixed, packed
 from fatwheel.inflaters import Blocks, Inflater, best_inflater
 from fatwheel.ranges import RangeFile
 from fatwheel.splice import Cut, Deflated, Joined, Literal, Part, Stored, copied, join
@@ -294,37 +294,27 @@ def test_long_literals_without_runs_are_stored_blocks(shelf: Shelf) -> None:
 @given(st.one_of(contents, st.binary().map(lambda data: data + bytes(600) + data)))
 @settings(max_examples=60, deadline=None)
 def test_fixed_codes_inflate_to_what_was_encoded(data: bytes) -> None:
-    bits, count = 1, 1  # BFINAL
-    for value, width in encode_fixed([data[:5000]]):
-        assert value >> width == 0
-        bits |= value << count
-        count += width
-    stream = bits.to_bytes(-(-count // 8), "little")
+    stream = packed("1" + encode_fixed([data[:5000]]))  # the first bit is BFINAL
     assert zlib.decompress(stream, -15) == data[:5000]
 
 
 def test_new_bytes_do_not_depend_on_zlib() -> None:
     """The encoding of a header and zeros is part of what makes wheels reproducible."""
-    expected = [
-        (0b01, 2),
-        (int("111001010"[::-1], 2), 9),
-        (int("111111110"[::-1], 2), 9),
-        (int("00110000"[::-1], 2), 8),
-        *((int("11000101"[::-1], 2), 8), (0, 5)),  # 258 bytes at distance 1
-        *((int("0010001"[::-1], 2) | 6 << 7, 10), (0, 5)),  # 41: 35 and 6 more
-        (0, 7),
-    ]
-    assert bits(encode_fixed([b"\xca\xfe" + bytes(300)])) == bits(expected)
+    expected = (
+        "10",  # the two bits of BTYPE, the lower one first
+        "111001010",
+        "111111110",
+        "00110000",
+        "11000101" + "00000",  # 258 bytes at distance 1
+        "0010001" + "011" + "00000",  # 41: 35 and 6 more
+        "0000000",
+    )
+    assert encode_fixed([b"\xca\xfe" + bytes(300)]) == "".join(expected)
 
 
 def test_long_runs_of_zeros_are_many_matches() -> None:
-    one = [(int("11000101"[::-1], 2), 8), (0, 5)]
-    start, end = [(0b01, 2), (int("00110000"[::-1], 2), 8)], [(0, 7)]
-    assert bits(encode_fixed([bytes(1 + 60 * 258)])) == bits([*start, *one * 60, *end])
-
-
-def bits(codes: Iterable[tuple[int, int]]) -> str:
-    return "".join(f"{value:0{count}b}"[::-1] for value, count in codes if count)
+    one = "11000101" + "00000"
+    assert encode_fixed([bytes(1 + 60 * 258)]) == "10" + "00110000" + 60 * one + "0000000"
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 300_000, 699_999, 700_000])

@@ -18,13 +18,14 @@ import pytest
 from fatwheel.crc import crc_of_zeros
 from fatwheel.inflaters import best_inflater
 from fatwheel.ranges import RangeFile
-from fatwheel.splice import Joined, Literal, copied, join
+from fatwheel.splice import Joined, Literal, copied, join, new_text
 from fatwheel.zipdir import Method, read_directory
 from fatwheel.zipformat import Flag
 from fatwheel.zipwriter import ZipWriter
 from tests.corpus import ROOT
 from tests.support import require_tool
 from tests.test_splice import Piece, Shelf, ends
+from tests.test_textcodes import SAMPLES
 
 TIME = (2025, 6, 15, 12, 30, 42)
 GIB = 1 << 30
@@ -220,6 +221,27 @@ def test_every_reader_takes_joined_members(
     spliced: tuple[Path, Facts], reader: Callable[[Path, Facts], None]
 ) -> None:
     reader(*spliced)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
+    """An archive of texts that are in neither wheel."""
+    path, facts = tmp_path_factory.mktemp("texts") / "a.whl", []
+    with path.open("wb") as out:
+        writer = ZipWriter(out, TIME)
+        for n, content in enumerate(SAMPLES):
+            crc = zlib.crc32(content)
+            writer.add(f"t{n:02}", mode=0o644, crc=crc, data=new_text(content))
+            facts.append((f"t{n:02}", len(content), crc))
+        writer.finish()
+    return path, facts
+
+
+def test_every_reader_takes_new_texts(
+    texts: tuple[Path, Facts], reader: Callable[[Path, Facts], None]
+) -> None:
+    reader(*texts)
+    assert texts[0].stat().st_size < sum(size for _, size, _ in texts[1]) / 2
 
 
 def test_fatwheel_takes_joined_members(spliced: tuple[Path, Facts]) -> None:
