@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "CODE_LENGTH_ORDER",
     "DISTANCES",
     "END_OF_BLOCK",
     "LENGTHS",
@@ -40,6 +41,8 @@ DISTANCES = (
     *(((2 + part << bits) + 1, bits) for bits in range(14) for part in range(2)),
 )
 """For the distance codes from 0 on: the shortest distance and the number of extra bits (3.2.5)."""
+CODE_LENGTH_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
+"""The order in which the lengths of the code length codes are written (3.2.7)."""
 
 
 def _indexed(codes: Sequence[tuple[int, int]], first: int) -> dict[int, tuple[int, int, int]]:

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fatwheel.fixedcodes import DISTANCES, END_OF_BLOCK, LENGTHS, Token
+from fatwheel.fixedcodes import CODE_LENGTH_ORDER, DISTANCES, END_OF_BLOCK, LENGTHS, Token
 from fatwheel.values import valueclass
 
 __all__ = ["Boundary", "Edge", "Plan", "plan_recut", "recode", "symbols"]
@@ -201,14 +201,11 @@ def _fixed_tables() -> tuple[list[int], list[int]]:
     return _table([8] * 144 + [9] * 112 + [7] * 24 + [8] * 8), _table([5] * 30)
 
 
-_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
-
-
 def _read_tables(reader: _Reader) -> tuple[list[int], list[int]]:
     """Read the codes of a dynamic block (3.2.7)."""
     literals, distances, count = reader.take(5) + 257, reader.take(5) + 1, reader.take(4) + 4
     code_lengths = [0] * 19
-    for symbol in _ORDER[:count]:
+    for symbol in CODE_LENGTH_ORDER[:count]:
         code_lengths[symbol] = reader.take(3)
     table = _table(code_lengths)
     lengths: list[int] = []

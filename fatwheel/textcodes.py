@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from fatwheel.fixedcodes import (
+    CODE_LENGTH_ORDER,
     END_OF_BLOCK,
     Token,
     distance_code,
@@ -27,14 +28,11 @@ _BLOCK = 256 * 1024
 """Bytes of content in one block. Each is encoded by itself, so that memory does not grow with the text."""
 _SHORTEST = 256
 """Shorter texts are hardly longer than the description of the codes."""
-_WORD = re.compile(rb"[^A-Za-z0-9]+[A-Za-z0-9]*")
+_BEGIN = re.compile(rb"[^A-Za-z0-9]")
 _WINDOW = 32768
 _MIN_MATCH, _MAX_MATCH = 6, 258
 """Shorter matches than 6 would be found more often, and make the result larger."""
 _MAX_CODE, _MAX_LENGTH_CODE = 15, 7  # bits
-
-CODE_LENGTH_ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
-"""The order in which the lengths of the code length codes are written (3.2.7)."""
 
 
 def deflate_text(content: bytes) -> bytes | None:
@@ -54,38 +52,32 @@ def deflate_text(content: bytes) -> bytes | None:
 
 
 def _tokens(data: bytes) -> list[Token]:
-    """Return `data` (not empty) as new bytes and matches."""
+    """Return `data` as new bytes and matches."""
     tokens: list[Token] = []
     last: dict[bytes, int] = {}  # where bytes stood that begin like what follows
-    find, number = last.get, int.from_bytes
-    written = tried = (
-        0  # up to where there are tokens; where the last match ended that was gone on from
-    )
-    for word in _WORD.finditer(data):
-        start = word.start()
-        while start >= written:
-            at = start
-            if tried != written:
-                at = tried = written
-            key = data[at : at + _MIN_MATCH]
-            before = find(key)
-            last[key] = at
-            if before is not None and at - before <= _WINDOW:
-                here = data[at : at + _MAX_MATCH]
-                length = len(here)
-                there = data[before : before + length]
-                if here != there:
-                    differing = number(here, "little") ^ number(there, "little")
-                    length = (differing & -differing).bit_length() - 1 >> 3
-                if length >= _MIN_MATCH:
-                    if written < at:
-                        tokens.append(data[written:at])
-                    tokens.append((length, at - before))
-                    written = at + length
-            if at == start:
-                break
-        else:
-            last[data[start : start + _MIN_MATCH]] = start
+    find, number, search = last.get, int.from_bytes, _BEGIN.search
+    written = at = 0
+    while True:
+        key = data[at : at + _MIN_MATCH]
+        before = find(key)
+        last[key] = at
+        if before is not None and at - before <= _WINDOW:
+            here = data[at : at + _MAX_MATCH]
+            length = len(here)
+            there = data[before : before + length]
+            if here != there:
+                differing = number(here, "little") ^ number(there, "little")
+                length = (differing & -differing).bit_length() - 1 >> 3
+            if length >= _MIN_MATCH:
+                if written < at:
+                    tokens.append(data[written:at])
+                tokens.append((length, at - before))
+                written = at = at + length
+                continue
+        word = search(data, at + 1)
+        if word is None:
+            break
+        at = word.start()
     if written < len(data):
         tokens.append(data[written:])
     return tokens
