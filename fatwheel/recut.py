@@ -91,28 +91,30 @@ def recode(edge: Edge, data: bytes, content: bytes, reachable: int) -> Iterator[
     edge's bytes, and `reachable` the first byte of the content that a match may reach back to.
     """
     at = edge.origin
-    new = bytearray()
+    first, last = edge.start, edge.end
+    new_from = first  # from here on up to `at`, nothing is written yet
     for length, distance in symbols(data, edge.first_bit % 8):
-        begin, end = max(at, edge.start), min(at + length, edge.end)
+        begin = at
         at += length
-        if end - begin >= 3 and distance and begin - distance >= reachable:
-            if new:
-                yield bytes(new)
-                new.clear()
-            yield end - begin, distance
-        elif end > begin:
-            new += content[begin - edge.start : end - edge.start]
-        if at >= edge.end:
+        if distance and at > first:
+            begin = max(begin, first)
+            end = min(at, last)
+            if end - begin >= 3 and begin - distance >= reachable:
+                if new_from < begin:
+                    yield content[new_from - first : begin - first]
+                yield end - begin, distance
+                new_from = end
+        if at >= last:
             break
-    if new:
-        yield bytes(new)
+    if new_from < last:
+        yield content[new_from - first :]
 
 
 def symbols(data: bytes, bit: int) -> Iterator[tuple[int, int]]:
-    """Yield the symbols of blocks from bit `bit` of `data` on: length and distance of each.
+    """Yield what blocks from bit `bit` of `data` on consist of: matches, as length and distance, and new bytes.
 
-    A literal has length 1 and a stored block its size; both have distance 0. The stream must be
-    sound. It ends with a last block or, in the middle of anything, with an `IndexError`.
+    New bytes have distance 0; several of them may come as one. The stream must be sound. It ends with a last
+    block or, in the middle of anything, with an `IndexError`.
     """
     reader = _Reader(data, bit)
     final = 0
@@ -120,16 +122,9 @@ def symbols(data: bytes, bit: int) -> Iterator[tuple[int, int]]:
         final, kind = reader.take(1), reader.take(2)
         if kind == 0:
             yield reader.skip_stored(), 0
-            continue
-        literals, distances = _fixed_tables() if kind == 1 else _read_tables(reader)
-        while (symbol := reader.symbol(literals)) != END_OF_BLOCK:
-            if symbol < END_OF_BLOCK:
-                yield 1, 0
-            else:
-                base, bits = LENGTHS[symbol - 257]
-                length = base + reader.take(bits)
-                base, bits = DISTANCES[reader.symbol(distances)]
-                yield length, base + reader.take(bits)
+        else:
+            tables = _fixed_tables() if kind == 1 else _read_tables(reader)
+            yield from reader.block(*tables)
 
 
 class _Reader:
@@ -164,6 +159,47 @@ class _Reader:
         self._bits >>= length
         self._count -= length
         return entry >> 4
+
+    def block(self, literals: Sequence[int], distances: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Decode a block behind its header up to its end, as `symbols` yields it."""
+        data, at, bits, count = self._data, self._at, self._bits, self._count
+        number = int.from_bytes
+        new = 0
+        while True:
+            if count < 48:  # no symbol with its extra bits is longer
+                more = data[at : at + 6]
+                bits |= number(more, "little") << count
+                count += 8 * len(more)
+                at += len(more)
+            entry = literals[bits & 0x7FFF]
+            width = entry & 15
+            if not width or width > count:
+                raise IndexError("the stream's data ends")
+            bits >>= width
+            count -= width
+            symbol = entry >> 4
+            if symbol < END_OF_BLOCK:
+                new += 1
+                continue
+            if new:
+                yield new, 0
+                new = 0
+            if symbol == END_OF_BLOCK:
+                break
+            length, extra = LENGTHS[symbol - 257]
+            length += bits & (1 << extra) - 1
+            bits >>= extra
+            entry = distances[bits & 0x7FFF]
+            width = entry & 15
+            distance, more_extra = DISTANCES[entry >> 4]
+            bits >>= width
+            distance += bits & (1 << more_extra) - 1
+            bits >>= more_extra
+            count -= extra + width + more_extra
+            if not width or count < 0:
+                raise IndexError("the stream's data ends")
+            yield length, distance
+        self._at, self._bits, self._count = at, bits, count
 
     def skip_stored(self) -> int:
         """Skip a stored block's data behind its header (3.2.4); return its size."""
