@@ -11,7 +11,8 @@ import datetime
 import itertools
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from fatwheel.errors import WheelError
@@ -29,13 +30,14 @@ from fatwheel.zipformat import (
     Flag,
     Method,
 )
-from fatwheel.zipnames import check_collisions, decode_name
+from fatwheel.zipnames import check_collisions, decode_names
 
 __all__ = ["DateTime", "Entry", "Method", "read_directory"]
 
 DateTime = tuple[int, int, int, int, int, int]
 """Year, month, day, hour, minute, second: local time without a zone, in steps of two seconds."""
 
+_FIELD = struct.Struct("<2H")
 _ZIP64_FIELD = 0x0001
 _UNICODE_PATH_FIELD = 0x7075
 _METHODS = {method.value: method for method in Method}
@@ -47,6 +49,8 @@ _REFUSED_FLAGS = {
     Flag.MASKED_HEADERS: "has its local header masked",
 }
 _ANY_REFUSED_FLAG = sum(_REFUSED_FLAGS)
+_AHEAD = 32768  # bytes that are read at once where members are small
+_FAR = 4096  # bytes from one local header to the next, from where on each is read alone
 
 
 @valueclass
@@ -101,18 +105,18 @@ def read_directory(file: RangeFile, source: str) -> tuple[Entry, ...]:
     """
     directory = find_directory(file, source)
     data = file.read(directory.offset, directory.size)
-    records = list(_central_headers(data, source))
+    records = _central_headers(data, source)
     if len(records) != directory.members:
         problem = f"has {len(records)} members, but its end record says {directory.members}"
         raise WheelError(source, None, problem)
-    check_collisions((record.name for record in records), source)
+    check_collisions([record.name for record in records], source)
     data_offsets = _check_members(file, source, records, directory.offset)
     modes: dict[tuple[int, int], int] = {}
     dates: dict[tuple[int, int], DateTime | None] = {}
     entries = []
     for record, data_offset in zip(records, data_offsets, strict=True):
-        is_dir = record.name.endswith("/")
-        attributes, stamp = record.attributes, record.stamp
+        name, _, _, method, crc, compressed_size, size, header_offset, attributes, stamp = record
+        is_dir = name[-1] == "/"
         if is_dir or (mode := modes.get(attributes)) is None:
             mode = _mode(record, source, is_dir)
             if not is_dir:
@@ -121,13 +125,13 @@ def read_directory(file: RangeFile, source: str) -> tuple[Entry, ...]:
             dates[stamp] = _date_time(*stamp)
         entries.append(
             Entry(
-                name=record.name,
+                name=name,
                 is_dir=is_dir,
-                method=_METHODS[record.method],
-                crc=record.crc,
-                compressed_size=record.compressed_size,
-                size=record.size,
-                header_offset=record.header_offset,
+                method=_METHODS[method],
+                crc=crc,
+                compressed_size=compressed_size,
+                size=size,
+                header_offset=header_offset,
                 data_offset=data_offset,
                 mode=mode,
                 date_time=dates[stamp],
@@ -136,38 +140,45 @@ def read_directory(file: RangeFile, source: str) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _central_headers(data: bytes, source: str) -> Iterator[_Record]:
-    """Yield the headers of the central directory `data` (4.3.12), each checked by itself."""
-    at = 0
-    while at < len(data):
-        if data[at : at + 4] != CENTRAL_SIGNATURE or at + CENTRAL.size > len(data):
+def _central_headers(data: bytes, source: str) -> list[_Record]:
+    """Return the headers of the central directory `data` (4.3.12), each checked by itself."""
+    headers = []
+    at, end = 0, len(data)
+    while at < end:
+        if data[at : at + 4] != CENTRAL_SIGNATURE or at + CENTRAL.size > end:
             found = data[at : at + 4].hex()
-            problem = (
-                f"its central directory is damaged at byte {at} of {len(data)} (found {found})"
-            )
+            problem = f"its central directory is damaged at byte {at} of {end} (found {found})"
             raise WheelError(source, None, problem)
         fields = CENTRAL.unpack_from(data, at)
-        _, _, system, _, flags, method, time, date, crc, packed, size = fields[:11]
-        name_size, extra_size, comment_size, disk, _, external, offset = fields[11:]
         names = at + CENTRAL.size
-        extras = names + name_size
-        at = extras + extra_size + comment_size
-        if at > len(data):
+        extras = names + fields[11]
+        comments = extras + fields[12]
+        at = comments + fields[13]
+        if at > end:
             raise WheelError(source, None, "its central directory ends within a header")
-        raw = data[names:extras]
-        name = decode_name(raw, flags, source)
-        if extra_size:
-            extra = data[extras : extras + extra_size]
-            size, packed, offset, disk = _widen(extra, (size, packed, offset, disk), source, name)
-            _check_unicode_path(extra, name, source)
-        if disk:
-            raise WheelError(source, name, f"lies on disk {disk}; wheels have one disk, number 0")
-        record = _Record(
-            name, raw, flags, method, crc, packed, size, offset, (system, external), (date, time)
-        )
-        if flags & _ANY_REFUSED_FLAG or method not in _METHODS or (method == 0 and packed != size):
-            _refuse_encoding(record, source)
-        yield record
+        headers.append((fields, data[names:extras], data[extras:comments]))
+    # All names are looked at before the first of them may stand in a message.
+    names_ = decode_names([(raw, fields[4]) for fields, raw, _ in headers], source)
+    return [
+        _record(fields, raw, extra, name, source)
+        for (fields, raw, extra), name in zip(headers, names_, strict=True)
+    ]
+
+
+def _record(fields: tuple[int, ...], raw: bytes, extra: bytes, name: str, source: str) -> _Record:
+    """Return one header of the central directory, checked."""
+    _, _, system, _, flags, method, time, date, crc, packed, size = fields[:11]
+    _, _, _, disk, _, external, offset = fields[11:]
+    if extra:
+        size, packed, offset, disk = _read_extra(extra, (size, packed, offset, disk), source, name)
+    if disk:
+        raise WheelError(source, name, f"lies on disk {disk}; wheels have one disk, number 0")
+    record = _Record(
+        name, raw, flags, method, crc, packed, size, offset, (system, external), (date, time)
+    )
+    if flags & _ANY_REFUSED_FLAG or method not in _METHODS or (method == 0 and packed != size):
+        _refuse_encoding(record, source)
+    return record
 
 
 def _refuse_encoding(record: _Record, source: str) -> None:
@@ -185,7 +196,7 @@ def _fields(extra: bytes, source: str, name: str) -> Iterator[tuple[int, bytes]]
     """Yield identifier and data of each extra field (4.5.1); up to 3 bytes may follow."""
     at = 0
     while at + 4 <= len(extra):
-        identifier, size = struct.unpack_from("<2H", extra, at)
+        identifier, size = _FIELD.unpack_from(extra, at)
         at += 4
         if at + size > len(extra):
             left = len(extra) - at
@@ -195,16 +206,28 @@ def _fields(extra: bytes, source: str, name: str) -> Iterator[tuple[int, bytes]]
         at += size
 
 
-def _widen(extra: bytes, values: tuple[int, ...], source: str, name: str) -> tuple[int, ...]:
+def _read_extra(extra: bytes, values: tuple[int, ...], source: str, name: str) -> tuple[int, ...]:
+    """Replace values by those of the Zip64 field; refuse a second name.
+
+    That one stands in the Unicode path field (4.6.9), which not every reader knows.
+    """
+    zip64 = []
+    for identifier, data in _fields(extra, source, name):
+        if identifier == _ZIP64_FIELD:
+            zip64.append(data)
+        elif identifier == _UNICODE_PATH_FIELD and data[5:] != name.encode():
+            second = data[5:].decode("ascii", "backslashreplace")
+            raise WheelError(source, name, f"has a second name, {second}, in an extra field")
+    return _widen(zip64, values, source, name) if zip64 else values
+
+
+def _widen(
+    found: Sequence[bytes], values: tuple[int, ...], source: str, name: str
+) -> tuple[int, ...]:
     """Replace the values that do not fit their fields by those of the Zip64 extra field (4.5.3).
 
     `values` are size, compressed size and, in the central directory, offset and disk.
     """
-    found = [
-        data for identifier, data in _fields(extra, source, name) if identifier == _ZIP64_FIELD
-    ]
-    if not found:
-        return values
     if len(found) > 1:
         raise WheelError(source, name, f"has {len(found)} Zip64 fields; one header has at most one")
     limits = (MAX32, MAX32, MAX32, MAX16)
@@ -220,14 +243,6 @@ def _widen(extra: bytes, values: tuple[int, ...], source: str, name: str) -> tup
     return tuple(widened)
 
 
-def _check_unicode_path(extra: bytes, name: str, source: str) -> None:
-    """Refuse a second name in the Unicode path field (4.6.9), which not every reader knows."""
-    for identifier, data in _fields(extra, source, name):
-        if identifier == _UNICODE_PATH_FIELD and data[5:] != name.encode():
-            second = data[5:].decode("ascii", "backslashreplace")
-            raise WheelError(source, name, f"has a second name, {second}, in an extra field")
-
-
 def _check_members(file: RangeFile, source: str, records: list[_Record], end: int) -> list[int]:
     """Check that the members fill the file up to `end`; return where the data of each begins."""
     order = sorted(range(len(records)), key=lambda i: records[i].header_offset)
@@ -235,10 +250,11 @@ def _check_members(file: RangeFile, source: str, records: list[_Record], end: in
     if first:
         raise WheelError(source, None, f"has {first} bytes that belong to no member at its start")
     data_offsets = [0] * len(records)
+    headers = _Ahead(file, end)
     for i, after in itertools.zip_longest(order, order[1:], fillvalue=-1):
         record = records[i]
         limit = records[after].header_offset if after >= 0 else end
-        data_offsets[i] = _check_local_header(file, source, record, limit)
+        data_offsets[i] = _check_local_header(headers, source, record, limit)
         data_end = data_offsets[i] + record.compressed_size
         if data_end > limit:
             what = records[after].name if after >= 0 else "the central directory"
@@ -252,7 +268,27 @@ def _check_members(file: RangeFile, source: str, records: list[_Record], end: in
     return data_offsets
 
 
-def _check_local_header(file: RangeFile, source: str, record: _Record, limit: int) -> int:
+class _Ahead:
+    """Reads small pieces of a file up to byte `end`, in rising order and many of them at once."""
+
+    def __init__(self, file: RangeFile, end: int) -> None:
+        self.file = file
+        self._end = end
+        self._start = self._behind = 0
+        self._data = b""
+
+    def read(self, at: int, size: int, after: int) -> bytes:
+        """Return `size` bytes from byte `at` on; `after` is where the next piece begins."""
+        behind = at + size
+        if behind > self._behind or at < self._start:
+            if after - at > _FAR or behind > self._end:
+                return self.file.read(at, size)
+            self._data = self.file.read(at, min(_AHEAD, self._end - at))
+            self._start, self._behind = at, at + len(self._data)
+        return self._data[at - self._start : behind - self._start]
+
+
+def _check_local_header(headers: _Ahead, source: str, record: _Record, limit: int) -> int:
     """Compare the local header (4.3.7) with the directory's; return the offset behind it.
 
     With a data descriptor to follow, CRC-32 and sizes may be zero there (4.4.4, bit 3).
@@ -262,7 +298,7 @@ def _check_local_header(file: RangeFile, source: str, record: _Record, limit: in
     if at + size > limit:
         problem = f"its local header at byte {at} runs into what begins at byte {limit}"
         raise WheelError(source, name, problem)
-    header = file.read(at, size)
+    header = headers.read(at, size, limit)
     signature, _, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = (
         LOCAL.unpack_from(header)
     )
@@ -271,15 +307,17 @@ def _check_local_header(file: RangeFile, source: str, record: _Record, limit: in
         raise WheelError(source, name, f"has no local header at byte {at} (found {found})")
     raw_name = header[LOCAL.size :]
     if name_size != len(raw_name) or raw_name != record.raw_name:
-        shown = file.read(at + LOCAL.size, min(name_size, limit - at - LOCAL.size))
+        shown = headers.file.read(at + LOCAL.size, min(name_size, limit - at - LOCAL.size))
         problem = (
             f"its local header names another file, {shown.decode('ascii', 'backslashreplace')}"
         )
         raise WheelError(source, name, problem)
     data_offset: int = at + size + extra_size
     if extra_size and data_offset <= limit and MAX32 in (packed, unpacked):
-        extra = file.read(at + size, extra_size)
-        unpacked, packed = _widen(extra, (unpacked, packed), source, name)
+        fields = _fields(headers.file.read(at + size, extra_size), source, name)
+        zip64 = [data for identifier, data in fields if identifier == _ZIP64_FIELD]
+        if zip64:
+            unpacked, packed = _widen(zip64, (unpacked, packed), source, name)
     values = (flags, method, crc, packed, unpacked)
     if values != record.shared:
         _compare(values, record, source)
