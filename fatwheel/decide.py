@@ -112,6 +112,8 @@ class Decider:
 
     def _settle_equal(self, pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
         """Keep a file that both wheels have; code must be for both, or be of no use to the other anyway."""
+        if arm64.content is None:
+            return _keep_smaller(pair, x86_64, arm64)
         held = architectures(arm64.content)
         missing = [arch.value for arch in Arch if arch not in held]
         note = ""
@@ -126,10 +128,7 @@ class Decider:
                     remedies=(Action.ALLOW, Action.DROP),
                 )
             note = f"holds no code for {missing[0]}, and no {missing[0]} code loads it"
-        smaller = x86_64.entry.compressed_size < arm64.entry.compressed_size
-        source = Arch.X86_64 if smaller else Arch.ARM64
-        member = x86_64 if smaller else arm64
-        return Keep(name=pair.name, mode=pair.mode, source=source, member=member, note=note)
+        return _keep_smaller(pair, x86_64, arm64, note)
 
     def _problem_of(self, pair: MemberPair, only: Arch, member: Member) -> str | None:
         return one_sided_problem(pair.name, member.content, only, self.graph)
@@ -200,6 +199,14 @@ def _keep_side(pair: MemberPair, side: Arch, note: str) -> Planned:
     if member is None:
         return Drop(name=pair.name, why=f"{note}; the {side.value} wheel does not have it")
     return Keep(name=pair.name, mode=pair.mode, source=side, member=member, note=note)
+
+
+def _keep_smaller(pair: MemberPair, x86_64: Member, arm64: Member, note: str = "") -> Keep:
+    """Keep a file that both wheels have, from the one that packed it better."""
+    smaller = x86_64.entry.compressed_size < arm64.entry.compressed_size
+    source = Arch.X86_64 if smaller else Arch.ARM64
+    member = x86_64 if smaller else arm64
+    return Keep(name=pair.name, mode=pair.mode, source=source, member=member, note=note)
 
 
 def _merge(pair: MemberPair, result: Merged) -> Planned:

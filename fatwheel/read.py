@@ -111,8 +111,10 @@ class Source:
         )
 
 
-def open_source(wheel: OpenWheel, inflater: Inflater, rename: Callable[[str], str] = str) -> Source:
-    """Read RECORD, which says what to expect of all other members.
+def open_source(
+    wheel: OpenWheel, inflater: Inflater, rename: Callable[[str], str] | None = None
+) -> Source:
+    """Read RECORD, which says what to expect of all other members; `rename` gives members other names.
 
     Raises `WheelError` where it is missing, too large or no UTF-8.
     """
@@ -130,13 +132,25 @@ def open_source(wheel: OpenWheel, inflater: Inflater, rename: Callable[[str], st
         problem = f"is not UTF-8 at byte {error.start}; rebuild the wheel"
         raise WheelError(wheel.path.name, entry.name, problem) from None
     rows, bad = parse_record(text)
-    return Source(
+    source = Source(
         wheel=wheel,
-        dist_info=rename(wheel.dist_info),
-        entries={rename(name): found for name, found in wheel.entries.items()},
-        rows={rename(row.path): row for row in rows},
-        bad_rows=tuple(replace(row, path=row.path and rename(row.path)) for row in bad),
-        scanned={rename(entry.name): replace(scanned, text=None)},
+        dist_info=wheel.dist_info,
+        entries=wheel.entries,
+        rows={row.path: row for row in rows},
+        bad_rows=bad,
+        scanned={entry.name: replace(scanned, text=None)},
+    )
+    return source if rename is None else _renamed(source, rename)
+
+
+def _renamed(source: Source, rename: Callable[[str], str]) -> Source:
+    return Source(
+        wheel=source.wheel,
+        dist_info=rename(source.dist_info),
+        entries={rename(name): found for name, found in source.entries.items()},
+        rows={rename(path): row for path, row in source.rows.items()},
+        bad_rows=tuple(replace(row, path=row.path and rename(row.path)) for row in source.bad_rows),
+        scanned={rename(name): found for name, found in source.scanned.items()},
     )
 
 
@@ -234,12 +248,26 @@ def compare_record(
         if name not in members
     ]
     for name, member in members.items():
+        row = rows.get(name)
+        if row is not None and _agrees(row, member):  # nearly every member there is
+            continue
         if name not in exempt:
             found = others.get(name) or RecordHash("sha256", member.sha256)
-            problem = _compare_row(rows.get(name), name, member.entry.size, found)
+            problem = _compare_row(row, name, member.entry.size, found)
             if problem is not None:
                 problems.append(problem)
     return tuple(problems)
+
+
+def _agrees(row: RecordRow, member: Member) -> bool:
+    """Return whether a row states the member's SHA-256, and its size or none."""
+    stated = row.hash
+    return (
+        stated is not None
+        and stated.digest == member.sha256
+        and stated.algorithm == "sha256"
+        and row.size in (member.entry.size, None)
+    )
 
 
 def _compare_row(

@@ -92,6 +92,8 @@ def _open(wheel: OpenWheel, namesake: OpenWheel, inflater: Inflater) -> Source:
     data, wanted = (find_data(one.entries, one.name) for one in (wheel, namesake))
     if data is not None and wanted is not None:
         renamed[data] = wanted
+    if all(old == new for old, new in renamed.items()):
+        return open_source(wheel, inflater)
 
     def rename(name: str) -> str:
         first, slash, rest = name.partition("/")
@@ -108,10 +110,12 @@ def _scan(
 ) -> tuple[MemberPair, ...]:
     """Scan every member of both wheels; the result is sorted by name."""
     x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
-    sizes = {
-        name: sum(s.entries[name].compressed_size for s in sources.values() if name in s.entries)
-        for name in sorted((x86_64.entries.keys() | arm64.entries.keys()) - {arm64.record})
-    }
+    sizes: dict[str, int] = {}
+    for source in sources.values():
+        for name, entry in source.entries.items():
+            sizes[name] = sizes.get(name, 0) + entry.compressed_size
+    del sizes[arm64.record]
+    sizes = dict(sorted(sizes.items()))
     texts = _texts_to_keep(list(sizes), sources)
 
     def job(source: Source, name: str) -> Job | None:
@@ -147,13 +151,14 @@ def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> froz
     """Return the members that differ, as the directories tell, hold no code and are small enough to be looked at."""
     budget = _TEXT_BUDGET
     kept = set()
+    x86_64, arm64 = (source.entries for source in sources.values())
     for name in names:
-        entries = [s.entries[name] for s in sources.values() if name in s.entries]
-        if len(entries) != 2 or len({(entry.crc, entry.size) for entry in entries}) == 1:
+        x, a = x86_64.get(name), arm64.get(name)
+        if x is None or a is None or (x.crc == a.crc and x.size == a.size):
             continue
         largest = _LARGEST_SBOM if ".dist-info/sboms/" in name else _LARGEST_TEXT
-        total = sum(entry.size for entry in entries)
-        if max(entry.size for entry in entries) > largest or total > budget:
+        total = x.size + a.size
+        if max(x.size, a.size) > largest or total > budget:
             continue
         if not any(looks_like(head(s.wheel, s.entries[name])) for s in sources.values()):
             kept.add(name)

