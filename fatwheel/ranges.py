@@ -12,10 +12,13 @@ from types import TracebackType
 
 from fatwheel.errors import WheelError
 
-__all__ = ["CHUNK", "RangeFile", "file_sha256"]
+__all__ = ["CHUNK", "RangeFile", "ReadAhead", "file_sha256"]
 
 CHUNK = 256 * 1024
 """The most bytes held in one piece: enough to make calls cheap, few enough for the cache."""
+
+_AHEAD = 32 * 1024
+_NEAR = 4096  # bytes between two ranges, above which the next ones hardly follow closely
 
 
 class RangeFile:
@@ -96,6 +99,28 @@ class RangeFile:
             None,
             f"is truncated at byte {end}; bytes {offset} to {offset + size} are needed",
         )
+
+
+class ReadAhead:
+    """Reads small ranges of a file that follow each other closely, many of them at once; for one thread."""
+
+    def __init__(self, file: RangeFile) -> None:
+        """Nothing is read yet."""
+        self._file = file
+        self._data = b""
+        self._start = self._end = 0  # of what `_data` holds
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return what `RangeFile.read` does, and raise what it does."""
+        end = offset + size
+        if self._start <= offset and end <= self._end:
+            start = self._start
+            return self._data[offset - start : end - start]
+        follows = 0 <= offset - self._end < _NEAR
+        left = self._file.size - offset
+        self._data = self._file.read(offset, max(size, min(_AHEAD, left)) if follows else size)
+        self._start, self._end = offset, offset + len(self._data)
+        return self._data[:size]
 
 
 def file_sha256(file: RangeFile) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +20,7 @@ from fatwheel.wheels import Member, OpenWheel, RecordProblem, Wheel
 from fatwheel.zipdir import Entry
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
 __all__ = [
     "BATCH",
@@ -47,6 +47,8 @@ _OWN_TEXTS = ("METADATA", "WHEEL", "entry_points.txt", "top_level.txt", "fatwhee
 _LARGEST_OWN_TEXT = 16 << 20  # bytes
 _LARGEST_RECORD = 64 << 20  # bytes; a row takes about 100
 _PLAIN = Wanted()
+_SMALL = 16 << 10  # compressed bytes
+_OVERHEAD = 5 << 10  # compressed bytes that take as long to read as what each member costs besides
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
@@ -192,39 +194,67 @@ def in_parallel(
     sizes: Mapping[str, int],
     progress: Progress | None = None,
 ) -> Iterator[T]:
-    """Do `work` on batches of names of about the same weight, the heaviest first; yield results as given.
+    """Begin to do `work` on batches of names (see `batches`), and return an iterator over the results.
 
-    `sizes` are the names' weights in bytes. Where one batch fails, those not yet begun are cancelled. Without
-    an `executor` it is done in this thread.
+    Where one batch fails, those not yet begun are cancelled. Without an `executor` it is done in this thread, each
+    batch when its result is asked for.
     """
     planned = batches(sizes)
     if executor is None:
-        for batch in planned:
-            yield work(batch)
-            if progress is not None:
-                progress(sum(sizes[name] for name in batch))
-        return
+        calls = [functools.partial(work, batch) for batch in planned]
+        return _results(planned, calls, sizes, progress, cancel=lambda: None)
     futures = [executor.submit(work, batch) for batch in planned]
-    try:
-        for batch, future in zip(planned, futures, strict=True):
-            yield future.result()
-            if progress is not None:
-                progress(sum(sizes[name] for name in batch))
-    finally:
+
+    def cancel() -> None:
         for future in futures:
             future.cancel()
 
+    def cancel_others(done: Future[T]) -> None:
+        if not done.cancelled() and done.exception() is not None:
+            cancel()
+
+    for future in futures:
+        future.add_done_callback(cancel_others)
+    return _results(planned, [future.result for future in futures], sizes, progress, cancel)
+
+
+def _results(
+    planned: Sequence[Sequence[str]],
+    results: Sequence[Callable[[], T]],
+    sizes: Mapping[str, int],
+    progress: Progress | None,
+    cancel: Callable[[], None],
+) -> Iterator[T]:
+    try:
+        for batch, result in zip(planned, results, strict=True):
+            yield result()
+            if progress is not None:
+                progress(sum(sizes[name] for name in batch))
+    finally:
+        cancel()
+
 
 def batches(sizes: Mapping[str, int]) -> list[list[str]]:
-    """Group names so that handing over a group costs little beside working on it."""
+    """Group names by their weights in bytes, the group that takes longest first.
+
+    Large ones are grouped so that handing over a group costs little beside working on it. Small ones are mostly
+    work that holds the interpreter lock: two threads would only wait for each other. So they are one group,
+    in the order given, which may be the one in which they lie in a file.
+    """
     groups: list[list[str]] = []
     room = 0
-    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+    small = [name for name, size in sizes.items() if size <= _SMALL]
+    large = [name for name, size in sizes.items() if size > _SMALL]
+    for name in sorted(large, key=lambda name: (-sizes[name], name)):
         if room < sizes[name] or not groups:
             groups.append([])
             room = BATCH
         groups[-1].append(name)
         room -= sizes[name]
+    if small:
+        weight = sum(sizes[name] + _OVERHEAD for name in small)
+        heavier = [group for group in groups if sum(sizes[name] for name in group) > weight]
+        groups.insert(len(heavier), small)
     return groups
 
 

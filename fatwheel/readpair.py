@@ -5,7 +5,8 @@ The bytes kept in memory are bounded by `_TEXT_BUDGET`, whatever the wheels hold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from fatwheel.arch import Arch
@@ -15,7 +16,7 @@ from fatwheel.fat import looks_like
 from fatwheel.inflaters import Inflater
 from fatwheel.pair import MemberPair, Pair, Side
 from fatwheel.pairing import Candidate
-from fatwheel.ranges import file_sha256
+from fatwheel.ranges import ReadAhead, file_sha256
 from fatwheel.read import Progress, Source, in_parallel, later, open_source
 from fatwheel.scan import Job, head, scan_pair
 from fatwheel.values import valueclass
@@ -55,8 +56,10 @@ def read_pair(
     `RefusedError` for a wheel without code for the architecture that it claims.
     """
     sources = {arch: _open(opened[arch], opened[Arch.ARM64], inflater) for arch in Arch}
+    results = _scan(sources, inflater, executor, progress)
+    # Behind the members, of which one large one may keep a thread busy to the end.
     digests = {arch: later(executor, file_sha256, opened[arch].file) for arch in Arch}
-    members = _scan(sources, inflater, executor, progress)
+    members = _members(sources, results)
     wheels = {arch: source.result() for arch, source in sources.items()}
     notes = []
     for arch in Arch:
@@ -107,33 +110,47 @@ def _scan(
     inflater: Inflater,
     executor: Executor | None,
     progress: Progress | None,
-) -> tuple[MemberPair, ...]:
-    """Scan every member of both wheels; the result is sorted by name."""
+) -> Iterator[list[MemberPair]]:
+    """Begin to scan every member of both wheels but RECORD, which was read."""
     x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
-    sizes: dict[str, int] = {}
-    for source in sources.values():
+    sizes: dict[
+        str, int
+    ] = {}  # in arm64's order, so that its small members are read one behind the other
+    for source in (arm64, x86_64):
         for name, entry in source.entries.items():
             sizes[name] = sizes.get(name, 0) + entry.compressed_size
     del sizes[arm64.record]
-    sizes = dict(sorted(sizes.items()))
-    texts = _texts_to_keep(list(sizes), sources)
-
-    def job(source: Source, name: str) -> Job | None:
-        entry = source.entries.get(name)
-        if entry is None:
-            return None
-        return Job(wheel=source.wheel, entry=entry, wanted=source.wanted(name, text=name in texts))
+    texts = _texts_to_keep(sorted(sizes), sources)
 
     def scan(names: list[str]) -> list[MemberPair]:
+        ahead = {arch: ReadAhead(source.wheel.file) for arch, source in sources.items()}
+
+        def job(arch: Arch, name: str) -> Job | None:
+            source = sources[arch]
+            entry = source.entries.get(name)
+            if entry is None:
+                return None
+            wanted = source.wanted(name, text=name in texts)
+            return Job(wheel=source.wheel, entry=entry, wanted=wanted, ahead=ahead[arch])
+
         found = []
         for name in names:
-            result = scan_pair(name, job(x86_64, name), job(arm64, name), inflater)
-            for source, scanned in ((x86_64, result.x86_64), (arm64, result.arm64)):
-                if scanned is not None:
-                    source.scanned[name] = scanned
+            result = scan_pair(name, job(Arch.X86_64, name), job(Arch.ARM64, name), inflater)
+            if result.x86_64 is not None:
+                x86_64.scanned[name] = result.x86_64
+            if result.arm64 is not None:
+                arm64.scanned[name] = result.arm64
             found.append(result.members)
         return found
 
+    return in_parallel(executor, scan, sizes, progress)
+
+
+def _members(
+    sources: Mapping[Arch, Source], results: Iterable[list[MemberPair]]
+) -> tuple[MemberPair, ...]:
+    """Return all members by name."""
+    x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
     record = arm64.record
     members = [
         MemberPair(
@@ -142,9 +159,9 @@ def _scan(
             arm64=arm64.scanned[record].member,
         )
     ]
-    for found in in_parallel(executor, scan, sizes, progress):
+    for found in results:
         members += found
-    return tuple(sorted(members, key=lambda member: member.name))
+    return tuple(sorted(members, key=attrgetter("name")))
 
 
 def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> frozenset[str]:

@@ -22,7 +22,7 @@ from fatwheel.macho import Image
 from fatwheel.pair import FusedDigest, MemberPair
 from fatwheel.pipeline import Chunk, hand_over
 from fatwheel.probe import Probe
-from fatwheel.ranges import RangeFile
+from fatwheel.ranges import RangeFile, ReadAhead
 from fatwheel.record import RecordHash
 from fatwheel.staticlib import StaticLibrary
 from fatwheel.values import valueclass
@@ -74,11 +74,17 @@ class Wanted:
 
 @valueclass
 class Job:
-    """One member to be read, and what to gather of it."""
+    """One member to be read, and what to gather of it; small ones are read by `ahead`, where given."""
 
     wheel: OpenWheel
     entry: Entry
     wanted: Wanted
+    ahead: ReadAhead | None = None
+
+    def raw(self) -> bytes:
+        """Return the compressed bytes of a small member."""
+        file = self.ahead or self.wheel.file
+        return file.read(self.entry.data_offset, self.entry.compressed_size)
 
 
 @valueclass
@@ -231,8 +237,8 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
     """Read one member; `chain` is the digest of a fused file that its content is a part of."""
     name, entry = job.wheel.path.name, job.entry
     if chain is None and _is_small(entry):
-        raw = job.wheel.file.read(entry.data_offset, entry.compressed_size)
-        if (small := _scan_small(job, raw)) is not None:
+        small = _scan_small(job, job.raw())
+        if small is not None:
             return small
     reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater)
     content = member_chunks(job.wheel.file, entry, inflater, name)
@@ -286,8 +292,8 @@ def _scan_equal(x86_64: Job, arm64: Job, inflater: Inflater) -> Scanned | None:
     """Read a member that both wheels have as the very same bytes; None where they are not the same."""
     one, other = x86_64.entry, arm64.entry
     if _is_small(other):
-        raw = arm64.wheel.file.read(other.data_offset, other.compressed_size)
-        if raw != x86_64.wheel.file.read(one.data_offset, one.compressed_size):
+        raw = arm64.raw()
+        if raw != x86_64.raw():
             return None
         return _scan_small(arm64, raw) or _scan(arm64, inflater, None)
     pieces = zip(

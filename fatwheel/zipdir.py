@@ -12,11 +12,10 @@ import itertools
 import stat
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from fatwheel.errors import WheelError
-from fatwheel.ranges import RangeFile
+from fatwheel.ranges import RangeFile, ReadAhead
 from fatwheel.values import valueclass
 from fatwheel.zipend import find_directory
 from fatwheel.zipformat import (
@@ -49,8 +48,6 @@ _REFUSED_FLAGS = {
     Flag.MASKED_HEADERS: "has its local header masked",
 }
 _ANY_REFUSED_FLAG = sum(_REFUSED_FLAGS)
-_AHEAD = 32768  # bytes that are read at once where members are small
-_FAR = 4096  # bytes from one local header to the next, from where on each is read alone
 
 
 @valueclass
@@ -250,7 +247,7 @@ def _check_members(file: RangeFile, source: str, records: list[_Record], end: in
     if first:
         raise WheelError(source, None, f"has {first} bytes that belong to no member at its start")
     data_offsets = [0] * len(records)
-    headers = _Ahead(file, end)
+    headers = ReadAhead(file)
     for i, after in itertools.zip_longest(order, order[1:], fillvalue=-1):
         record = records[i]
         limit = records[after].header_offset if after >= 0 else end
@@ -268,27 +265,7 @@ def _check_members(file: RangeFile, source: str, records: list[_Record], end: in
     return data_offsets
 
 
-class _Ahead:
-    """Reads small pieces of a file up to byte `end`, in rising order and many of them at once."""
-
-    def __init__(self, file: RangeFile, end: int) -> None:
-        self.file = file
-        self._end = end
-        self._start = self._behind = 0
-        self._data = b""
-
-    def read(self, at: int, size: int, after: int) -> bytes:
-        """Return `size` bytes from byte `at` on; `after` is where the next piece begins."""
-        behind = at + size
-        if behind > self._behind or at < self._start:
-            if after - at > _FAR or behind > self._end:
-                return self.file.read(at, size)
-            self._data = self.file.read(at, min(_AHEAD, self._end - at))
-            self._start, self._behind = at, at + len(self._data)
-        return self._data[at - self._start : behind - self._start]
-
-
-def _check_local_header(headers: _Ahead, source: str, record: _Record, limit: int) -> int:
+def _check_local_header(file: ReadAhead, source: str, record: _Record, limit: int) -> int:
     """Compare the local header (4.3.7) with the directory's; return the offset behind it.
 
     With a data descriptor to follow, CRC-32 and sizes may be zero there (4.4.4, bit 3).
@@ -298,7 +275,7 @@ def _check_local_header(headers: _Ahead, source: str, record: _Record, limit: in
     if at + size > limit:
         problem = f"its local header at byte {at} runs into what begins at byte {limit}"
         raise WheelError(source, name, problem)
-    header = headers.read(at, size, limit)
+    header = file.read(at, size)
     signature, _, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = (
         LOCAL.unpack_from(header)
     )
@@ -307,14 +284,14 @@ def _check_local_header(headers: _Ahead, source: str, record: _Record, limit: in
         raise WheelError(source, name, f"has no local header at byte {at} (found {found})")
     raw_name = header[LOCAL.size :]
     if name_size != len(raw_name) or raw_name != record.raw_name:
-        shown = headers.file.read(at + LOCAL.size, min(name_size, limit - at - LOCAL.size))
+        shown = file.read(at + LOCAL.size, min(name_size, limit - at - LOCAL.size))
         problem = (
             f"its local header names another file, {shown.decode('ascii', 'backslashreplace')}"
         )
         raise WheelError(source, name, problem)
     data_offset: int = at + size + extra_size
     if extra_size and data_offset <= limit and MAX32 in (packed, unpacked):
-        fields = _fields(headers.file.read(at + size, extra_size), source, name)
+        fields = _fields(file.read(at + size, extra_size), source, name)
         zip64 = [data for identifier, data in fields if identifier == _ZIP64_FIELD]
         if zip64:
             unpacked, packed = _widen(zip64, (unpacked, packed), source, name)

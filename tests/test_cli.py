@@ -321,7 +321,8 @@ import sys, time
 import {module} as module
 real = module.{function}
 def slow(*args, **options):
-    print("ready", flush=True)
+    sys.stdout.write("ready\\n")  # print would write the line's end apart, and two threads come here
+    sys.stdout.flush()
     time.sleep({seconds})
     return real(*args, **options)
 module.{function} = slow

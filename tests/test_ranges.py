@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fatwheel.errors import WheelError
-from fatwheel.ranges import RangeFile
+from fatwheel.ranges import RangeFile, ReadAhead
 
 CONTENT = random.Random(1).randbytes(1_000_000)
 
@@ -95,3 +95,32 @@ def test_closing_twice_is_fine(tmp_path: Path) -> None:
         file.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         file.read(0, 1)
+
+
+def test_reading_ahead_changes_nothing(file: RangeFile) -> None:
+    chance = random.Random(4)
+    ahead, at = ReadAhead(file), 0
+    for _ in range(3000):
+        size = chance.choice([0, 1, 30, 400, 5000, 40_000])
+        if chance.random() < 0.1 or at + size > len(CONTENT):
+            at = chance.randrange(len(CONTENT) - size)
+        assert ahead.read(at, size) == CONTENT[at : at + size]
+        at += size + chance.choice([0, 0, 1, 100, 4095, 4096, 50_000])
+    assert ahead.read(len(CONTENT) - 1, 1) == CONTENT[-1:]
+    with pytest.raises(WheelError, match="is truncated at byte 1000000"):
+        ahead.read(len(CONTENT) - 1, 2)
+
+
+def test_close_ranges_are_read_at_once(file: RangeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = ReadAhead(file)
+    asked = []
+    read = file.read
+
+    def noted(offset: int, size: int) -> bytes:
+        asked.append((offset, size))
+        return read(offset, size)
+
+    monkeypatch.setattr(file, "read", noted)
+    for at in (*range(0, 30_000, 100), 900_000, 500_000):
+        ahead.read(at, 50)
+    assert asked == [(0, 32768), (900_000, 50), (500_000, 50)]
