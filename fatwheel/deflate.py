@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Generator, Iterable, Iterator
 
 from fatwheel.errors import WheelError
-from fatwheel.inflaters import RAW, Blocks, End, Inflater, python_zlib
+from fatwheel.inflaters import Blocks, End, Inflater, python_zlib
 from fatwheel.ranges import RangeFile
 from fatwheel.zipdir import Entry
 from fatwheel.zipformat import Method
@@ -46,17 +46,13 @@ def member_chunks(file: RangeFile, entry: Entry, inflater: Inflater, wheel: str)
     return Inflation(_watched(file, entry, inflater, wheel))
 
 
-def inflate_whole(raw: bytes, entry: Entry, wheel: str) -> bytes:
+def inflate_whole(raw: bytes, entry: Entry, inflater: Inflater, wheel: str) -> bytes:
     """Return the content of a small deflated member, whose compressed bytes are `raw`, in one call.
 
     Raises `WheelError` as iterating an `Inflation` does.
     """
-    stream = zlib.decompressobj(RAW)
-    try:
-        content = stream.decompress(raw, entry.size + 1)
-    except zlib.error:
-        content = b""
-    if stream.eof and len(content) == entry.size and not stream.unused_data:
+    content = inflater.whole(raw, entry.size)
+    if content is not None:
         return content
     # Something is wrong: the careful way says what.
     careful = inflate(

@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 _BIG = ">"
+_FAT_BEGIN = (FAT_MAGIC >> 16).to_bytes(2, "big")  # FAT_MAGIC_64's as well
 
 Content = Image | StaticLibrary | Bitcode
 """What one slice, or a thin file, holds."""
@@ -98,7 +99,7 @@ def looks_like(head: bytes) -> bool:
     return (
         head[:4] in MAGICS
         or head[:8] == AR_MAGIC
-        or (len(head) >= FAT_HEADER.size and _is_universal(head))
+        or (head[:2] == _FAT_BEGIN and len(head) >= FAT_HEADER.size and _is_universal(head))
     )
 
 

@@ -79,6 +79,12 @@ class Inflater(Protocol):
     def crc32(self) -> Callable[[bytes | memoryview, int], int]:
         """The library's CRC-32: `crc32(data, before)`, like `zlib.crc32`."""
 
+    def whole(self, raw: bytes, size: int) -> bytes | None:
+        """Return the content of a small stream in one call.
+
+        None where `raw` is anything but one sound stream with `size` bytes of content; `run` tells what is wrong.
+        """
+
     def run(
         self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
     ) -> Generator[memoryview, None, End]:
@@ -103,6 +109,9 @@ class _PythonZlib:
     finds_blocks = False
     crc32 = staticmethod(zlib.crc32)
 
+    def whole(self, raw: bytes, size: int) -> bytes | None:
+        return _whole(zlib, raw, size)
+
     def run(
         self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
     ) -> Generator[memoryview, None, End]:
@@ -121,6 +130,17 @@ class _PythonZlib:
                 if not data and len(piece) < CHUNK:
                     break
         raise EOFError
+
+
+def _whole(module: Any, raw: bytes, size: int) -> bytes | None:
+    """Inflate with Python's zlib, or with a module that is made like it."""
+    stream = module.decompressobj(RAW)
+    try:
+        content: bytes = stream.decompress(raw, size + 1)
+    except module.error:
+        return None
+    right = stream.eof and len(content) == size and not stream.unused_data
+    return content if right else None
 
 
 def available_inflaters() -> Iterator[Inflater]:
@@ -191,14 +211,19 @@ class _Library:
         version: bytes,
         stream: type[Any],
         functions: Sequence[Callable[..., int]],
-        crc32: Callable[[bytes | memoryview, int], int],
+        module: Any,
     ) -> None:
+        """Take over a library; `module` does for Python what it does for C."""
         self.name = f"{name} {version.decode('ascii', 'replace')}"
-        self.crc32 = crc32
+        self.crc32: Callable[[bytes | memoryview, int], int] = module.crc32
+        self._module = module
         self._new_fields = stream
         self._init, self._reset, self._inflate = functions
         self._version = version
         self._idle: list[_Stream] = []  # list.pop and list.append are atomic
+
+    def whole(self, raw: bytes, size: int) -> bytes | None:
+        return _whole(self._module, raw, size)
 
     def run(
         self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
@@ -279,7 +304,7 @@ def load_libz() -> Inflater | None:
         if not version.startswith(b"1."):
             continue
         if functions := _functions(library, "", _LibzStream):
-            return _checked(_Library("libz", version, _LibzStream, functions, zlib.crc32))
+            return _checked(_Library("libz", version, _LibzStream, functions, zlib))
     return None
 
 
@@ -298,7 +323,7 @@ def load_zlib_ng() -> Inflater | None:
     if not version.startswith(b"2."):
         return None
     if functions := _functions(library, "zng_", _NgStream):
-        return _checked(_Library("zlib-ng", version, _NgStream, functions, module.crc32))
+        return _checked(_Library("zlib-ng", version, _NgStream, functions, module))
     return None
 
 

@@ -77,6 +77,8 @@ class Source:
         """Return what to gather of a member: its text where asked for or needed, and RECORD's kind of hash."""
         row = self.rows.get(name)
         algorithm = row.hash.algorithm if row is not None and row.hash is not None else "sha256"
+        if not text and algorithm == "sha256" and not name.startswith(self.dist_info):
+            return _PLAIN
         folder, _, base = name.rpartition("/")
         own = base in _OWN_TEXTS and folder == self.dist_info
         if not own and not text and algorithm == "sha256":

@@ -237,7 +237,7 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
     """Read one member; `chain` is the digest of a fused file that its content is a part of."""
     name, entry = job.wheel.path.name, job.entry
     if chain is None and _is_small(entry):
-        small = _scan_small(job, job.raw())
+        small = _scan_small(job, job.raw(), inflater)
         if small is not None:
             return small
     reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater)
@@ -260,13 +260,14 @@ def _is_small(entry: Entry) -> bool:
     return entry.size <= _SMALL and entry.compressed_size <= _SMALL
 
 
-def _scan_small(job: Job, raw: bytes) -> Scanned | None:
+def _scan_small(job: Job, raw: bytes, inflater: Inflater) -> Scanned | None:
     """Read a small member, compressed as `raw`, in one go; None where it holds code: more must be known."""
     entry, name = job.entry, job.wheel.path.name
-    content = raw if entry.method is Method.STORED else inflate_whole(raw, entry, name)
+    stored = entry.method is Method.STORED
+    content = raw if stored else inflate_whole(raw, entry, inflater, name)
     if looks_like(content[:_HEAD]):
         return None
-    if (found := zlib.crc32(content)) != entry.crc:
+    if (found := inflater.crc32(content, 0)) != entry.crc:
         raise _wrong_crc(name, entry, found)
     other = None
     if job.wanted.algorithm != "sha256":
@@ -284,7 +285,7 @@ def _alike(a: Job, b: Job) -> bool:
         and one.compressed_size == other.compressed_size
         and one.size == other.size
         and one.method is other.method
-        and a.wanted == b.wanted
+        and (a.wanted is b.wanted or a.wanted == b.wanted)
     )
 
 
@@ -295,7 +296,7 @@ def _scan_equal(x86_64: Job, arm64: Job, inflater: Inflater) -> Scanned | None:
         raw = arm64.raw()
         if raw != x86_64.raw():
             return None
-        return _scan_small(arm64, raw) or _scan(arm64, inflater, None)
+        return _scan_small(arm64, raw, inflater) or _scan(arm64, inflater, None)
     pieces = zip(
         x86_64.wheel.file.chunks(one.data_offset, one.compressed_size),
         arm64.wheel.file.chunks(other.data_offset, other.compressed_size),

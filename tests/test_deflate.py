@@ -322,3 +322,25 @@ def test_a_library_that_answers_otherwise_is_not_used(monkeypatch: pytest.Monkey
 def test_no_foreign_library_is_loaded_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "win32")
     assert load_libz() is None
+
+
+@given(st.binary(max_size=300), st.sampled_from(["", "cut", "longer", "changed"]), st.data())
+def test_whole_streams_are_taken_or_not(content: bytes, damage: str, data: st.DataObject) -> None:
+    """All that is not sound is left to `run`, which says what is wrong; all inflaters agree."""
+    compressor = zlib.compressobj(data.draw(st.integers(0, 9)), zlib.DEFLATED, -15)
+    stream = compressor.compress(content) + compressor.flush()
+    at = data.draw(st.integers(0, len(stream) - 1))
+    if damage == "cut":
+        stream = stream[:at]
+    elif damage == "longer":
+        stream += b"\0"
+    elif damage == "changed":
+        stream = stream[:at] + bytes([stream[at] ^ 255]) + stream[at + 1 :]
+    for size in (len(content), len(content) + 1, max(0, len(content) - 1)):
+        found = {inflater.whole(stream, size) for inflater in AVAILABLE}
+        assert len(found) == 1
+        (whole,) = found
+        if damage == "changed":
+            assert whole is None or len(whole) == size
+        else:
+            assert whole == (content if not damage and size == len(content) else None)
