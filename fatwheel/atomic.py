@@ -12,6 +12,8 @@ from fatwheel.errors import OutputExistsError
 
 __all__ = ["new_file"]
 
+_BUFFER = 256 * 1024  # bytes; most members of a wheel are a few KiB
+
 
 @contextlib.contextmanager
 def new_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
@@ -24,7 +26,7 @@ def new_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
         raise _exists(target)
     part = target.with_name(f".fatwheel-{os.urandom(8).hex()}.part")
     try:
-        with part.open("x+b") as file:
+        with part.open("x+b", buffering=_BUFFER) as file:
             yield file
         if replace:
             part.replace(target)

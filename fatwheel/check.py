@@ -147,7 +147,9 @@ def _check_identity(wheel: Wheel) -> Iterator[Finding]:
 def _check_code(wheel: Wheel) -> Iterator[Finding]:
     """Check each Mach-O file and static library against what the file name promises."""
     promised = claims(wheel.name)
-    coded = {name: m for name, m in wheel.members.items() if list(images(m.content))}
+    coded = {
+        n: m for n, m in wheel.members.items() if m.content is not None and any(images(m.content))
+    }
     held = {arch for member in coded.values() for arch in architectures(member.content)}
     if not coded and len(promised) == 2:
         yield Finding(

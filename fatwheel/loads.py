@@ -27,6 +27,8 @@ _SCHEMES = {
 
 def installed_path(member: str) -> str:
     """Return where `member` lands, relative to site-packages (PEP 427, "Installing a wheel")."""
+    if ".data/" not in member:  # nearly every member there is
+        return member
     first, slash, rest = member.partition("/")
     if slash and first.endswith(".data"):
         scheme, _, path = rest.partition("/")
@@ -46,7 +48,7 @@ class LoadGraph(NamedTuple):
         by_path = {installed_path(member): member for member in members}
         by_basename: dict[str, list[str]] = defaultdict(list)
         for member in by_path.values():
-            by_basename[posixpath.basename(member)].append(member)
+            by_basename[member.rpartition("/")[2]].append(member)
         loaded: dict[str, set[Arch]] = defaultdict(set)
         for member, arch, image in images:
             for load in image.loads:

@@ -225,6 +225,7 @@ def _load_graph(members: Sequence[MemberPair]) -> LoadGraph:
         for pair in members
         for arch in Arch
         if (member := pair.member(arch) or pair.member(arch.other)) is not None
+        and member.content is not None
         for image in images(member.content)
         if isinstance(image, Image) and image.arch is arch
     ]

@@ -204,7 +204,11 @@ def _wrong_record(wheel: OpenWheel, problems: Sequence[RecordProblem], *, refuse
 
 def _refuse_without_code(wheel: OpenWheel, read: Wheel, arch: Arch) -> None:
     """Refuse a wheel whose code is all for other architectures than the one that its name promises."""
-    coded = {name: m.content for name, m in read.members.items() if list(images(m.content))}
+    coded = {
+        n: m.content
+        for n, m in read.members.items()
+        if m.content is not None and any(images(m.content))
+    }
     held = frozenset().union(*map(architectures, coded.values()))
     if coded and arch not in held:
         others = ", ".join(sorted(found.value for found in held)) or "neither"

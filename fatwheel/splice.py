@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fatwheel.cut import Cut, edge_tokens, find_recut
 from fatwheel.fixedcodes import encode_fixed, extra_bits, packed
 from fatwheel.inflaters import Blocks
-from fatwheel.ranges import RangeFile
+from fatwheel.ranges import RangeFile, ReadAhead
 from fatwheel.recut import Boundary
 from fatwheel.textcodes import deflate_text
 from fatwheel.values import valueclass
@@ -26,6 +26,8 @@ __all__ = ["Cut", "Deflated", "Joined", "Literal", "Part", "Stored", "copied", "
 
 _MAX_STORED = 65535
 """The most bytes in one stored block (RFC 1951, 3.2.4)."""
+_SMALL = 16 * 1024
+"""Bytes that are read at once."""
 _STORED = 0
 """BTYPE of a stored block."""
 
@@ -165,10 +167,23 @@ class Joined:
 
 
 def copied(
-    file: RangeFile, *, offset: int, method: Method, compressed_size: int, size: int
+    file: RangeFile,
+    *,
+    offset: int,
+    method: Method,
+    compressed_size: int,
+    size: int,
+    ahead: ReadAhead | None = None,
 ) -> Joined:
-    """Return a member's data as it stands in another wheel, byte for byte."""
-    piece = _Range(file, offset, compressed_size)
+    """Return a member's data as it stands in another wheel, byte for byte.
+
+    Small ones are read at once, by `ahead` where it is given.
+    """
+    piece: _Piece
+    if compressed_size <= _SMALL:
+        piece = (ahead or file).read(offset, compressed_size)
+    else:
+        piece = _Range(file, offset, compressed_size)
     return Joined(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
 
 

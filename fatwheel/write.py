@@ -18,7 +18,7 @@ from fatwheel.crc import combine, crc_of_zeros
 from fatwheel.fat import Slice, Universal
 from fatwheel.inflaters import Inflater
 from fatwheel.plan import FusePlan
-from fatwheel.ranges import RangeFile
+from fatwheel.ranges import RangeFile, ReadAhead
 from fatwheel.record import RecordHash, RecordRow, format_record
 from fatwheel.scan import content_chunks, scan_file
 from fatwheel.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
@@ -56,7 +56,13 @@ def write_wheel(
     if plan.conflicts:
         raise ValueError("a plan with conflicts cannot be carried out")
     archive = ZipWriter(out, date_time)
-    writer = _Writer(wheels=wheels, files=files, inflater=inflater, archive=archive)
+    writer = _Writer(
+        wheels=wheels,
+        files=files,
+        ahead={arch: ReadAhead(wheel.file) for arch, wheel in wheels.items()},
+        inflater=inflater,
+        archive=archive,
+    )
     written: dict[str, Written] = {}
     for planned in plan.written:
         if isinstance(planned, WriteRecord):
@@ -83,6 +89,7 @@ class _Writer:
 
     wheels: Mapping[Arch, OpenWheel]
     files: Mapping[str, Path]
+    ahead: Mapping[Arch, ReadAhead]
     inflater: Inflater
     archive: ZipWriter
 
@@ -112,6 +119,7 @@ class _Writer:
             method=entry.method,
             compressed_size=entry.compressed_size,
             size=entry.size,
+            ahead=self.ahead[planned.source],
         )
         self.archive.add(planned.name, mode=planned.mode, data=data, crc=entry.crc)
         member = planned.member
