@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fatwheel.errors import WheelError
 from fatwheel.inflaters import Inflater
+from fatwheel.ranges import ReadAhead
 from fatwheel.record import BadRow, RecordHash, RecordRow, parse_record
 from fatwheel.scan import Scanned, Wanted, scan_member
 from fatwheel.wheels import Member, OpenWheel, RecordProblem, Wheel
@@ -173,8 +174,9 @@ def read_wheel(
     sizes = {n: e.compressed_size for n, e in source.entries.items() if n != source.record}
 
     def scan(names: list[str]) -> dict[str, Scanned]:
+        ahead = ReadAhead(wheel.file)
         return {
-            name: scan_member(wheel, source.entries[name], source.wanted(name), inflater)
+            name: scan_member(wheel, source.entries[name], source.wanted(name), inflater, ahead)
             for name in names
         }
 

@@ -189,9 +189,18 @@ def content_chunks(wheel: OpenWheel, entry: Entry, inflater: Inflater) -> Iterat
     yield from member_chunks(wheel.file, entry, inflater, wheel.path.name)
 
 
-def scan_member(wheel: OpenWheel, entry: Entry, wanted: Wanted, inflater: Inflater) -> Scanned:
-    """Read one member whole. Raises `WheelError` for damaged data, a wrong size or a wrong CRC-32."""
-    return _scan(Job(wheel=wheel, entry=entry, wanted=wanted), inflater, None)
+def scan_member(
+    wheel: OpenWheel,
+    entry: Entry,
+    wanted: Wanted,
+    inflater: Inflater,
+    ahead: ReadAhead | None = None,
+) -> Scanned:
+    """Read one member whole, a small one by `ahead`, where given.
+
+    Raises `WheelError` for damaged data, a wrong size or a wrong CRC-32.
+    """
+    return _scan(Job(wheel=wheel, entry=entry, wanted=wanted, ahead=ahead), inflater, None)
 
 
 def scan_file(file: RangeFile, name: str) -> tuple[bytes, Content]:
