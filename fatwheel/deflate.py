@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Generator, Iterable, Iterator
 
 from fatwheel.errors import WheelError
-from fatwheel.inflaters import Blocks, End, Inflater, python_zlib
+from fatwheel.inflaters import Blocks, Buffers, End, Inflater, python_zlib
 from fatwheel.ranges import RangeFile
 from fatwheel.zipdir import Entry
 from fatwheel.zipformat import Method
@@ -38,12 +38,21 @@ class Inflation:
         self.blocks = yield from self._pieces
 
 
-def member_chunks(file: RangeFile, entry: Entry, inflater: Inflater, wheel: str) -> Inflation:
-    """Return the content of the member `entry` of the open wheel `file`, named `wheel` in messages."""
+def member_chunks(
+    file: RangeFile,
+    entry: Entry,
+    inflater: Inflater,
+    wheel: str,
+    buffers: Buffers | None = None,
+) -> Inflation:
+    """Return the content of the member `entry` of the open wheel `file`, named `wheel` in messages.
+
+    With `buffers`, a piece is valid until all of them were used.
+    """
     chunks = file.chunks(entry.data_offset, entry.compressed_size)
     if entry.method == Method.STORED:
         return Inflation(_stored(chunks))
-    return Inflation(_watched(file, entry, inflater, wheel))
+    return Inflation(_watched(file, entry, inflater, wheel, buffers))
 
 
 def inflate_whole(raw: bytes, entry: Entry, inflater: Inflater, wheel: str) -> bytes:
@@ -91,14 +100,16 @@ def inflate(
 
 
 def _watched(
-    file: RangeFile, entry: Entry, inflater: Inflater, wheel: str
+    file: RangeFile, entry: Entry, inflater: Inflater, wheel: str, buffers: Buffers | None
 ) -> Generator[memoryview, None, Blocks | None]:
     """Inflate a member and find its last block; where that is unusually long, in a second pass."""
 
-    def run(watch_from: int) -> Generator[memoryview, None, Blocks | None]:
+    def run(watch_from: int, buffers: Buffers | None) -> Generator[memoryview, None, Blocks | None]:
         return _verified(
             inflater.run(
-                file.chunks(entry.data_offset, entry.compressed_size), watch_from=watch_from
+                file.chunks(entry.data_offset, entry.compressed_size),
+                watch_from=watch_from,
+                buffers=buffers,
             ),
             compressed_size=entry.compressed_size,
             size=entry.size,
@@ -107,10 +118,11 @@ def _watched(
         )
 
     watch_from = max(0, entry.compressed_size - _TAIL)
-    blocks = yield from run(watch_from)
+    blocks = yield from run(watch_from, buffers)
     if blocks is not None or not watch_from or not inflater.finds_blocks:
         return blocks
-    again = Inflation(run(0))
+    # In other memory: the last pieces may not be taken yet.
+    again = Inflation(run(0, None))
     for _ in again:
         pass
     return again.blocks

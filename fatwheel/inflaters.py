@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import itertools
 import sys
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from fatwheel.values import valueclass
 
 __all__ = [
     "Blocks",
+    "Buffers",
     "End",
     "Inflater",
     "available_inflaters",
@@ -86,7 +88,12 @@ class Inflater(Protocol):
         """
 
     def run(
-        self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
+        self,
+        chunks: Iterable[bytes],
+        *,
+        watch_from: int = 0,
+        note: Note | None = None,
+        buffers: Buffers | None = None,
     ) -> Generator[memoryview, None, End]:
         """Yield the content in pieces of at most 256 KiB; return what is known at the stream's end.
 
@@ -95,10 +102,10 @@ class Inflater(Protocol):
         each boundary between two blocks that is found: its bit in the stream, and its byte in the
         content.
 
-        A piece is valid until the next one is asked for: its memory is used again. Chunks behind
-        the stream's end are not asked for. Streams may run in any number of threads at once.
-        Raises `zlib.error` for a malformed stream and `EOFError` where the chunks end before the
-        stream.
+        A piece is valid until the next one is asked for: its memory is used again. With `buffers`,
+        that is only when all of them were used. Chunks behind the stream's end are not asked for.
+        Streams may run in any number of threads at once. Raises `zlib.error` for a malformed stream
+        and `EOFError` where the chunks end before the stream.
         """
 
 
@@ -113,7 +120,12 @@ class _PythonZlib:
         return _whole(zlib, raw, size)
 
     def run(
-        self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
+        self,
+        chunks: Iterable[bytes],
+        *,
+        watch_from: int = 0,
+        note: Note | None = None,
+        buffers: Buffers | None = None,
     ) -> Generator[memoryview, None, End]:
         stream = zlib.decompressobj(RAW)
         consumed = 0
@@ -189,15 +201,21 @@ class _NgStream(ctypes.Structure):
     _fields_ = _stream_fields(ctypes.c_size_t, ctypes.c_uint32, ctypes.c_uint32)
 
 
+class Buffers:
+    """Memory for `count` pieces, which are written to in turns."""
+
+    def __init__(self, count: int) -> None:
+        memory = [(ctypes.c_ubyte * CHUNK)() for _ in range(count)]
+        self.turns = [(ctypes.addressof(one), memoryview(one).cast("B")) for one in memory]
+
+
 class _Stream:
     """A library's stream with its output buffer, made once and used for member after member."""
 
     def __init__(self, fields: Any) -> None:
         self.fields = fields
         self.pointer = ctypes.byref(fields)
-        self._buffer = (ctypes.c_ubyte * CHUNK)()
-        self.address = ctypes.addressof(self._buffer)
-        self.view = memoryview(self._buffer).cast("B")
+        self.buffers = Buffers(1)
 
 
 class _Library:
@@ -226,11 +244,17 @@ class _Library:
         return _whole(self._module, raw, size)
 
     def run(
-        self, chunks: Iterable[bytes], *, watch_from: int = 0, note: Note | None = None
+        self,
+        chunks: Iterable[bytes],
+        *,
+        watch_from: int = 0,
+        note: Note | None = None,
+        buffers: Buffers | None = None,
     ) -> Generator[memoryview, None, End]:
         stream = self._take()
         try:
-            return (yield from self._run(stream, chunks, watch_from, note))
+            turns = (buffers or stream.buffers).turns
+            return (yield from self._run(stream, itertools.cycle(turns), chunks, watch_from, note))
         finally:
             stream.fields.next_in = None
             self._idle.append(stream)
@@ -249,10 +273,16 @@ class _Library:
         return stream
 
     def _run(
-        self, stream: _Stream, chunks: Iterable[bytes], watch_from: int, note: Note | None
+        self,
+        stream: _Stream,
+        turns: Iterator[tuple[int, memoryview]],
+        chunks: Iterable[bytes],
+        watch_from: int,
+        note: Note | None,
     ) -> Generator[memoryview, None, End]:
         fields, pointer, inflate = stream.fields, stream.pointer, self._inflate
-        fields.next_out, fields.avail_out = stream.address, CHUNK
+        address, view = next(turns)
+        fields.next_out, fields.avail_out = address, CHUNK
         given = 0  # bytes of all chunks so far
         yielded = 0
         last_block_bit = None if watch_from else 0
@@ -266,13 +296,13 @@ class _Library:
                 state = fields.data_type
                 room = fields.avail_out
                 if code == Z_STREAM_END and flush == Z_NO_FLUSH:  # the stream ends too early
-                    yield stream.view[: CHUNK - room]
+                    yield view[: CHUNK - room]
                     return End(consumed=given - fields.avail_in, blocks=None)
                 if state & 128:
                     bit = (given - fields.avail_in) * 8 - (state & 7)
                     if state & 64:
                         if room < CHUNK:
-                            yield stream.view[: CHUNK - room]
+                            yield view[: CHUNK - room]
                         return End(
                             consumed=given - fields.avail_in,
                             blocks=None
@@ -285,9 +315,10 @@ class _Library:
                 if code not in (Z_OK, Z_BUF_ERROR):
                     raise zlib.error((fields.msg or b"code %d" % code).decode("ascii", "replace"))
                 if room == 0:
-                    yield stream.view
+                    yield view
                     yielded += CHUNK
-                    fields.next_out, fields.avail_out = stream.address, CHUNK
+                    address, view = next(turns)
+                    fields.next_out, fields.avail_out = address, CHUNK
                 elif not state & 128 and not fields.avail_in:
                     break
         raise EOFError

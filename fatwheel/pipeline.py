@@ -9,21 +9,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-__all__ = ["Chunk", "hand_over"]
+__all__ = ["IN_USE", "Chunk", "hand_over"]
 
 Chunk = bytes | memoryview
 
 _WAITING = 4  # chunks; enough that neither thread waits for the other's hiccups
+IN_USE = _WAITING + 1
+"""How many chunks must be valid at the same time: those that wait or are being taken, and the one being made."""
 
 
-def hand_over(chunks: Iterable[memoryview], take: Callable[[Chunk], None]) -> None:
-    """Call `take` with a copy of every chunk, in order, in a second thread, while the next one is made here.
+def hand_over(chunks: Iterable[Chunk], take: Callable[[Chunk], None]) -> None:
+    """Call `take` with every chunk, in order, in a second thread, while the next one is made here.
 
-    Returns when all were taken. What either side raises is raised here, and the other side stops.
+    A chunk must stay valid while `IN_USE` - 1 more are made. Returns when all were taken. What either side raises
+    is raised here, and the other side stops.
     """
     import queue  # with heapq half a millisecond, which small members do without
 
-    waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
     room = threading.Semaphore(_WAITING)
     failures: list[BaseException] = []
 
@@ -43,7 +46,7 @@ def hand_over(chunks: Iterable[memoryview], take: Callable[[Chunk], None]) -> No
             room.acquire()
             if failures:
                 break
-            waiting.put(bytes(chunk))
+            waiting.put(chunk)
     finally:
         waiting.put(None)
         thread.join()

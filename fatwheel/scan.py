@@ -6,6 +6,7 @@ Mach-O or archive. Two thin images that will be fused are hashed as the universa
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zlib
 from collections.abc import Iterator
@@ -17,10 +18,10 @@ from fatwheel.bitcode import Bitcode
 from fatwheel.deflate import Blocks, inflate_whole, member_chunks
 from fatwheel.errors import FormatError, ToolError, WheelError
 from fatwheel.fat import Layout, Universal, layout, looks_like, parse, thin_head
-from fatwheel.inflaters import Inflater
+from fatwheel.inflaters import Buffers, Inflater
 from fatwheel.macho import Image
 from fatwheel.pair import FusedDigest, MemberPair
-from fatwheel.pipeline import Chunk, hand_over
+from fatwheel.pipeline import IN_USE, Chunk, hand_over
 from fatwheel.probe import Probe
 from fatwheel.ranges import RangeFile, ReadAhead
 from fatwheel.record import RecordHash
@@ -250,7 +251,6 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
         if small is not None:
             return small
     reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater)
-    content = member_chunks(job.wheel.file, entry, inflater, name)
 
     def take(chunk: Chunk) -> None:
         reading.feed(chunk)
@@ -258,11 +258,28 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
             chain.update(chunk)
 
     if entry.size < _LARGE:
+        content = member_chunks(job.wheel.file, entry, inflater, name)
         for chunk in content:
             take(chunk)
     else:
-        hand_over(content, take)
+        with _buffers() as buffers:
+            content = member_chunks(job.wheel.file, entry, inflater, name, buffers)
+            hand_over(content, take)
     return reading.finish(name, content.blocks)
+
+
+_idle: list[Buffers] = []  # list.pop and list.append are atomic
+
+
+@contextlib.contextmanager
+def _buffers() -> Iterator[Buffers]:
+    """Yield memory for what two threads hold at a time, which nobody else uses meanwhile."""
+    try:
+        buffers = _idle.pop()
+    except IndexError:
+        buffers = Buffers(IN_USE)
+    yield buffers
+    _idle.append(buffers)
 
 
 def _is_small(entry: Entry) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +14,18 @@ import pytest
 
 from fatwheel.errors import FormatError, ToolError, WheelError
 from fatwheel.fat import Universal
+from fatwheel.fixedcodes import encode_fixed, packed
 from fatwheel.inflaters import Inflater, available_inflaters, best_inflater
 from fatwheel.macho import Image
 from fatwheel.pair import FusedDigest
+from fatwheel.pipeline import Chunk
 from fatwheel.ranges import RangeFile
 from fatwheel.record import RecordHash
 from fatwheel.scan import (
     Job,
     PairScan,
     Wanted,
+    _Reading,
     content_chunks,
     head,
     scan_file,
@@ -212,6 +216,32 @@ def test_the_fused_file_is_hashed_on_the_way(size: int, inflater: Inflater, tmp_
     assert found.x86_64 is not None
     assert found.arm64 is not None
     assert (found.x86_64.text, found.arm64.text) == (x86_64, arm64)
+
+
+@pytest.mark.parametrize("blocks", ["many", "one"])
+def test_a_slow_taker_sees_every_piece_as_it_was(
+    blocks: str, inflater: Inflater, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces lie in memory that is used again, also where one long block takes a second pass."""
+    content = random.Random(2).randbytes(4_000_000)
+    if blocks == "one":
+        stream = packed("1" + encode_fixed([content]))
+    else:
+        compressor = zlib.compressobj(6, zlib.DEFLATED, -15)
+        stream = compressor.compress(content) + compressor.flush()
+    path = make_wheel(tmp_path, PLATFORMS[A], {})
+    raw_member(path, DAMAGE, stream, content)
+    wheel = open_wheel(path)
+    feed = _Reading.feed
+
+    def slowly(self: _Reading, chunk: Chunk) -> None:
+        time.sleep(0.02)
+        feed(self, chunk)
+
+    monkeypatch.setattr(_Reading, "feed", slowly)
+    found = scan_member(wheel, wheel.entry(DAMAGE), Wanted(), inflater)
+    assert found.member.sha256 == hashlib.sha256(content).digest()
+    assert (found.member.blocks is not None) == inflater.finds_blocks
 
 
 @pytest.mark.parametrize(
