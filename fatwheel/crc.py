@@ -6,6 +6,8 @@ Behind it, n more bytes multiply it by x^(8n), so the parts need not be read aga
 
 from __future__ import annotations
 
+import functools
+
 __all__ = ["combine", "crc_of_zeros"]
 
 _POLYNOMIAL = 0xEDB88320
@@ -47,6 +49,7 @@ def _squares() -> tuple[int, ...]:
 _BYTES = _squares()
 
 
+@functools.lru_cache(64)  # the zeros of one padding are asked for twice, and many paddings are alike
 def _x_to_the_bytes(size: int) -> int:
     """Return x^(8 size)."""
     if not 0 <= size < 1 << 64:
