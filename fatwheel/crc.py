@@ -49,7 +49,9 @@ def _squares() -> tuple[int, ...]:
 _BYTES = _squares()
 
 
-@functools.lru_cache(64)  # the zeros of one padding are asked for twice, and many paddings are alike
+@functools.lru_cache(
+    64
+)  # the zeros of one padding are asked for twice, and many paddings are alike
 def _x_to_the_bytes(size: int) -> int:
     """Return x^(8 size)."""
     if not 0 <= size < 1 << 64:

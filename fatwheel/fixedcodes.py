@@ -104,17 +104,23 @@ def encode_fixed(tokens: Iterable[Token]) -> str:
 
 def _write_runs(data: bytes, written: list[str]) -> None:
     code = _CODES.__getitem__
+    # Paddings are zeros at the end, and many; the expression would look at each.
+    rest = data.rstrip(b"\0")
     at = 0
-    for run in _RUN.finditer(data):
-        written += map(code, data[at : run.start() + 1])
+    for run in _RUN.finditer(rest):
+        written += map(code, rest[at : run.start()])
         at = run.end()
-        longest, left = divmod(at - run.start() - 1, _MAX_MATCH)
-        written.append(_match(_MAX_MATCH, 1) * longest)
-        if left >= _MIN_MATCH:
-            written.append(_match(left, 1))
-        else:
-            written.append(code(data[run.start()]) * left)
-    written += map(code, data[at:])
+        written.append(_run(rest[run.start()], at - run.start()))
+    written += map(code, rest[at:])
+    if len(rest) < len(data):
+        written.append(_run(0, len(data) - len(rest)))
+
+
+def _run(byte: int, count: int) -> str:
+    """Write `count` equal bytes: the first as it is, then matches at distance 1."""
+    longest, left = divmod(count - 1, _MAX_MATCH)
+    end = _match(left, 1) if left >= _MIN_MATCH else _CODES[byte] * left
+    return _CODES[byte] + _match(_MAX_MATCH, 1) * longest + end
 
 
 @functools.lru_cache(4096)
