@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -145,9 +144,6 @@ def fuse_command(**given: Any) -> None:
     The path of each wheel written is printed on standard output, the report on standard error. With --json the
     report is one document on standard output; wrong usage still is a sentence on standard error and exit code 2.
     """
-    # Hundreds of thousands of values live until a wheel is written, and hardly any of them in cycles.
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
     request = Request(**given)
     options = fuse_options(request, read_settings(Path("pyproject.toml")))
     expected = None if request.expect is None else read_expected(request.expect)
