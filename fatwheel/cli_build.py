@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,22 +17,14 @@ import click
 from fatwheel import __version__
 from fatwheel.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
 from fatwheel.buildplan import BuildPlan, BuildRequest, plan_build
+from fatwheel.buildreport import build_plan_json, built_json, built_lines, command_lines
 from fatwheel.command import CommandWithPage, RuleText, exit_codes
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fuse import ConflictsError
 from fatwheel.here import read_project, running_python, terminal_settings, this_host
 from fatwheel.interpreter import choose_interpreters
-from fatwheel.maturin import environment_changes
 from fatwheel.process import SubprocessRunner
-from fatwheel.report import (
-    conflict_lines,
-    finding_json,
-    finding_lines,
-    plan_json,
-    plan_lines,
-    size_text,
-    summary,
-)
+from fatwheel.report import conflict_lines
 from fatwheel.request import Request, fuse_options
 from fatwheel.tags import TagStyle
 from fatwheel.terminal import exit_code, print_bytes, print_json, say
@@ -214,7 +205,7 @@ def build_command(**given: Any) -> None:
         for note in () if options.quiet else plan.notes:
             say(f"note: {note}")
         if options.verbose:
-            for line in _command_lines(plan, host):
+            for line in command_lines(plan, host):
                 say(line)
         started = time.monotonic()
         output = None if options.quiet else print_bytes
@@ -329,53 +320,21 @@ def _report_failure(error: FatwheelError, kept: Sequence[Path], *, quiet: bool) 
 
 def _print_plan(plan: BuildPlan, host: Host, options: Options) -> None:
     if options.as_json:
-        print_json({"fatwheel": __version__, **_plan_json(plan, host)})
+        print_json({"fatwheel": __version__, **build_plan_json(plan, host)})
         return
     for note in plan.notes:
         say(f"note: {note}")
-    for line in _command_lines(plan, host):
+    for line in command_lines(plan, host):
         click.echo(line)
     click.echo(f"# then fuse each pair of wheels into {plan.request.out}")
 
 
-def _command_lines(plan: BuildPlan, host: Host) -> Iterator[str]:
-    """Yield the commands of a build as a shell takes them, each with what changes in its environment."""
-    if plan.sdist is not None:
-        yield shlex.join([plan.sdist.program, *plan.sdist.arguments])
-    for build in plan.builds:
-        changes = environment_changes(build.thin, host.environ)
-        words = ["env"]
-        words += [word for name, value in changes.items() if value is None for word in ("-u", name)]
-        words += [f"{name}={value}" for name, value in changes.items() if value is not None]
-        yield shlex.join([*words, build.command.program, *build.command.arguments])
-
-
-def _plan_json(plan: BuildPlan, host: Host) -> dict[str, Any]:
-    return {
-        "linker": plan.linker,
-        "notes": list(plan.notes),
-        "out": str(plan.request.out),
-        "sdist": plan.sdist and [plan.sdist.program, *plan.sdist.arguments],
-        "builds": [
-            {
-                "arch": build.arch.value,
-                "target": build.arch.rust_target,
-                "deployment_target": str(build.thin.deployment),
-                "interpreters": list(build.thin.interpreters),
-                "command": [build.command.program, *build.command.arguments],
-                "environment": environment_changes(build.thin, host.environ),
-            }
-            for build in plan.builds
-        ],
-    }
-
-
 def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options) -> None:
     if options.as_json:
-        print_json(_built_json(plan, built, seconds))
+        print_json({"fatwheel": __version__, **built_json(plan, built, seconds)})
         return
     if not options.quiet:
-        for line in _summary_lines(built, seconds, every=options.verbose):
+        for line in built_lines(built, seconds, every=options.verbose):
             say(f"  {line}")
     for line in built.external:
         say(f"warning: {line}")
@@ -383,44 +342,3 @@ def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options
         click.echo(path)
     for fused in built.wheels:
         click.echo(fused.path)
-
-
-def _summary_lines(built: Built, seconds: float, *, every: bool) -> Iterator[str]:
-    """Yield times and sizes, what the fusion did, and what the check found."""
-    for run in built.runs:
-        for wheel, size in run.wheels.items():
-            yield f"{run.arch.value:<7} {run.seconds:6.1f} s  {size_text(size):>8}  {wheel.name}"
-    for fused in built.wheels:
-        yield f"{'fused':<18}{size_text(fused.size):>8}  {fused.path.name}"
-        yield from plan_lines(fused.plan, every=True) if every else [summary(fused.plan)]
-        yield from finding_lines(fused.findings, every=every)
-    yield f"{seconds:.1f} s in all"
-
-
-def _built_json(plan: BuildPlan, built: Built, seconds: float) -> dict[str, Any]:
-    return {
-        "fatwheel": __version__,
-        "linker": plan.linker,
-        "notes": list(plan.notes),
-        "seconds": round(seconds, 3),
-        "builds": [
-            {
-                "arch": run.arch.value,
-                "seconds": round(run.seconds, 3),
-                "wheels": {wheel.name: size for wheel, size in run.wheels.items()},
-            }
-            for run in built.runs
-        ],
-        "wheels": [
-            {
-                "path": str(fused.path),
-                "size": fused.size,
-                "plan": plan_json(fused.plan),
-                "findings": [finding_json(finding) for finding in fused.findings],
-            }
-            for fused in built.wheels
-        ],
-        "thin": [str(path) for path in built.thin],
-        "sdist": str(built.sdist) if built.sdist else None,
-        "warnings": list(built.external),
-    }

@@ -32,7 +32,7 @@ LAYERS = {
         scan read pairing expect readpair engine write secondreader fuse many request
     """,
     "two runs of maturin, then fuse": """
-        buildplan build
+        buildplan build buildreport
     """,
     "lipo's words": """
         lipo_args lipo_info lipo
