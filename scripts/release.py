@@ -36,10 +36,10 @@ from typing import Any, NoReturn
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.append(str(Path(__file__).parent))  # whatever the folder is called, and with PYTHONSAFEPATH
 
-from scripts.release_index import Index, IndexFailedError, Wanted, platforms_to_try
-from scripts.release_make import (
+from release_index import Index, IndexFailedError, Wanted, platforms_to_try
+from release_make import (
     PYTHON,
     FailedError,
     build_project,

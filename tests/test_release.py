@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import release as release_script
+from release import is_tag_of
+from release_index import platforms_to_try
+from release_make import FailedError, compare
 
-from scripts import release as release_script
-from scripts.release import is_tag_of
-from scripts.release_index import platforms_to_try
-from scripts.release_make import FailedError, compare
 from tests.builders_wheel import A, X, code, make_pair, make_wheel
 from tests.corpus import ROOT, SMALL_PAIR
 from tests.projects import build_environment, copy_project, require_rust
