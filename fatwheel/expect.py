@@ -31,13 +31,13 @@ def read_expected(value: str) -> Expected:
     Empty lines and what follows a `#` do not count. Raises `UsageError` for 0, for a file that is not there or lists
     nothing, and for a line that ends in something else than `.whl`.
     """
-    if value.isascii() and value.isdigit():
+    if value.isascii() and value.isdigit() and len(value) < 10:
         if not int(value):
             raise UsageError("--expect 0: a release has at least one wheel")
         return Expected(origin=f"--expect {value}", count=int(value))
     path = Path(value)
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # as Windows PowerShell writes it
     except OSError as error:
         raise UsageError(
             f"--expect {value}: {error.strerror}; give a number, or a file with one wheel's name a line"

@@ -120,3 +120,14 @@ def test_a_folder_lists_no_wheels(tmp_path: Path) -> None:
 def test_no_number_of_wheels(value: str) -> None:
     with pytest.raises(UsageError):
         read_expected(value)
+
+
+def test_a_list_from_windows_is_the_same_list(tmp_path: Path) -> None:
+    path = tmp_path / "release.txt"
+    path.write_bytes(b"\xef\xbb\xbfpkg-1.0-*.whl\r\nother-*.whl\r\n")
+    assert read_expected(str(path)).patterns == ("pkg-1.0-*.whl", "other-*.whl")
+
+
+def test_a_number_of_thousands_of_digits() -> None:
+    with pytest.raises(UsageError, match="give a number, or a file"):
+        read_expected("9" * 5000)
