@@ -25,24 +25,35 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
+from zipfile import ZipFile
 
-from packaging.utils import parse_sdist_filename, parse_wheel_filename
+from packaging.metadata import parse_email
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 from packaging.version import InvalidVersion, Version
 
-sys.path.append(str(Path(__file__).parent))  # whatever the folder is called, and with PYTHONSAFEPATH
+sys.path.append(
+    str(Path(__file__).parent)
+)  # whatever the folder is called, and with PYTHONSAFEPATH
 
 from release_index import Index, IndexFailedError, Wanted, platforms_to_try
 from release_make import (
     PYTHON,
     FailedError,
     build_project,
+    call,
     clone_commit,
     compare,
     fatwheel,
@@ -56,7 +67,17 @@ PACKAGES = ("build", "fatwheel", "packaging", "pip", "pypiserver", "twine", "whe
 COMPILERS = ("maturin", "cargo", "rustc", "zig")
 MANIFEST = "release.json"
 MARKER = ".unfinished"
-"""The file that tells an unfinished release, which the next run may remove, from somebody's own folder."""
+"""The file that tells an unfinished release, which the next run may remove, from somebody's own folder. Locked while a
+run is at work there."""
+GIT_PLACES = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+)
+"""By which git tells a hook what repository it is in."""
 
 
 @dataclass
@@ -81,6 +102,7 @@ class Release:
     findings: dict[str, list[Any]] = field(default_factory=dict)
     reproduced: bool | None = None
     tried: list[Wanted] = field(default_factory=list)
+    lock: IO[str] | None = None
 
     @property
     def partial(self) -> Path:
@@ -130,6 +152,8 @@ def source(release: Release) -> None:
     """The commit is known, and holds what the project's folder shows."""
     if not (release.project / "pyproject.toml").is_file():
         raise FailedError(f"{release.project}: there is no pyproject.toml")
+    for name in GIT_PLACES:  # all that follows goes by folders
+        os.environ.pop(name, None)
     git = ["git", "-C", str(release.project)]
     release.repository = Path(output([*git, "rev-parse", "--show-toplevel"])).resolve()
     if release.tag is None:
@@ -140,7 +164,9 @@ def source(release: Release) -> None:
                 "commit them, or name what to release with --tag"
             )
     release.commit = output([*git, "rev-parse", f"{release.tag or 'HEAD'}^{{commit}}"])
-    release.epoch = output([*git, "show", "-s", "--format=%ct", release.commit])
+    release.epoch = output(
+        [*git, "show", "-s", "--no-show-signature", "--format=%ct", release.commit]
+    )
     os.environ["SOURCE_DATE_EPOCH"] = release.epoch
 
 
@@ -178,18 +204,18 @@ def names(release: Release) -> None:
                 f"the tag is {', '.join(tags)} and the version {release.version}; correct one of them"
             )
         release.tag = fitting[0] if fitting else None
+        if release.tag is None and Version(release.version).local is not None:
+            raise FailedError(
+                f"the version is {release.version}, and PyPI takes none with a +; where it is made from tags, this "
+                "clone may lack them (git fetch --tags --unshallow), or the commit needs one"
+            )
 
 
 def check(release: Release) -> None:
     """`fatwheel check` finds no errors in universal2 wheels; every wheel agrees with its RECORD."""
     for wheel in release.wheels:
         if "universal2" in wheel.name:
-            said = subprocess.run(
-                [*fatwheel(), "check", "--json", str(wheel)],
-                stdout=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
+            said = call([*fatwheel(), "check", "--json", str(wheel)], stdout=subprocess.PIPE)
             if not said.stdout:
                 raise FailedError(f"fatwheel check gave up on {wheel.name}, for the reason above")
             (report,) = json.loads(said.stdout)["wheels"]
@@ -217,8 +243,9 @@ def upload(release: Release) -> None:
                 if sha256(folder / path.name) != sha256(path):
                     raise FailedError(f"the index holds another {path.name} than was uploaded")
             for wheel in release.wheels:
+                pythons = requires_python(wheel)
                 for wanted in platforms_to_try(wheel.name):
-                    index.try_to_download(release.name, release.version, wanted)
+                    index.try_to_download(release.name, release.version, wanted, pythons)
                     release.tried.append(wanted)
     except IndexFailedError as error:
         raise FailedError(str(error)) from None
@@ -301,11 +328,25 @@ def make(release: Release, dist: Path) -> None:
 
 def name_and_version(path: Path) -> tuple[str, str]:
     """Return the project and version in a file's name."""
-    if path.suffix == ".whl":
-        name, version, _, _ = parse_wheel_filename(path.name)
-    else:
-        name, version = parse_sdist_filename(path.name)
+    try:
+        if path.suffix == ".whl":
+            name, version, _, _ = parse_wheel_filename(path.name)
+        else:
+            name, version = parse_sdist_filename(path.name)
+    except (InvalidSdistFilename, InvalidWheelFilename):
+        raise FailedError(
+            f"{path.name} is no name of a wheel or of an sdist; no index takes it"
+        ) from None
     return name, str(version)
+
+
+def requires_python(wheel: Path) -> str:
+    """Return the wheel's Requires-Python, empty where it has none."""
+    with ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.count("/") == 1 and name.endswith(".dist-info/METADATA"):
+                return parse_email(archive.read(name))[0].get("requires_python", "")
+    return ""
 
 
 def is_tag_of(tag: str, version: str) -> bool:
@@ -325,17 +366,47 @@ def is_tag_of(tag: str, version: str) -> bool:
 def start_clean(release: Release) -> None:
     """Remove what an earlier run left; refuse to touch a folder that is no release."""
     out = release.out
+    if os.path.ismount(out):
+        raise FailedError(
+            f"{out} is a mount point, which cannot be replaced; name a folder inside it"
+        )
+    for folder in release.thin:
+        if out.is_relative_to(folder) or folder.is_relative_to(release.partial):
+            raise FailedError(
+                f"{out} lies in {folder}, and its own files would be taken for thin wheels; name another folder"
+            )
     empty = out.is_dir() and not any(out.iterdir())
     if out.exists() and not empty and not (out / MANIFEST).is_file():
         raise FailedError(f"{out} exists and is no earlier release; name another folder")
     if release.partial.exists():
         if not (release.partial / MARKER).is_file():
             raise FailedError(f"{release.partial} is in the way; remove it")
+        with (release.partial / MARKER).open("r+", encoding="utf-8") as marker:
+            if not lock(marker):
+                raise FailedError(
+                    f"another run is at work in {release.partial}; wait for it, or name another folder"
+                )
         shutil.rmtree(release.partial)
     release.partial.mkdir(parents=True)
-    (release.partial / MARKER).write_text(
-        "an unfinished release of release.py, which the next run removes\n"
-    )
+    release.lock = (release.partial / MARKER).open("w", encoding="utf-8")
+    release.lock.write("an unfinished release of release.py, which the next run removes\n")
+    release.lock.flush()
+    lock(release.lock)
+
+
+def lock(file: IO[str]) -> bool:
+    """Return whether no other process has locked the file; this one has it then until it ends."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # on Windows; there, files in use cannot be removed anyway
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def parse(arguments: Sequence[str]) -> Release:
@@ -360,6 +431,8 @@ def parse(arguments: Sequence[str]) -> Release:
         parser.error("--expect is for --thin: what is built here is counted by the build")
     if separator and given.thin:
         parser.error("arguments after -- are for a build, and --thin builds nothing")
+    if not given.out.resolve().name:
+        parser.error(f"-o {given.out} is no folder that could be made")
     expect = given.expect
     if expect is not None and not expect.isdigit():
         expect = str(Path(expect).resolve())
@@ -388,6 +461,11 @@ def say(line: str) -> None:
     print(f"release: {line}", file=sys.stderr, flush=True)
 
 
+def interrupt(number: int, _frame: object) -> NoReturn:
+    """Handle a signal as Python handles Ctrl-C."""
+    raise KeyboardInterrupt(number)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Make a release; print its folder."""
     release = parse(sys.argv[1:] if arguments is None else arguments)
@@ -404,12 +482,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             step(release)
     except (FailedError, OSError, UnicodeError) as error:
         say(f"step {name} failed: {error}")
-        if release.partial.exists():
+        if release.lock is not None:
             say(f"what was made is in {release.partial}; the next run starts clean")
         sys.exit(1)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signalled:
         say(f"interrupted in step {name}; the next run starts clean")
-        sys.exit(130)
+        sys.exit(128 + (signalled.args[0] if signalled.args else signal.SIGINT))
+    finally:
+        if release.lock is not None:
+            release.lock.close()
     say(
         f"{release.name} {release.version}: {len(list(release.out.glob('dist/*')))} files; upload them with"
     )
@@ -419,4 +500,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 if __name__ == "__main__":
+    for stop in ("SIGTERM", "SIGHUP"):  # as an interrupt: what was started is ended, the index too
+        if hasattr(signal, stop):
+            signal.signal(getattr(signal, stop), interrupt)
     main()

@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 __all__ = ["Index", "IndexFailedError", "Wanted", "platforms_to_try"]
 
 _MACOS = re.compile(r"macosx_(\d+)_(\d+)_(x86_64|arm64|universal2|intel)")
 _PYTHON = re.compile(r"([a-z]+)(\d)(\d*)")
 _FIRST = {"x86_64": (10, 4), "arm64": (11, 0)}  # the first macOS that pip knows for each
+_NEWEST = 40  # minor and patch versions of Python to look through
 _SECONDS = 30  # to wait for the index to answer
 # What installs a wheel for any platform: one of each system.
 _ANYWHERE = ("macosx_11_0_arm64", "macosx_10_13_x86_64", "manylinux_2_17_x86_64", "win_amd64")
@@ -82,6 +85,22 @@ def _machines(platforms: Sequence[str]) -> Iterator[tuple[str, bool]]:
         if floor > _FIRST[arch]:
             major, minor = _before(floor)
             yield f"macosx_{major}_{minor}_{arch}", False
+
+
+def _oldest(major: str, minor: str, abi: str, requires: str) -> str:
+    """Return the oldest Python of a wheel's tags that its Requires-Python allows, or just the oldest where none is."""
+    first = int(minor or 0)
+    # `py3` is every Python 3, and `cp39-abi3` every one from 3.9 on.
+    last = _NEWEST if abi == "abi3" or not minor else first
+    with contextlib.suppress(InvalidSpecifier):
+        allowed = SpecifierSet(requires)
+        # With the tags py2.py3, the metadata may have left Python 2 behind.
+        for line in [major] if minor else [major, "3"]:
+            for number in range(first, last + 1):
+                for patch in range(_NEWEST):
+                    if allowed.contains(f"{line}.{number}.{patch}"):
+                        return f"{line}.{number}.{patch}"
+    return f"{major}.{first}"
 
 
 def _before(floor: tuple[int, int]) -> tuple[int, int]:
@@ -180,10 +199,13 @@ class Index:
                 f"twine could not upload to the index on this machine (exit code {done.returncode})"
             )
 
-    def try_to_download(self, project: str, version: str, wanted: Wanted) -> None:
+    def try_to_download(
+        self, project: str, version: str, wanted: Wanted, requires: str = ""
+    ) -> None:
         """Let pip look for the release as on the machine `wanted`.
 
-        Raises `IndexFailedError` where it gets another file than the tags promise.
+        `requires` is the wheel's Requires-Python: a wheel for every Python 3, or from one on, is looked for with the
+        oldest that it allows. Raises `IndexFailedError` where it gets another file than the tags promise.
         """
         match = _PYTHON.fullmatch(wanted.python)
         if match is None:
@@ -191,8 +213,7 @@ class Index:
         options = ["--only-binary=:all:", "--no-deps", "--no-cache-dir", "--isolated", "--quiet"]
         options += ["--disable-pip-version-check", "--index-url", f"{self._url}simple/"]
         options += ["--platform", wanted.platform, "--abi", wanted.abi]
-        if match[3]:  # `py3` is every Python 3
-            options += ["--python-version", f"{match[2]}.{match[3]}"]
+        options += ["--python-version", _oldest(match[2], match[3], wanted.abi, requires)]
         if match[1] in {"cp", "pp"}:
             options += ["--implementation", match[1]]
         scratch = Path(tempfile.mkdtemp(dir=self._log.parent, prefix="download-"))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -23,6 +24,7 @@ __all__ = [
     "PYTHON",
     "FailedError",
     "build_project",
+    "call",
     "clone_commit",
     "compare",
     "fatwheel",
@@ -34,6 +36,7 @@ __all__ = [
 
 PYTHON = sys.executable
 _MATURIN_BACKENDS = ("maturin", "fatwheel.backend")
+_SECONDS = 20  # that a program has to end when it is told to
 
 
 class FailedError(Exception):
@@ -41,11 +44,46 @@ class FailedError(Exception):
 
 
 def clone_commit(repository: Path, commit: str, clone: Path) -> None:
-    """Check the commit out in a new clone of the repository, submodules included."""
-    git = ["git", "-c", "advice.detachedHead=false"]
-    run([*git, "clone", "--quiet", "--no-checkout", str(repository), str(clone)])
-    run([*git, "-C", str(clone), "checkout", "--quiet", commit])
-    run([*git, "-C", str(clone), "submodule", "--quiet", "update", "--init", "--recursive"])
+    """Check the commit out in a new clone of the repository, submodules included.
+
+    Submodules come from the repository's own work tree where they are checked out: on a runner, only the step that
+    checked them out had the right to download them. The others are downloaded.
+    """
+    git = ["git", "-C", str(clone)]
+    run(["git", "clone", "--quiet", "--no-checkout", str(repository), str(clone)])
+    origin = subprocess.run(
+        ["git", "-C", str(repository), "config", "--get", "remote.origin.url"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    ).stdout.rstrip("\n")
+    if origin:  # what a submodule's relative URL is relative to
+        run([*git, "remote", "set-url", "origin", origin])
+    run([*git, "-c", "advice.detachedHead=false", "checkout", "--quiet", commit])
+    for path, pinned in _submodules(clone, commit):
+        if _has_commit(repository / path, pinned):
+            clone_commit(repository / path, pinned, clone / path)
+        else:
+            update = ["submodule", "--quiet", "update", "--init", "--recursive", "--", path]
+            run([*git, *update])
+
+
+def _submodules(clone: Path, commit: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and the commit of each submodule."""
+    if not (clone / ".gitmodules").is_file():
+        return
+    listed = output(["git", "-C", str(clone), "ls-tree", "-r", "-z", "--full-tree", commit])
+    for entry in listed.split("\0"):
+        kind, _, path = entry.partition("\t")
+        if kind.startswith("160000 "):
+            yield path, kind.split()[2]
+
+
+def _has_commit(repository: Path, commit: str) -> bool:
+    if not (repository / ".git").exists():  # git would look in the folders above
+        return False
+    asked = ["git", "-C", str(repository), "cat-file", "-e", f"{commit}^{{commit}}"]
+    return subprocess.run(asked, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def build_project(
@@ -55,8 +93,7 @@ def build_project(
 
     Returns what was decided for each universal2 wheel, by its name.
     """
-    settings = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
-    if settings.get("build-system", {}).get("build-backend") in _MATURIN_BACKENDS:
+    if _backend(project / "pyproject.toml") in _MATURIN_BACKENDS:
         command = [*fatwheel(), "build", "--sdist", "--json", "-o", str(dist), "--", *maturin]
         environ = {**os.environ, "CARGO_TARGET_DIR": str(target)}
         report = json.loads(output(command, cwd=project, env=environ))
@@ -67,6 +104,19 @@ def build_project(
         )
     run([PYTHON, "-m", "build", "--outdir", str(dist), str(project)])
     return {}
+
+
+def _backend(settings: Path) -> object:
+    """Return what builds the project. Raises `FailedError` where the commit's pyproject.toml does not say it."""
+    try:
+        system = tomllib.loads(settings.read_text("utf-8")).get("build-system", {})
+    except FileNotFoundError:
+        raise FailedError("the commit has no pyproject.toml in the project's folder") from None
+    except tomllib.TOMLDecodeError as error:
+        raise FailedError(f"the commit's pyproject.toml is no TOML: {error}") from None
+    if not isinstance(system, dict):
+        raise FailedError("the commit's pyproject.toml has a build-system that is no table")
+    return system.get("build-backend")
 
 
 def fuse_thin(
@@ -80,7 +130,7 @@ def fuse_thin(
     command += [] if expect is None else ["--expect", expect]
     command += map(str, folders)
     # In the project's folder: its pyproject.toml has the rules.
-    said = subprocess.run(command, cwd=project, stdout=subprocess.PIPE, text=True, check=False)
+    said = call(command, cwd=project, stdout=subprocess.PIPE)
     if not said.stdout:
         raise FailedError("fatwheel fuse gave up, for the reason above")
     report = json.loads(said.stdout)
@@ -170,25 +220,57 @@ def fatwheel() -> list[str]:
 
 
 def run(command: Sequence[str], **options: Any) -> None:
-    """Run a program; what it prints goes to standard error."""
-    done = subprocess.run(command, stdout=sys.stderr, check=False, **options)
+    """Run a program; what it prints goes to standard error. Raises `FailedError` where it fails."""
+    done = call(command, stdout=sys.stderr, **options)
     if done.returncode:
         raise FailedError(f"{words(command)} failed with exit code {done.returncode}")
 
 
 def output(command: Sequence[str], **options: Any) -> str:
-    """Run a program and return what it prints, without the last line's end."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, **options)
+    """Run a program and return what it prints, without the last line's end. Raises `FailedError` where it fails."""
+    done = call(command, stdout=subprocess.PIPE, **options)
     if done.returncode:
         raise FailedError(f"{words(command)} failed with exit code {done.returncode}")
-    return done.stdout.rstrip("\n")
+    return str(done.stdout).rstrip("\n")
+
+
+def call(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, or to this one's: whatever stops this program stops that one and all it started."""
+    # git may ask for a passphrase at the terminal, which belongs to the session.
+    group = os.name == "posix" and command[0] != "git"
+    with subprocess.Popen(command, text=True, start_new_session=group, **options) as process:
+        try:
+            printed, _ = process.communicate()
+        except BaseException:
+            _stop(process, group)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, printed)
+
+
+def _stop(process: subprocess.Popen[str], group: bool) -> None:
+    """End a program; with `group`, what it started as well."""
+    for told in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        try:
+            if group:
+                os.killpg(process.pid, told)
+            else:
+                process.send_signal(told)
+            process.wait(_SECONDS)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def words(command: Sequence[str]) -> str:
     """Return the beginning of a command line, as it is known to people."""
-    program = (
-        command[2:4] if command[:2] == [PYTHON, "-m"] else [Path(command[0]).name, *command[1:4]]
-    )
+    if command[:2] == [PYTHON, "-m"]:
+        program = list(command[2:4])
+    else:
+        program, rest = [Path(command[0]).name], list(command[1:])
+        while len(rest) > 1 and rest[0] in {"-c", "-C"}:  # git's own options
+            del rest[:2]
+        program += rest[:2]
     return " ".join(word for word in program if not word.startswith(("/", "-")))
 
 

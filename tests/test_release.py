@@ -331,6 +331,46 @@ def no_description(tmp_path: Path) -> list[object]:
     return [toy(tmp_path, description=""), "--once"]
 
 
+def a_local_version(tmp_path: Path) -> list[object]:
+    project = toy(tmp_path)
+    backend = project / "backend.py"
+    backend.write_text(backend.read_text().replace("1.0", "1.0+g123"))
+    git(project, "commit", "--all", "--quiet", "--message", "after the release")
+    return [project, "--once"]
+
+
+def no_toml(tmp_path: Path) -> list[object]:
+    project = toy(tmp_path)
+    (project / "pyproject.toml").write_text("a = [")
+    git(project, "commit", "--all", "--quiet", "--message", "half a list")
+    return [project]
+
+
+def no_table(tmp_path: Path) -> list[object]:
+    project = toy(tmp_path)
+    (project / "pyproject.toml").write_text("build-system = 3")
+    git(project, "commit", "--all", "--quiet", "--message", "a number")
+    return [project]
+
+
+def not_in_the_commit(tmp_path: Path) -> list[object]:
+    project = toy(tmp_path, "v1.0")
+    git(project, "rm", "--quiet", "--cached", "pyproject.toml")
+    git(project, "commit", "--quiet", "--message", "without")
+    return [project]
+
+
+def something_else_among_the_thin_wheels(tmp_path: Path) -> list[object]:
+    project, thin = thin_project(tmp_path)
+    (tmp_path / "arm" / "logs.tar.gz").write_bytes(b"")
+    return [project, *thin]
+
+
+def in_a_folder_of_thin_wheels(tmp_path: Path) -> list[object]:
+    project, thin = thin_project(tmp_path)
+    return [project, *thin, "--thin", tmp_path]
+
+
 def for_another_python(tmp_path: Path) -> list[object]:
     newer = "Requires-Python: >=3.13\\n" + DESCRIPTION
     return [toy(tmp_path, tag="cp312-none-any", description=newer), "--once"]
@@ -350,6 +390,12 @@ def for_another_python(tmp_path: Path) -> list[object]:
         (arguments_for_no_maturin, "build", "not maturin"),
         (never_the_same, "again", "what differs: toy-1.0.dist-info/RECORD, toy.py"),
         (another_version, "names", "the tag is v1.1 and the version 1.0"),
+        (a_local_version, "names", "the version is 1.0+g123, and PyPI takes none with a +"),
+        (no_toml, "build", "the commit's pyproject.toml is no TOML: "),
+        (no_table, "build", "the commit's pyproject.toml has a build-system that is no table"),
+        (not_in_the_commit, "build", "the commit has no pyproject.toml in the project's folder"),
+        (something_else_among_the_thin_wheels, "names", "logs.tar.gz is no name of a wheel"),
+        (in_a_folder_of_thin_wheels, "start", "its own files would be taken for thin wheels"),
         (no_platform, "check", "FW"),
         (no_description, "twine-check", "twine check failed"),
         (for_another_python, "upload", "pip failed for macosx_11_0_arm64 with cp312-none: "),
@@ -390,27 +436,194 @@ def test_a_folder_of_somebody_else_is_not_touched(tmp_path: Path, name: str) -> 
     assert [path.name for path in (tmp_path / name).iterdir()] == ["thesis.txt"]
 
 
-def test_an_interrupt_leaves_no_release_and_no_server(tmp_path: Path) -> None:
-    project = toy(tmp_path, content="time.sleep(60)")
-    out = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, SCRIPT, project, "-o", out],
+def endless(tmp_path: Path) -> tuple[Path, str]:
+    """Return a file, and a toy's content that writes the building process's number there and never ends."""
+    file = tmp_path / "process"
+    write = f"__import__('pathlib').Path({str(file)!r}).write_text(str(__import__('os').getpid()))"
+    return file, f"({write}, time.sleep(600))"
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, SCRIPT, *map(str, arguments)],
         env=build_environment(),
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "Building wheel" in line:
-            break
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)
-    said = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(30) == 130
+
+
+def wait_for(happens: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_at_work(process: int) -> bool:
+    try:
+        state = subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=True
+        ).stdout
+    except subprocess.CalledProcessError:
+        return False
+    return not state.startswith("Z")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_stopped_leaves_no_release_and_nothing_at_work(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    file, content = endless(tmp_path)
+    out = tmp_path / "out"
+    with start(toy(tmp_path, content=content), "-o", out) as process:
+        wait_for(lambda: file.is_file() and file.read_text() != "")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
     assert "release: interrupted in step build; the next run starts clean" in said
+    assert "Traceback" not in said.partition("release: interrupted")[2]
     assert not out.exists()
+    wait_for(lambda: not is_at_work(int(file.read_text())))
+
+
+def test_the_index_is_stopped_as_well(tmp_path: Path) -> None:
+    with start(toy(tmp_path), "-o", tmp_path / "out", "--once") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Uploading toy-1.0.tar.gz"):
+                break
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "release: interrupted in step upload; the next run starts clean" in said
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert not [line for line in listed.stdout.splitlines() if str(tmp_path) in line]
+
+
+def test_a_second_run_leaves_the_first_alone(tmp_path: Path) -> None:
+    file, content = endless(tmp_path)
+    project, out = toy(tmp_path, content=content), tmp_path / "out"
+    with start(project, "-o", out) as first:
+        wait_for(file.is_file)
+        assert_stopped(run(project, "-o", out), "start", out, "another run is at work in ")
+        assert (tmp_path / "out.partial" / "source" / "pyproject.toml").is_file()
+        first.terminate()
+        first.communicate(timeout=60)
+    settings = project / "settings.py"
+    settings.write_text(settings.read_text().replace(content, "''"))
+    git(project, "commit", "--all", "--quiet", "--message", "faster")
+    done = run(project, "-o", out, "--once")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_mount_point_cannot_be_replaced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path / "out")
+    with pytest.raises(SystemExit) as caught:
+        release_script.main([str(tmp_path), "-o", str(tmp_path / "out")])
+    assert caught.value.code == 1
+    assert "is a mount point, which cannot be replaced" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "tag", ["py3-none-any", "py2.py3-none-any", "cp39-abi3-manylinux_2_17_x86_64"]
+)
+def test_pip_looks_with_a_python_that_the_wheel_is_for(tag: str, tmp_path: Path) -> None:
+    """Neither with the one that runs here, nor with the tag's own, which the metadata may have left behind."""
+    newer = "Requires-Python: >=3.31.2, <4\\n" + DESCRIPTION
+    out = tmp_path / "out"
+    done = run(toy(tmp_path, tag=tag, description=newer), "-o", out, "--once")
+    assert done.returncode == 0, done.stderr
+    assert all(tried["picked"] for tried in manifest(out)["downloads"])
+
+
+def test_submodules_come_from_the_work_tree_or_from_where_the_project_does(tmp_path: Path) -> None:
+    library = tmp_path / "host" / "library"
+    library.mkdir(parents=True)
+    (library / "library.py").write_text("x = 1")
+    commit(library)
+    git(toy(tmp_path), "clone", "--quiet", str(tmp_path / "toy"), str(tmp_path / "host" / "toy"))
+    hosted = tmp_path / "host" / "toy"
+    allowed = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "protocol.file.allow",
+        "GIT_CONFIG_VALUE_0": "always",
+    }
+    git(hosted, "remote", "remove", "origin")
+    git(hosted, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", "../library")
+    git(hosted, "commit", "--quiet", "--message", "with a library")
+    work, out = tmp_path / "work" / "toy", tmp_path / "out"
+    git(hosted, "clone", "--quiet", str(hosted), str(work))
+    done = run(work, "-o", out, "--once", **allowed)
+    assert done.returncode == 0, done.stderr
+    git(work, "-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init")
+    shutil.rmtree(library)
+    done = run(work, "-o", out, "--once")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_hooks_repository_is_not_taken_for_the_projects(tmp_path: Path) -> None:
+    project, out = toy(tmp_path), tmp_path / "out"
+    done = run(project, "-o", out, "--once", GIT_DIR=str(tmp_path / "none"))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("safe", ["", "1"])
+def test_the_three_files_work_in_any_folder(safe: str, tmp_path: Path) -> None:
+    folder = tmp_path / "ci tools"
+    folder.mkdir()
+    for path in SCRIPT.parent.glob("release*.py"):
+        shutil.copy(path, folder)
+    done = subprocess.run(
+        [sys.executable, folder / "release.py", "--help"],
+        cwd=tmp_path,
+        env=build_environment(PYTHONSAFEPATH=safe),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: release ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "backend", "rust"),
+    [
+        (["project", "-o", "out"], "maturin", True),
+        (["-o", "out", "project"], "maturin", True),
+        (["-o", "out", "project", "--", "--locked"], "fatwheel.backend", True),
+        (["-o", "out", "project"], "hatchling.build", False),
+        (["-o", "out"], "maturin", False),
+    ],
+)
+def test_scripts_release_brings_rust_to_what_maturin_builds(
+    arguments: list[str], backend: str, rust: bool, tmp_path: Path
+) -> None:
+    """Also where the crate lies elsewhere than pyproject.toml, as safetensors' does."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "pyproject.toml").write_text(
+        f"[build-system]\nbuild-backend = '{backend}'\n"
+    )
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(SCRIPT.with_suffix(""), tmp_path / "scripts")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for name in ("scripts/setup", "scripts/apple-targets", ".venv/bin/python"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    said = subprocess.run(
+        [tmp_path / "scripts" / "release", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert said[0] == "scripts/setup --release"
+    assert said[1].startswith("scripts/apple-targets -- " if rust else ".venv/bin/python ")
+    assert said[1].endswith(" ".join(["release.py", *arguments]))
 
 
 def test_a_tool_that_is_missing_is_named(
