@@ -24,6 +24,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -157,7 +158,9 @@ def source(release: Release) -> None:
     git = ["git", "-C", str(release.project)]
     release.repository = Path(output([*git, "rev-parse", "--show-toplevel"])).resolve()
     if release.tag is None:
-        changed = output([*git, "status", "--porcelain", "--untracked-files=no"])
+        changed = output(
+            [*git, "-c", "core.quotePath=off", "status", "--porcelain", "--untracked-files=no"]
+        )
         if changed:
             raise FailedError(
                 f"{release.repository} has changes that no commit holds ({changed.splitlines()[0].strip()}); "
@@ -494,7 +497,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     say(
         f"{release.name} {release.version}: {len(list(release.out.glob('dist/*')))} files; upload them with"
     )
-    say(f"  twine upload {release.out}/dist/*")
+    say(f"  twine upload {shlex.quote(str(release.out))}/dist/*")
     print(release.out)
     sys.exit(0)
 

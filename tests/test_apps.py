@@ -126,6 +126,36 @@ def test_from_requirements_to_an_app_s_folder(real: Path, project: Path) -> None
     assert printed.count("FW302") == 2
 
 
+@POSIX
+def test_what_is_not_there_is_not_called_complete(tmp_path: Path, index: Path) -> None:
+    _, _, files = block("tried: check").partition("\n")
+    done = shell(files, tmp_path, index)
+    assert done.returncode != 0
+    assert "both architectures" not in done.stdout
+
+
+@POSIX
+def test_a_project_without_wheels_comes_from_a_folder_of_ones_own(
+    index: Path, tmp_path: Path
+) -> None:
+    """And one with a thin wheel for one architecture and a pure one for the other is taken as the pure one."""
+    (project := tmp_path / "project").mkdir()
+    (project / "requirements.txt").write_text("fast\npure\nthin\n")
+    wheel(project / "own", "pure-1.0-py3-none", "any", {"pure.py": b""})
+    for arch, content in zip(("x86_64", "arm64"), BOTH, strict=True):
+        wheel(index, "thin-1.0-cp312-cp312", f"macosx_11_0_{arch}", {NATIVE: content})
+    wheel(index, "fast-1.0-cp312-cp312", "macosx_11_0_arm64", {NATIVE: BOTH[1]})
+    wheel(index, "fast-1.0-py3-none", "any", {"fast.py": b""})
+    script = block("tried: wheels")
+    assert shell(script, project, index).returncode != 0
+    for command in ("uv pip compile", "pip download"):
+        script = script.replace(command, f"{command} --find-links own")
+    assert "has no partner" in shell(script, project, index).stderr
+    script = script.replace("fatwheel fuse", "rm arm/fast-*; fatwheel fuse")
+    succeed(script, project, index)
+    assert {path.name for path in (project / "app" / "lib").glob("*.py")} == {"fast.py", "pure.py"}
+
+
 INSTALL = (
     "pip install --quiet --target lib --no-deps --no-index --only-binary=:all: "
     "--python-version 3.12 --platform macosx_12_0_universal2 pkg"
