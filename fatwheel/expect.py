@@ -69,31 +69,58 @@ def unmet(
             return ()
         wanted = f"{counted(expected.count, 'universal2 wheel')} expected"
         return (f"{expected.origin}: {wanted}, and the wheels given make {len(pairs)}",)
-    left = [_name(pair, options) for pair in pairs]
-    missing = []
-    # The most particular pattern takes its wheel first, so that `pkg-*` does not take what a whole name means.
-    for pattern in sorted(expected.patterns, key=lambda pattern: (_jokers(pattern), pattern)):
-        compared = _stem(pattern) if options.raise_floor else pattern
-        for name in left:
-            if fnmatchcase(_stem(name) if options.raise_floor else name, compared):
-                left.remove(name)
-                break
-        else:
-            missing.append(
-                f"{expected.origin}: {pattern} is expected, and no two of the wheels given make it"
-            )
+    names = [_name(pair, options) for pair in pairs]
+    # The most particular pattern takes its wheel first, so that `pkg-*` is what is missing and not a whole name.
+    patterns = sorted(expected.patterns, key=lambda pattern: (_jokers(pattern), pattern))
+    fitting = [
+        [place for place, name in enumerate(names) if _fits(name, pattern, options)]
+        for pattern in patterns
+    ]
+    taken: dict[int, int] = {}
+    missing = [
+        pattern
+        for number, pattern in enumerate(patterns)
+        if not _take(number, fitting, taken, set())
+    ]
     return (
-        *missing,
-        *(f"{expected.origin}: {name} would be made, and is not expected" for name in left),
+        *(
+            f"{expected.origin}: {pattern} is expected, and no two of the wheels given make it"
+            for pattern in missing
+        ),
+        *(
+            f"{expected.origin}: {name} would be made, and is not expected"
+            for place, name in enumerate(names)
+            if place not in taken
+        ),
     )
+
+
+def _take(
+    pattern: int, fitting: Sequence[Sequence[int]], taken: dict[int, int], tried: set[int]
+) -> bool:
+    """Give the pattern one of the wheels that fit it, if need be one of a pattern that can have another."""
+    for wheel in fitting[pattern]:
+        if wheel not in taken:
+            taken[wheel] = pattern
+            return True
+    for wheel in fitting[pattern]:
+        if wheel not in tried:
+            tried.add(wheel)
+            if _take(taken[wheel], fitting, taken, tried):
+                taken[wheel] = pattern
+                return True
+    return False
 
 
 def _jokers(pattern: str) -> int:
     return sum(pattern.count(joker) for joker in "*?[")
 
 
-def _stem(name: str) -> str:
-    return name.rpartition("-")[0]
+def _fits(name: str, pattern: str, options: PlanOptions) -> bool:
+    if not options.raise_floor:
+        return fnmatchcase(name, pattern)
+    begin = name.rpartition("-")[0] + "-"  # whatever the platform will be
+    return any(fnmatchcase(begin, pattern[:end]) for end in range(1, len(pattern) + 1))
 
 
 def _name(pair: tuple[Path, Path], options: PlanOptions) -> str:

@@ -480,7 +480,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.chdir(release.partial)
         steps = [(n, step) for n, step in STEPS if not (release.once and step is again)]
         for number, (name, step) in enumerate(steps, 1):
-            purpose = (step.__doc__ or "").splitlines()[0]
+            purpose = (step.__doc__ or "no docstrings with -OO").splitlines()[0]
             say(f"[{number}/{len(steps)}] {name}: {purpose}")
             step(release)
     except (FailedError, OSError, UnicodeError) as error:

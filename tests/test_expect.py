@@ -67,6 +67,25 @@ def test_a_floor_that_binaries_raise_is_not_known_beforehand() -> None:
     assert unmet(listed(fused("cp312")), [pair("cp311")], raised)
 
 
+@pytest.mark.parametrize(
+    "pattern", ["pkg-*.whl", "*.whl", "pkg-1.0-cp31?-*", "pkg-*-cp311-cp311-*universal2.whl"]
+)
+def test_a_pattern_goes_for_the_platform_too(pattern: str) -> None:
+    raised = PlanOptions(raise_floor=True)
+    assert unmet(listed(pattern), [pair("cp311")], raised) == ()
+    assert unmet(listed(pattern), [pair("cp311")], OPTIONS) == ()
+    assert unmet(listed(pattern.replace("p", "q", 1).replace("*.", "q*.")), [pair("cp311")], raised)
+
+
+def test_a_pattern_leaves_a_wheel_to_the_one_that_needs_it() -> None:
+    pairs = [pair("cp311"), pair("cp312"), pair("cp313")]
+    assert unmet(listed("pkg-*.whl", "*-cp311-*.whl", "*-cp31[12]-*.whl"), pairs, OPTIONS) == ()
+    assert unmet(listed("pkg-*.whl", "*-cp311-*.whl", "*-cp311*-*.whl"), pairs, OPTIONS) == (
+        "release.txt: *-cp311*-*.whl is expected, and no two of the wheels given make it",
+        f"release.txt: {fused('cp313')} would be made, and is not expected",
+    )
+
+
 def test_two_wheels_named_one_by_one_come_in_any_order() -> None:
     x86_64, arm64 = pair("cp311")
     assert unmet(listed(fused("cp311")), [(arm64, x86_64)], OPTIONS) == ()

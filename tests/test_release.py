@@ -572,6 +572,15 @@ def test_a_hooks_repository_is_not_taken_for_the_projects(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
 
 
+def test_a_folder_with_a_blank_an_umlaut_and_no_docstrings(tmp_path: Path) -> None:
+    project, thin = thin_project(tmp_path)
+    out = tmp_path / "out ü"
+    done = run(project, "-o", out, *thin, PYTHONOPTIMIZE="2", LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+    assert f"  twine upload '{out}'/dist/*\n" in done.stderr
+    assert_complete(out)
+
+
 @pytest.mark.parametrize("safe", ["", "1"])
 def test_the_three_files_work_in_any_folder(safe: str, tmp_path: Path) -> None:
     folder = tmp_path / "ci tools"
