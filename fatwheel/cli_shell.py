@@ -14,7 +14,7 @@ __all__ = ["completion_command", "help_command"]
     cls=CommandWithPage,
     sections={
         "To switch it on": (
-            ("zsh", 'eval "$(fatwheel completion zsh)"  at the end of ~/.zshrc, after compinit'),
+            ("zsh", 'eval "$(fatwheel completion zsh)"  at the end of ~/.zshrc'),
             ("bash", 'eval "$(fatwheel completion bash)"  in ~/.bashrc'),
             ("fish", "fatwheel completion fish > ~/.config/fish/completions/fatwheel.fish"),
         ),

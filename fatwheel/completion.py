@@ -76,7 +76,8 @@ _ZSH = r"""#compdef %(prog_name)s
             file) _files ;;
             *)
                 value=${line#*$'\t'}
-                described+=("${${value%%%%$'\t'*}//:/\\:}:${value#*$'\t'}")
+                line=${value#*$'\t'}
+                described+=("${${value%%%%$'\t'*}//:/\\:}${line:+:$line}")
                 ;;
         esac
     done
@@ -85,6 +86,8 @@ _ZSH = r"""#compdef %(prog_name)s
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
     %(complete_func)s "$@"
 else
+    # A new Mac's zsh has no ~/.zshrc, and nothing that starts completion.
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
     compdef %(complete_func)s %(prog_name)s
 fi
 """

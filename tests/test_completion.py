@@ -101,6 +101,31 @@ def test_a_program_named_by_its_path(shell: str, home: Path) -> None:
     assert press(shell, f"{program} che\t", home) == [program, "check"]
 
 
+def test_zsh_lists_values_without_dashes_for_a_description(home: Path) -> None:
+    require_tool("zsh")
+    seen = on_terminal(
+        START["zsh"],
+        env=environment(home),
+        cwd=home,
+        steps=[
+            ("", f"{SWITCH_ON['zsh']}; echo 'O'N\r"),
+            ("ON\r?\n", "fatwheel fuse --tags \t\t"),
+            ("exact", "\x15echo E'N'D\r"),
+        ],
+        until="END\r?\n",
+        size=(40, 200),
+    )
+    listed = [line for line in seen.text.splitlines() if "exact" in line and "compressed" in line]
+    assert listed
+    assert not [line for line in listed if re.search(r"exact\s+--", line)]
+
+
+def test_zsh_on_a_new_mac(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no ~/.zshrc, and so nothing that starts completion."""
+    monkeypatch.setitem(SWITCH_ON, "zsh", 'bindkey -e; eval "$(fatwheel completion zsh)"')
+    assert press("zsh", "fatwheel che\t", home) == ["fatwheel", "check"]
+
+
 @pytest.mark.parametrize("shell", START)
 def test_what_is_offered(shell: str, home: Path) -> None:
     require_tool(shell)
