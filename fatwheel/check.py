@@ -13,7 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from fatwheel.arch import Arch
-from fatwheel.distinfo import parse_name_and_version, parse_wheel_metadata
+from fatwheel.distinfo import REPORT_NAME, parse_name_and_version, parse_wheel_metadata
 from fatwheel.errors import FormatError, WheelError
 from fatwheel.loads import LoadGraph, missing_loads
 from fatwheel.macho import FileType, Image
@@ -160,7 +160,7 @@ def _check_code(wheel: Wheel) -> Iterator[Finding]:
         )
     decided = _decisions(wheel)
     # What fatwheel fused is judged file by file: one wheel may have had code, and the other none.
-    one_architecture = len(promised) == 2 and len(held) == 1 and not wheel.text("fatwheel.json")
+    one_architecture = len(promised) == 2 and len(held) == 1 and not wheel.text(REPORT_NAME)
     if one_architecture:
         (arch,) = held
         yield Finding(
@@ -280,7 +280,7 @@ class _Decided(NamedTuple):
 
 def _decisions(wheel: Wheel) -> dict[str, _Decided]:
     """Return, for each member that a rule or an option decided on, what was decided (`fatwheel.json`)."""
-    text = wheel.text("fatwheel.json")
+    text = wheel.text(REPORT_NAME)
     if not text:
         return {}
     try:
@@ -289,7 +289,7 @@ def _decisions(wheel: Wheel) -> dict[str, _Decided]:
             for d in json.loads(text)["decisions"]
         }
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        name = posixpath.join(wheel.dist_info, "fatwheel.json")
+        name = posixpath.join(wheel.dist_info, REPORT_NAME)
         raise WheelError(
             wheel.name.filename, name, f"is not what fatwheel writes ({error!r})"
         ) from error

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from fatwheel.arch import Arch
@@ -23,7 +24,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["ACTIONS", "ArchConfig", "Config", "parse_config"]
+__all__ = ["ACTIONS", "ArchConfig", "Config", "parse_config", "read_pyproject"]
 
 ACTIONS = tuple(action.value for action in Action)
 """What a rule may do with a member."""
@@ -77,6 +78,19 @@ class Config:
     def of(self, arch: Arch) -> ArchConfig:
         """Return the table of one architecture."""
         return self.x86_64 if arch is Arch.X86_64 else self.arm64
+
+
+def read_pyproject(path: Path) -> str:
+    """Return the text of the pyproject.toml at `path`, empty where there is none.
+
+    Raises `UsageError` for what is no UTF-8, and `OSError` for what cannot be read.
+    """
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
 
 
 def parse_config(text: str, source: str) -> Config:

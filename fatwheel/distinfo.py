@@ -18,12 +18,16 @@ from fatwheel.tags import WheelName, normalise
 from fatwheel.values import valueclass
 
 __all__ = [
+    "REPORT_NAME",
     "WheelMetadata",
     "find_data",
     "find_dist_info",
     "format_wheel_metadata",
     "parse_wheel_metadata",
 ]
+
+REPORT_NAME = "fatwheel.json"
+"""The file in `.dist-info` that says how a fused wheel was made."""
 
 _WHEEL_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 _HEADER_NAME = re.compile(r"[!-9;-~]*")  # RFC 5322, 2.2: printable ASCII without the colon

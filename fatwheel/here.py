@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from fatwheel.errors import UsageError
+from fatwheel.config import read_pyproject
 from fatwheel.interpreter import RunningPython
 from fatwheel.project import Project, parse_project
 from fatwheel.terminal import is_live, wants_colour
@@ -27,14 +27,8 @@ def read_project(folder: Path, manifest: Path | None = None) -> Project:
     if not (beside / "pyproject.toml").exists():
         beside = folder
     path = beside / "pyproject.toml"
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        text = ""
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
     name = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    return parse_project(text, path, name)
+    return parse_project(read_pyproject(path), path, name)
 
 
 def running_python(executable: str = sys.executable) -> RunningPython:

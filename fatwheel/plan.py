@@ -14,7 +14,7 @@ from fatwheel import __version__
 from fatwheel.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
 from fatwheel.arch import Arch
 from fatwheel.decide import Decider
-from fatwheel.distinfo import format_wheel_metadata
+from fatwheel.distinfo import REPORT_NAME, format_wheel_metadata
 from fatwheel.errors import RefusedError, WheelError
 from fatwheel.loads import LoadGraph, installed_path
 from fatwheel.macho import Image
@@ -33,9 +33,6 @@ from fatwheel.wheels import images
 from fatwheel.zipnames import check_collisions
 
 __all__ = ["FusePlan", "Inputs", "PlanOptions", "fused_name", "plan_pair"]
-
-REPORT_NAME = "fatwheel.json"
-"""The file in `.dist-info` that says how a fused wheel was made."""
 
 
 @valueclass

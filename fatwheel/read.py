@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from fatwheel.distinfo import REPORT_NAME
 from fatwheel.errors import WheelError
 from fatwheel.inflaters import Inflater
 from fatwheel.ranges import ReadAhead
@@ -44,7 +45,7 @@ Progress = Callable[[int], None]
 BATCH = 4 << 20
 """Compressed bytes that are handed to a thread at once."""
 
-_OWN_TEXTS = ("METADATA", "WHEEL", "entry_points.txt", "top_level.txt", "fatwheel.json")
+_OWN_TEXTS = ("METADATA", "WHEEL", "entry_points.txt", "top_level.txt", REPORT_NAME)
 _LARGEST_OWN_TEXT = 16 << 20  # bytes
 _LARGEST_RECORD = 64 << 20  # bytes; a row takes about 100
 _PLAIN = Wanted()

@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from fatwheel.config import Config, parse_config
+from fatwheel.config import Config, parse_config, read_pyproject
 from fatwheel.engine import DelocateEngine, NativeEngine
 from fatwheel.errors import UsageError
 from fatwheel.fuse import FuseOptions
@@ -50,13 +50,7 @@ class Request:
 
 def read_settings(path: Path) -> Config:
     """Return the settings in the pyproject.toml at `path`; the defaults where there is none."""
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        text = ""
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
-    return parse_config(text, str(path))
+    return parse_config(read_pyproject(path), str(path))
 
 
 def fuse_options(request: Request, config: Config) -> FuseOptions:

@@ -45,9 +45,8 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-sys.path.append(
-    str(Path(__file__).parent)
-)  # whatever the folder is called, and with PYTHONSAFEPATH
+# Whatever the folder is called, and with PYTHONSAFEPATH.
+sys.path.append(str(Path(__file__).parent))
 
 from release_index import Index, IndexFailedError, Wanted, platforms_to_try
 from release_make import (
