@@ -18,7 +18,14 @@ from fatwheel import __version__
 from fatwheel.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
 from fatwheel.buildplan import BuildPlan, BuildRequest, plan_build
 from fatwheel.buildreport import build_plan_json, built_json, built_lines, command_lines
-from fatwheel.command import CommandWithPage, RuleText, exit_codes
+from fatwheel.command import (
+    CommandWithPage,
+    exit_codes,
+    floor_option,
+    on_conflict_option,
+    rule_option,
+    tags_option,
+)
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fuse import ConflictsError
 from fatwheel.here import read_project, running_python, terminal_settings, this_host
@@ -26,7 +33,6 @@ from fatwheel.interpreter import choose_interpreters
 from fatwheel.process import SubprocessRunner
 from fatwheel.report import conflict_lines
 from fatwheel.request import Request, fuse_options
-from fatwheel.tags import TagStyle
 from fatwheel.terminal import exit_code, print_bytes, print_json, say
 from fatwheel.toolchain import Host, inspect_toolchain
 from fatwheel.values import valueclass
@@ -135,29 +141,12 @@ class Options:
     type=click.Choice(["delocate", "maturin", "none"]),
     help="Who copies dylibs from outside into the wheels.  [default: delocate on macOS, else none]",
 )
-@click.option(
-    "--tags",
-    type=click.Choice([style.value for style in TagStyle]),
-    help="One exact platform tag, or maturin's compressed set.  [default: exact]",
+@tags_option("One exact platform tag, or maturin's compressed set.  [default: exact]")
+@floor_option(
+    "Oldest macOS: as the thin wheels say, or raised to what every binary needs.  [default: tags]"
 )
-@click.option(
-    "--floor",
-    type=click.Choice(["tags", "binaries"]),
-    help="Oldest macOS: as the thin wheels say, or raised to what every binary needs.  [default: tags]",
-)
-@click.option(
-    "--rule",
-    "rules",
-    multiple=True,
-    type=RuleText(),
-    metavar="GLOB=ACTION",
-    help="Settle members that differ, as `fatwheel fuse --rule` does. Repeatable.",
-)
-@click.option(
-    "--on-conflict",
-    type=click.Choice(["error", "keep-x86_64", "keep-arm64"]),
-    help="What to do with all conflicts that no rule settles.  [default: error]",
-)
+@rule_option("Settle members that differ, as `fatwheel fuse --rule` does. Repeatable.")
+@on_conflict_option()
 @click.option(
     "--keep-thin", is_flag=True, help="Keep the thin wheels, too, in the output folder's thin/."
 )

@@ -12,7 +12,15 @@ from typing import Any
 import click
 
 from fatwheel import __version__
-from fatwheel.command import CommandWithPage, RuleText, WheelPath, exit_codes
+from fatwheel.command import (
+    CommandWithPage,
+    WheelPath,
+    exit_codes,
+    floor_option,
+    on_conflict_option,
+    rule_option,
+    tags_option,
+)
 from fatwheel.errors import UsageError
 from fatwheel.expect import read_expected, unmet
 from fatwheel.fuse import Fused, FuseOptions
@@ -31,7 +39,6 @@ from fatwheel.report import (
 )
 from fatwheel.request import Request, fuse_options, read_settings
 from fatwheel.rules import Rule
-from fatwheel.tags import TagStyle
 from fatwheel.terminal import describe_error, exit_code, print_json, progress_bar, say
 
 __all__ = ["fuse_command"]
@@ -88,28 +95,13 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan, member by member; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option(
-    "--rule",
-    "rules",
-    multiple=True,
-    type=RuleText(),
-    metavar="GLOB=ACTION",
-    help="Settle members: keep-x86_64, keep-arm64, guard, dispatch, drop, allow. Repeatable.",
+@rule_option("Settle members: keep-x86_64, keep-arm64, guard, dispatch, drop, allow. Repeatable.")
+@on_conflict_option()
+@tags_option(
+    "One exact platform tag, or maturin's compressed set for old installers.  [default: exact]"
 )
-@click.option(
-    "--on-conflict",
-    type=click.Choice(["error", "keep-x86_64", "keep-arm64"]),
-    help="What to do with all conflicts that no rule settles.  [default: error]",
-)
-@click.option(
-    "--tags",
-    type=click.Choice([style.value for style in TagStyle]),
-    help="One exact platform tag, or maturin's compressed set for old installers.  [default: exact]",
-)
-@click.option(
-    "--floor",
-    type=click.Choice(["tags", "binaries"]),
-    help="Oldest macOS: as the inputs' tags say, or raised to what every binary needs.  [default: tags]",
+@floor_option(
+    "Oldest macOS: as the inputs' tags say, or raised to what every binary needs.  [default: tags]"
 )
 @click.option(
     "--engine",

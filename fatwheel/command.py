@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,10 +22,15 @@ __all__ = [
     "RuleText",
     "WheelPath",
     "exit_codes",
+    "floor_option",
+    "on_conflict_option",
+    "rule_option",
+    "tags_option",
     "write_section",
 ]
 
 Rows = Sequence[tuple[str, str]]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _LEFT = 30  # columns for names and options
 _LEFT_OF_EXAMPLES = 46
@@ -87,6 +92,35 @@ def exit_codes(meanings: Mapping[int, str]) -> Rows:
     """Return the rows of a command's exit codes: 0 and 2, which all have, and those of its own."""
     common = {0: "done", 2: "wrong usage: an option, an argument or a setting in pyproject.toml"}
     return [(str(code), text) for code, text in sorted({**common, **meanings}.items())]
+
+
+def rule_option(help_: str) -> Callable[[_F], _F]:
+    """Return --rule, which fuse and build have, with the words that fit the command."""
+    return click.option(
+        "--rule", "rules", multiple=True, type=RuleText(), metavar="GLOB=ACTION", help=help_
+    )
+
+
+def on_conflict_option() -> Callable[[_F], _F]:
+    """Return --on-conflict, which fuse and build have."""
+    return click.option(
+        "--on-conflict",
+        type=click.Choice(["error", "keep-x86_64", "keep-arm64"]),
+        help="What to do with all conflicts that no rule settles.  [default: error]",
+    )
+
+
+def tags_option(help_: str) -> Callable[[_F], _F]:
+    """Return --tags, which fuse and build have, with the words that fit the command."""
+    from fatwheel.tags import TagStyle
+
+    styles = [style.value for style in TagStyle]
+    return click.option("--tags", type=click.Choice(styles), help=help_)
+
+
+def floor_option(help_: str) -> Callable[[_F], _F]:
+    """Return --floor, which fuse and build have, with the words that fit the command."""
+    return click.option("--floor", type=click.Choice(["tags", "binaries"]), help=help_)
 
 
 class WheelPath(click.Path):
