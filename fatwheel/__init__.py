@@ -13,24 +13,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from fatwheel.version import __version__
 
 if TYPE_CHECKING:
-    from fatwheel.check import Finding, Severity
+    from fatwheel.action import Action
+    from fatwheel.check.finding import Finding, Severity
+    from fatwheel.check.verdict import check_wheel
     from fatwheel.errors import FatwheelError
-    from fatwheel.fuse import (
-        ConflictsError,
-        Fused,
-        FuseOptions,
-        check_wheel,
-        fuse_wheels,
-        plan_fuse,
-    )
-    from fatwheel.many import Outcome, fuse_many
-    from fatwheel.pairing import Pairing, find_wheels, pair_up
-    from fatwheel.plan import FusePlan, PlanOptions
-    from fatwheel.rules import Action, Rule, RuleSet, parse_rule, rule_book
-    from fatwheel.tags import TagStyle
+    from fatwheel.fusion.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
+    from fatwheel.fusion.many import Outcome, fuse_many
+    from fatwheel.fusion.pairing import Pairing, find_wheels, pair_up
+    from fatwheel.fusion.plan import FusePlan, PlanOptions
+    from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
+    from fatwheel.wheels.tags import TagStyle
 
 __all__ = [
     "Action",
@@ -59,14 +54,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "check": ("Finding", "Severity"),
+    "action": ("Action",),
+    "check.finding": ("Finding", "Severity"),
+    "check.verdict": ("check_wheel",),
     "errors": ("FatwheelError",),
-    "fuse": ("ConflictsError", "FuseOptions", "Fused", "check_wheel", "fuse_wheels", "plan_fuse"),
-    "many": ("Outcome", "fuse_many"),
-    "pairing": ("Pairing", "find_wheels", "pair_up"),
-    "plan": ("FusePlan", "PlanOptions"),
-    "rules": ("Action", "Rule", "RuleSet", "parse_rule", "rule_book"),
-    "tags": ("TagStyle",),
+    "fusion.fuse": ("ConflictsError", "FuseOptions", "Fused", "fuse_wheels", "plan_fuse"),
+    "fusion.many": ("Outcome", "fuse_many"),
+    "fusion.pairing": ("Pairing", "find_wheels", "pair_up"),
+    "fusion.plan": ("FusePlan", "PlanOptions"),
+    "fusion.rules": ("Rule", "RuleSet", "parse_rule", "rule_book"),
+    "wheels.tags": ("TagStyle",),
 }
 
 

@@ -1,6 +1,6 @@
 """`python -m fatwheel`."""
 
-from fatwheel.cli import main
+from fatwheel.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -19,19 +19,19 @@ from typing import Any
 
 import maturin
 
-from fatwheel.build import BuildFailedError, compiler_errors
+from fatwheel.building.arguments import ConfigSettings, parse_config_settings
+from fatwheel.building.build import BuildFailedError, compiler_errors
+from fatwheel.building.pep517 import MATURIN, AppleHooks, Hooks, announcement, wishes
+from fatwheel.building.project import Project
+from fatwheel.cli.here import read_project, running_python, this_host
+from fatwheel.cli.terminal import describe_error, exit_code, print_bytes, say
 from fatwheel.errors import FatwheelError, UsageError
-from fatwheel.fuse import ConflictsError
-from fatwheel.here import read_project, running_python, this_host
-from fatwheel.maturinargs import ConfigSettings, parse_config_settings
-from fatwheel.pep517 import MATURIN, AppleHooks, Hooks, announcement, wishes
+from fatwheel.fusion.fuse import ConflictsError
+from fatwheel.fusion.report import conflict_lines
+from fatwheel.fusion.request import Request, fuse_options
 from fatwheel.process import SubprocessRunner
-from fatwheel.project import Project
-from fatwheel.pythonfacts import own_facts
-from fatwheel.report import conflict_lines
-from fatwheel.request import Request, fuse_options
-from fatwheel.targets import decide_targets
-from fatwheel.terminal import describe_error, exit_code, print_bytes, say
+from fatwheel.targets.decision import decide_targets
+from fatwheel.targets.pythonfacts import own_facts
 
 __all__ = [
     "build_editable",

@@ -14,9 +14,9 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fatwheel.action import Action
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
-from fatwheel.rules import Action
 from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):

@@ -7,8 +7,8 @@
     python scripts/bench.py --write docs/performance.md
 
 For every pair, in turns: `fatwheel fuse`; `delocate-merge`, with llvm's tools standing in for Apple's
-(tests/standins); and the read-once line, `python -m zipfile -t` on both inputs. All are whole processes, from start
-to exit, and every figure is a median. Run it with the Python of .venv (scripts/setup makes it); the plot needs
+(tests/support/standins); and the read-once line, `python -m zipfile -t` on both inputs. All are whole processes, from
+start to exit, and every figure is a median. Run it with the Python of .venv (scripts/setup makes it); the plot needs
 matplotlib (`.venv/bin/pip install --group bench`). The pairs (scripts/bench.toml, 2 GB) are downloaded once, into
 the tests' cache folder.
 """
@@ -32,7 +32,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from scripts.bench_report import FATWHEEL, MERGE, OTHER, READ, Report, Row, Samples
-from tests.corpus import ROOT, Pair, Published, Run, acceptance_pairs, tomllib
+from tests.support.corpus import ROOT, Pair, Published, Run, acceptance_pairs, tomllib
 
 STANDINS = ROOT / "tests" / "standins"
 DATA = ROOT / "scripts" / "bench.toml"

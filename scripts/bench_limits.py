@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fatwheel.inflaters import Inflater, best_inflater
-from fatwheel.ranges import CHUNK, RangeFile
-from fatwheel.wheels import OpenWheel, open_wheel
-from fatwheel.zipdir import Entry, Method
+from fatwheel.archive.directory import Entry, Method
+from fatwheel.archive.ranges import CHUNK, RangeFile
+from fatwheel.deflate.inflaters import Inflater, best_inflater
+from fatwheel.wheels.wheel import OpenWheel, open_wheel
 
 __all__ = ["Speeds", "Work", "measure_speeds", "pair_work"]
 

@@ -15,7 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.corpus import Pair, Published, Single, acceptance_pairs, single_wheels, wheel_cache
+from tests.support.corpus import (
+    Pair,
+    Published,
+    Single,
+    acceptance_pairs,
+    single_wheels,
+    wheel_cache,
+)
 
 MACOS_10 = [f"10_{minor}" for minor in range(9, 17)]
 MACOS_11_TO_14 = [f"{major}_0" for major in range(11, 15)]

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests import oracles
-from tests.corpus import SMALL_PAIR, Pair, Run, acceptance_pairs
-from tests.oracles import Fusion, Judge
-from tests.support import require_pair, require_tool
+from tests.support import oracles
+from tests.support.corpus import ROOT, SMALL_PAIR, Pair, Run, acceptance_pairs
+from tests.support.oracles import Fusion, Judge
+from tests.support.required import require_pair, require_tool
 
-STANDINS = Path(__file__).parent / "standins"
+STANDINS = ROOT / "tests" / "support" / "standins"
 PAIRS = acceptance_pairs()
 RUNS = {
     " ".join([name, *run.options]): (name, run) for name, pair in PAIRS.items() for run in pair.runs
@@ -45,7 +45,7 @@ ENGINE_FUSES = ["kiwisolver", "yarl", "cramjam", "pydantic-core", "pillow"]
 WITHOUT_ZLIB_NG = """
 import sys
 sys.modules["zlib_ng"] = None
-from fatwheel.cli import main
+from fatwheel.cli.main import main
 main()
 """
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from fatwheel import config as config_module
+from fatwheel.action import Action
 from fatwheel.arch import Arch
 from fatwheel.config import ACTIONS, ArchConfig, Config, parse_config
 from fatwheel.errors import UsageError
-from fatwheel.rules import Action
 
 FULL = """
 [tool.fatwheel]

@@ -1,55 +1,40 @@
-"""Imports between fatwheel's modules point downwards only."""
+"""Imports between fatwheel's rooms point downwards only, and so do those between the modules of a room."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 
-from tests.corpus import ROOT
+from tests.support.corpus import ROOT
 
-# From the bottom up. A module may import those of the layers above it in this table, and those that
-# stand before it in its own layer. Every module has its place here.
-LAYERS = {
-    "words that all others use": """
-        values errors arch cpu wire merge
-    """,
-    "one format or one seam each: bytes and text in, values out": """
-        probe ranges record tags rules differences atomic config process crc inflaters
-        bitcode payload fatlayout loadcommands macho staticlib fat
-        zipformat zipnames zipend zipdir
-        merge.cheader merge.metadata merge.python merge.sbom mergers
-    """,
-    "built from those": """
-        fixedcodes textcodes recut deflate cut splice zipwriter pipeline distinfo loads wheels
-        deployment interpreter sdk linker maturin maturinargs project toolchain targets pythonfacts machine
-    """,
-    "decisions and findings, pure": """
-        pair onesided actions slices decide plan check report doctor
-    """,
-    "reading and writing wheels": """
-        scan read pairing expect readpair engine write secondreader fuse many request
-    """,
-    "two runs of maturin, then fuse": """
-        buildplan build buildreport
-    """,
-    "lipo's words": """
-        lipo_args lipo_info lipo
-    """,
-    "what frontends ask for": """
-        inplace pep517 develop
-    """,
-    "the edges: environment, clock and terminal": """
-        terminal here command completion
-        cli_check cli_fuse cli_lipo cli_build cli_doctor cli_develop cli_shell backend __init__ cli __main__
-    """,
+# What each room may import: the rooms named here, and all that these may import. The words are the modules of the
+# top level that all rooms speak of; the façades stand above all rooms, and nothing imports them.
+MAY_IMPORT = {
+    "archive": "the words",
+    "macho": "the words",
+    "deflate": "archive",
+    "wheels": "deflate, macho",
+    "check": "wheels",
+    "fusion": "check",
+    "lipo": "macho",
+    "targets": "macho",
+    "toolchain": "targets",
+    "building": "toolchain, fusion, lipo",
+    "cli": "building",
 }
+FACADES = {"__init__", "__main__", "backend"}
+WORDS = {"action", "arch", "atomic", "config", "errors", "process", "values", "version"}
+MOST_AT_THE_TOP = 13
+
 PACKAGE = ROOT / "fatwheel"
 
 
 def modules() -> dict[str, str]:
-    """Return the source of every module, by its name without `fatwheel.`."""
+    """Return the source of every module, by its name without `fatwheel.`; a room's own is `ROOM`."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
@@ -59,7 +44,7 @@ def modules() -> dict[str, str]:
 
 
 MODULES = modules()
-ORDER = [name for names in LAYERS.values() for name in names.split()]
+ROOMS = {name.split(".")[0] for name in MODULES if "." in name}
 
 
 def imports(module: str, source: str) -> Iterator[tuple[int, str]]:
@@ -86,44 +71,88 @@ def _imported(node: ast.ImportFrom) -> Iterator[str]:
         yield inner if inner in MODULES else origin or "__init__"
 
 
-def test_every_module_has_one_place() -> None:
-    assert len(ORDER) == len(set(ORDER))
-    assert sorted(MODULES.keys() - set(ORDER)) == [], "give each of these a place in LAYERS"
+def room_of(module: str) -> str:
+    """Return the room that a module lies in; for those of the top level, what they are there."""
+    room = module.split(".", maxsplit=1)[0]
+    if room in ROOMS:
+        return room
+    return "the façades" if room in FACADES else "the words"
 
 
-def test_no_place_is_empty() -> None:
-    assert sorted(set(ORDER) - MODULES.keys()) == []
+def reachable(room: str) -> set[str]:
+    """Return all that `room` may import besides itself."""
+    found: set[str] = set()
+    waiting = [room]
+    while waiting:
+        below = MAY_IMPORT.get(waiting.pop(), "").split(", ")
+        waiting += [name for name in below if name and name not in found]
+        found.update(name for name in below if name)
+    return found
+
+
+def test_every_room_has_its_row() -> None:
+    assert set(MAY_IMPORT) == ROOMS, "give each room a row in MAY_IMPORT, and no row without a room"
+
+
+def test_every_module_of_the_top_level_is_named() -> None:
+    top = {name for name in MODULES if name not in ROOMS and "." not in name}
+    assert top == FACADES | WORDS, "what belongs to one room lies in it"
+    assert len(top) <= MOST_AT_THE_TOP
+
+
+def test_no_two_rooms_may_import_each_other() -> None:
+    rows = {room: set(below.split(", ")) for room, below in MAY_IMPORT.items()}
+    order = [*TopologicalSorter(rows).static_order()]  # raises for a circle
+    assert order[0] == "the words"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_point_downwards(module: str) -> None:
-    assert module in ORDER
-    below = ORDER[: ORDER.index(module)]
+def test_a_room_imports_what_its_row_says(module: str) -> None:
+    room = room_of(module)
+    allowed = ROOMS | {"the words"} if room == "the façades" else {room, *reachable(room)}
     wrong = [
-        f"fatwheel/{module.replace('.', '/')}.py, line {line}: {name}"
+        f"fatwheel/{module.replace('.', '/')}, line {line}: {name}, which is in {room_of(name)}"
         for line, name in imports(module, MODULES[module])
-        if name not in below and not _is_own_version(module, name)
+        if room_of(name) not in allowed
     ]
     assert wrong == []
 
 
-def _is_own_version(module: str, name: str) -> bool:
-    """`from fatwheel import __version__` asks the package, which is loaded before every module."""
-    return name == "__init__" and module != "__init__"
+def test_no_circle_within_a_room() -> None:
+    """All modules can be laid out so that every import points downwards."""
+    graph = {
+        module: {name for _, name in imports(module, source) if name not in ROOMS}
+        for module, source in MODULES.items()
+    }
+    assert len([*TopologicalSorter(graph).static_order()]) >= len(MODULES)
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_says_what_it_is_for_and_costs_nothing(room: str) -> None:
+    tree = ast.parse(MODULES[room])
+    assert len((ast.get_docstring(tree) or "").splitlines()) >= 3
+    assert len(tree.body) == 1, "a room's __init__ imports nothing: start-up would pay for it"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests").glob("*/**/test_*.py")), ids=lambda p: p.stem
+)
+def test_tests_lie_in_the_rooms_of_what_they_test(path: Path) -> None:
+    room = path.relative_to(ROOT / "tests").parts[0]
+    assert room in ROOMS | {"docs", "scripts"}
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "import fatwheel.cli",
+        "import fatwheel.cli.main",
+        "from fatwheel.cli.main import main",
         "from fatwheel.cli import main",
-        "from fatwheel import cli",
-        "def f():\n    from fatwheel import cli",
-        "if TYPE_CHECKING:\n    import fatwheel.cli as c",
-        "import_module('fatwheel.cli')",
-        "LAZY = {'main': 'fatwheel.cli:main'}",
+        "def f():\n    from fatwheel.cli import main",
+        "if TYPE_CHECKING:\n    import fatwheel.cli.main as c",
+        "import_module('fatwheel.cli.main')",
+        "LAZY = {'main': 'fatwheel.cli.main:main'}",
     ],
 )
-def test_an_import_is_seen_wherever_it_stands(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MODULES, "cli", "")
-    assert [name for _, name in imports("errors", source)] == ["cli"]
+def test_an_import_is_seen_wherever_it_stands(source: str) -> None:
+    assert [name for _, name in imports("errors", source)] == ["cli.main"]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import oracles
-from tests.corpus import SMALL_PAIR
-from tests.oracles import Fusion, Judge
-from tests.support import require_tool
+from tests.support import oracles
+from tests.support.corpus import SMALL_PAIR
+from tests.support.oracles import Fusion, Judge
+from tests.support.required import require_tool
 
 SO = "markupsafe/_speedups.cpython-312-darwin.so"
 INFO = "markupsafe-3.0.4.dist-info"

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from packaging.metadata import Metadata
 
-from fatwheel import __version__
-from tests.corpus import ROOT, SMALL_PAIR
-from tests.support import require_tool, unavailable
+from fatwheel.version import __version__
+from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.required import require_tool, unavailable
 
 NAME = f"fatwheel-{__version__}"
 

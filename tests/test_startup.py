@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.corpus import SMALL_PAIR
+from tests.support.corpus import SMALL_PAIR
 
 START = """\
 import atexit, importlib, sys
 listed = sys.argv.pop(1)
 atexit.register(lambda: print(*sorted(sys.modules), file=open(listed, "w")))
 """
-COMMAND = "from fatwheel.cli import main; main()"
+COMMAND = "from fatwheel.cli.main import main; main()"
 PACKAGES = """\
 for name in sys.argv[1:]:
     try:
@@ -32,8 +32,9 @@ UNNEEDED = """
     concurrent.futures difflib email email.parser http importlib.metadata importlib.resources logging multiprocessing
     queue random secrets socket subprocess sysconfig tempfile traceback typing_extensions zipfile
     delocate maturin packaging.metadata packaging.requirements packaging.tags packaging.utils rich wheel
-    fatwheel.build fatwheel.cli_build fatwheel.doctor fatwheel.lipo fatwheel.merge.cheader fatwheel.merge.metadata
-    fatwheel.merge.python fatwheel.merge.sbom fatwheel.process fatwheel.targets
+    fatwheel.building.build fatwheel.cli.build fatwheel.lipo.run fatwheel.process fatwheel.targets.decision
+    fatwheel.toolchain.doctor fatwheel.fusion.merge.cheader fatwheel.fusion.merge.metadata
+    fatwheel.fusion.merge.python fatwheel.fusion.merge.sbom
 """
 
 
@@ -53,7 +54,7 @@ def modules(tmp_path: Path, program: str, *arguments: str | Path) -> set[str]:
 
 def test_fuse_imports_what_it_uses(tmp_path: Path) -> None:
     found = modules(tmp_path, COMMAND, "fuse", *SMALL_PAIR, "--output", tmp_path / "out")
-    assert "fatwheel.write" in found
+    assert "fatwheel.fusion.write" in found
     needed = modules(tmp_path, PACKAGES, *NEEDED.split())
     assert sorted((found - needed).intersection(UNNEEDED.split())) == []
 
@@ -61,6 +62,7 @@ def test_fuse_imports_what_it_uses(tmp_path: Path) -> None:
 def test_the_version_is_told_by_what_tells_it(tmp_path: Path) -> None:
     found = modules(tmp_path, COMMAND, "--version")
     own = {name for name in found if name.split(".")[0] == "fatwheel"}
-    assert own == {"fatwheel", "fatwheel.cli", "fatwheel.errors", "fatwheel.terminal"}
+    modules_of_it = ("cli", "cli.main", "cli.terminal", "errors", "version")
+    assert own == {"fatwheel", *(f"fatwheel.{name}" for name in modules_of_it)}
     others = found - own - modules(tmp_path, PACKAGES, "click", "locale", "signal")
     assert sorted(others.intersection([*UNNEEDED.split(), *NEEDED.split()])) == []

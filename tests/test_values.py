@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fatwheel.values import valueclass
-from tests.corpus import ROOT
+from tests.support.corpus import ROOT
 
 
 @valueclass

@@ -14,11 +14,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fatwheel.errors import WheelError
-from fatwheel.ranges import RangeFile, ReadAhead
-from fatwheel.values import valueclass
-from fatwheel.zipend import find_directory
-from fatwheel.zipformat import (
+from fatwheel.archive.end import find_directory
+from fatwheel.archive.format import (
     CENTRAL,
     CENTRAL_SIGNATURE,
     DESCRIPTOR_SIGNATURE,
@@ -29,7 +26,10 @@ from fatwheel.zipformat import (
     Flag,
     Method,
 )
-from fatwheel.zipnames import check_collisions, decode_names
+from fatwheel.archive.names import check_collisions, decode_names
+from fatwheel.archive.ranges import RangeFile, ReadAhead
+from fatwheel.errors import WheelError
+from fatwheel.values import valueclass
 
 __all__ = ["DateTime", "Entry", "Method", "read_directory"]
 

@@ -7,10 +7,7 @@ Sections are those of PKWARE's APPNOTE.TXT, version 6.3.10.
 
 from __future__ import annotations
 
-from fatwheel.errors import WheelError
-from fatwheel.ranges import RangeFile
-from fatwheel.values import valueclass
-from fatwheel.zipformat import (
+from fatwheel.archive.format import (
     END,
     END64,
     END64_SIGNATURE,
@@ -20,6 +17,9 @@ from fatwheel.zipformat import (
     MAX16,
     MAX32,
 )
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.errors import WheelError
+from fatwheel.values import valueclass
 
 __all__ = ["Directory", "find_directory"]
 

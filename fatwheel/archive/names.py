@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from fatwheel.archive.format import Flag
 from fatwheel.errors import WheelError
-from fatwheel.zipformat import Flag
 
 __all__ = ["check_collisions", "decode_names"]
 

@@ -9,11 +9,9 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from fatwheel.splice import Joined
-from fatwheel.values import valueclass
-from fatwheel.zipformat import (
+from fatwheel.archive.format import (
     CENTRAL,
     CENTRAL_SIGNATURE,
     END,
@@ -29,13 +27,39 @@ from fatwheel.zipformat import (
     Flag,
     Method,
 )
+from fatwheel.values import valueclass
 
-__all__ = ["ZipWriter"]
+__all__ = ["MemberData", "ZipWriter"]
 
 _UNIX = 3
 _REGULAR_FILE = 0o100000
 _PLAIN_VERSION, _ZIP64_VERSION = 20, 45  # deflate, Zip64 (4.4.3.2)
 _LEVEL = 6
+
+
+class Chunks(Protocol):
+    """A piece of a member's data that is read or made when it is asked for."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield its bytes in pieces of at most 256 KiB; may be called again."""
+
+
+@valueclass
+class MemberData:
+    """A member's data, ready to be written: `compressed_size` bytes that hold `size` bytes of content."""
+
+    method: Method
+    compressed_size: int
+    size: int
+    pieces: tuple[bytes | Chunks, ...]
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the compressed bytes in pieces of at most 256 KiB; may be called again."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from piece.chunks()
 
 
 @valueclass
@@ -71,7 +95,7 @@ class ZipWriter:
         self._members: list[_Written] = []
         self._at = 0
 
-    def add(self, name: str, *, mode: int, crc: int, data: Joined) -> None:
+    def add(self, name: str, *, mode: int, crc: int, data: MemberData) -> None:
         """Write a member whose data lies ready: `crc` is its content's, `mode` its permission bits.
 
         Raises `AssertionError` where the data turns out longer or shorter than it said.

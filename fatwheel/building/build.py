@@ -15,17 +15,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from fatwheel.actions import Fuse, Keep
 from fatwheel.arch import Arch
-from fatwheel.buildplan import ORDER, Build, BuildPlan, describe
+from fatwheel.building.plan import ORDER, Build, BuildPlan, describe
 from fatwheel.errors import RefusedError, ToolError
-from fatwheel.fuse import Fused, FuseOptions, fuse_wheels
-from fatwheel.macho import Image
-from fatwheel.plan import FusePlan
+from fatwheel.fusion.actions import Fuse, Keep
+from fatwheel.fusion.fuse import Fused, FuseOptions, fuse_wheels
+from fatwheel.fusion.plan import FusePlan
+from fatwheel.macho.image import Image
 from fatwheel.process import Command, Runner
-from fatwheel.tags import WheelKey, claims, parse_wheel_name
 from fatwheel.values import valueclass
-from fatwheel.wheels import images
+from fatwheel.wheels.tags import WheelKey, claims, parse_wheel_name
+from fatwheel.wheels.wheel import images
 
 __all__ = [
     "BuildFailedError",

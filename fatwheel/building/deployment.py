@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
-from fatwheel.tags import Floor, format_floor
 from fatwheel.values import valueclass
+from fatwheel.wheels.tags import Floor, format_floor
 
 __all__ = ["Deployment", "Wish", "choose_deployment", "lowest_deployment"]
 

@@ -17,20 +17,20 @@ from pathlib import Path, PurePosixPath
 
 from fatwheel.arch import Arch
 from fatwheel.atomic import new_file
-from fatwheel.build import BuildFailedError
-from fatwheel.buildplan import Build, BuildRequest, plan_build
+from fatwheel.building.arguments import MaturinWords, without_options
+from fatwheel.building.build import BuildFailedError
+from fatwheel.building.inplace import InPlace, fuse_files, is_macho
+from fatwheel.building.pep517 import hook_build
+from fatwheel.building.plan import Build, BuildRequest, plan_build
+from fatwheel.building.project import Project
 from fatwheel.config import Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
-from fatwheel.inplace import InPlace, fuse_files, is_macho
-from fatwheel.maturinargs import MaturinWords, without_options
-from fatwheel.pep517 import hook_build
 from fatwheel.process import Command, Runner
-from fatwheel.project import Project
-from fatwheel.record import RecordHash
-from fatwheel.tags import parse_wheel_name
-from fatwheel.targets import Decision, PythonFacts, running_arch
-from fatwheel.toolchain import Host, Toolchain
+from fatwheel.targets.decision import Decision, PythonFacts, running_arch
+from fatwheel.toolchain.lookup import Host, Toolchain
 from fatwheel.values import valueclass
+from fatwheel.wheels.record import RecordHash
+from fatwheel.wheels.tags import parse_wheel_name
 
 __all__ = [
     "DevelopPlan",

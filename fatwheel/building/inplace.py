@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from fatwheel import lipo
 from fatwheel.arch import Arch
 from fatwheel.errors import RefusedError
+from fatwheel.lipo import run as lipo
 
 __all__ = ["InPlace", "fuse_files", "is_macho"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from fatwheel.arch import Arch
+from fatwheel.building.deployment import Deployment
 from fatwheel.config import ArchConfig
-from fatwheel.deployment import Deployment
 from fatwheel.errors import UsageError
 from fatwheel.process import Command
 from fatwheel.values import valueclass

@@ -14,22 +14,19 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from fatwheel import __version__
 from fatwheel.arch import Arch
-from fatwheel.build import BuildFailedError, run_build
-from fatwheel.buildplan import Build, BuildPlan, BuildRequest, plan_build
-from fatwheel.distinfo import format_wheel_metadata, parse_wheel_metadata
+from fatwheel.building.arguments import ConfigSettings
+from fatwheel.building.build import BuildFailedError, run_build
+from fatwheel.building.inplace import InPlace
+from fatwheel.building.maturin import ThinBuild, maturin_command
+from fatwheel.building.plan import Build, BuildPlan, BuildRequest, plan_build
+from fatwheel.building.project import Project
 from fatwheel.errors import RefusedError, ToolError, UsageError
-from fatwheel.fuse import FuseOptions
-from fatwheel.inplace import InPlace
-from fatwheel.interpreter import RunningPython, choose_interpreters
-from fatwheel.maturin import ThinBuild, maturin_command
-from fatwheel.maturinargs import ConfigSettings
+from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.process import Runner
-from fatwheel.project import Project
-from fatwheel.tags import TagStyle, WheelName, claims, fused_platforms, with_platforms
-from fatwheel.targets import Decision, PythonFacts, Wishes, fall_back
-from fatwheel.toolchain import (
+from fatwheel.targets.decision import Decision, PythonFacts, Wishes, fall_back
+from fatwheel.targets.interpreter import RunningPython, choose_interpreters
+from fatwheel.toolchain.lookup import (
     OLDEST_MATURIN,
     Host,
     MissingToolsError,
@@ -37,6 +34,9 @@ from fatwheel.toolchain import (
     inspect_toolchain,
 )
 from fatwheel.values import valueclass
+from fatwheel.version import __version__
+from fatwheel.wheels.distinfo import format_wheel_metadata, parse_wheel_metadata
+from fatwheel.wheels.tags import TagStyle, WheelName, claims, fused_platforms, with_platforms
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,9 +10,8 @@ from dataclasses import field
 from pathlib import Path
 
 from fatwheel.arch import Arch
-from fatwheel.config import Config
-from fatwheel.deployment import Wish, choose_deployment
-from fatwheel.maturin import (
+from fatwheel.building.deployment import Wish, choose_deployment
+from fatwheel.building.maturin import (
     MaturinSettings,
     ThinBuild,
     check_arguments,
@@ -21,8 +20,9 @@ from fatwheel.maturin import (
     sdist_command,
     union_features,
 )
+from fatwheel.config import Config
 from fatwheel.process import Command
-from fatwheel.toolchain import Host, Toolchain
+from fatwheel.toolchain.lookup import Host, Toolchain
 from fatwheel.values import valueclass
 
 __all__ = ["ORDER", "Build", "BuildPlan", "BuildRequest", "describe", "plan_build"]

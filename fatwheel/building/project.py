@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fatwheel.building.maturin import MaturinSettings, parse_maturin_settings
 from fatwheel.config import Config, parse_config
-from fatwheel.maturin import MaturinSettings, parse_maturin_settings
 from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):

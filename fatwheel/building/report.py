@@ -6,11 +6,18 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from fatwheel.build import Built
-from fatwheel.buildplan import BuildPlan
-from fatwheel.maturin import environment_changes
-from fatwheel.report import finding_json, finding_lines, plan_json, plan_lines, size_text, summary
-from fatwheel.toolchain import Host
+from fatwheel.building.build import Built
+from fatwheel.building.maturin import environment_changes
+from fatwheel.building.plan import BuildPlan
+from fatwheel.fusion.report import (
+    finding_json,
+    finding_lines,
+    plan_json,
+    plan_lines,
+    size_text,
+    summary,
+)
+from fatwheel.toolchain.lookup import Host
 
 __all__ = ["build_plan_json", "built_json", "built_lines", "command_lines"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import posixpath
 
 from fatwheel.arch import Arch
-from fatwheel.loads import LoadGraph, installed_path
-from fatwheel.macho import FileType, Image
-from fatwheel.wheels import Content, images
+from fatwheel.macho.image import FileType, Image
+from fatwheel.wheels.loads import LoadGraph, installed_path
+from fatwheel.wheels.wheel import Content, images
 
 __all__ = ["importable", "one_sided_problem"]
 

@@ -14,11 +14,10 @@ from typing import Any
 
 import click
 
-from fatwheel import __version__
-from fatwheel.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
-from fatwheel.buildplan import BuildPlan, BuildRequest, plan_build
-from fatwheel.buildreport import build_plan_json, built_json, built_lines, command_lines
-from fatwheel.command import (
+from fatwheel.building.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
+from fatwheel.building.plan import BuildPlan, BuildRequest, plan_build
+from fatwheel.building.report import build_plan_json, built_json, built_lines, command_lines
+from fatwheel.cli.command import (
     CommandWithPage,
     exit_codes,
     floor_option,
@@ -26,16 +25,17 @@ from fatwheel.command import (
     rule_option,
     tags_option,
 )
+from fatwheel.cli.here import read_project, running_python, terminal_settings, this_host
+from fatwheel.cli.terminal import exit_code, print_bytes, print_json, say
 from fatwheel.errors import FatwheelError, UsageError
-from fatwheel.fuse import ConflictsError
-from fatwheel.here import read_project, running_python, terminal_settings, this_host
-from fatwheel.interpreter import choose_interpreters
+from fatwheel.fusion.fuse import ConflictsError
+from fatwheel.fusion.report import conflict_lines
+from fatwheel.fusion.request import Request, fuse_options
 from fatwheel.process import SubprocessRunner
-from fatwheel.report import conflict_lines
-from fatwheel.request import Request, fuse_options
-from fatwheel.terminal import exit_code, print_bytes, print_json, say
-from fatwheel.toolchain import Host, inspect_toolchain
+from fatwheel.targets.interpreter import choose_interpreters
+from fatwheel.toolchain.lookup import Host, inspect_toolchain
 from fatwheel.values import valueclass
+from fatwheel.version import __version__
 
 __all__ = ["build_command"]
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from fatwheel import __version__
-from fatwheel.check import Severity
-from fatwheel.command import CommandWithPage, WheelPath, exit_codes
-from fatwheel.fuse import check_wheel
-from fatwheel.report import counted, finding_json, finding_line
-from fatwheel.rules import rule_book
-from fatwheel.terminal import print_json
+from fatwheel.check.finding import Severity
+from fatwheel.check.verdict import check_wheel
+from fatwheel.cli.command import CommandWithPage, WheelPath, exit_codes
+from fatwheel.cli.terminal import print_json
+from fatwheel.fusion.report import counted, finding_json, finding_line
+from fatwheel.fusion.rules import rule_book
+from fatwheel.version import __version__
 
 __all__ = ["check_command", "rules_command"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fatwheel.terminal import PageContext
+from fatwheel.cli.terminal import PageContext
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -112,7 +112,7 @@ def on_conflict_option() -> Callable[[_F], _F]:
 
 def tags_option(help_: str) -> Callable[[_F], _F]:
     """Return --tags, which fuse and build have, with the words that fit the command."""
-    from fatwheel.tags import TagStyle
+    from fatwheel.wheels.tags import TagStyle
 
     styles = [style.value for style in TagStyle]
     return click.option("--tags", type=click.Choice(styles), help=help_)
@@ -151,7 +151,7 @@ class RuleText(_Text):
         """Return the actions that go on from what stands behind the last `=`."""
         from click.shell_completion import CompletionItem
 
-        from fatwheel.rules import Action
+        from fatwheel.action import Action
 
         glob, equals, begun = incomplete.rpartition("=")
         if not (glob and equals):

@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from fatwheel.arch import Arch
-from fatwheel.build import BuildFailedError, compiler_errors
-from fatwheel.command import CommandWithPage, exit_codes
-from fatwheel.develop import (
+from fatwheel.building.arguments import ConfigSettings, MaturinWords, parse_maturin_words
+from fatwheel.building.build import BuildFailedError, compiler_errors
+from fatwheel.building.develop import (
     check_target,
     check_words,
     find_environment,
@@ -23,15 +23,15 @@ from fatwheel.develop import (
     plan_develop,
     run_develop,
 )
-from fatwheel.here import read_project, terminal_settings, this_host
-from fatwheel.maturinargs import ConfigSettings, MaturinWords, parse_maturin_words
-from fatwheel.pep517 import announcement, look_for_tools, wishes
+from fatwheel.building.pep517 import announcement, look_for_tools, wishes
+from fatwheel.building.project import Project
+from fatwheel.cli.command import CommandWithPage, exit_codes
+from fatwheel.cli.here import read_project, terminal_settings, this_host
+from fatwheel.cli.terminal import exit_code, print_bytes, say
 from fatwheel.process import Command, SubprocessRunner
-from fatwheel.project import Project
-from fatwheel.pythonfacts import ask_python
-from fatwheel.targets import Decision, PythonFacts, decide_targets
-from fatwheel.terminal import exit_code, print_bytes, say
-from fatwheel.toolchain import Host, Toolchain, inspect_toolchain
+from fatwheel.targets.decision import Decision, PythonFacts, decide_targets
+from fatwheel.targets.pythonfacts import ask_python
+from fatwheel.toolchain.lookup import Host, Toolchain, inspect_toolchain
 
 __all__ = ["develop_command"]
 

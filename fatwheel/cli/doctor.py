@@ -11,16 +11,22 @@ from pathlib import Path
 
 import click
 
-from fatwheel import __version__
-from fatwheel.command import CommandWithPage, exit_codes
-from fatwheel.doctor import Diagnosis, diagnose, diagnosis_json, diagnosis_lines, is_apple_silicon
+from fatwheel.cli.command import CommandWithPage, exit_codes
+from fatwheel.cli.here import read_project, this_host
+from fatwheel.cli.terminal import print_json
 from fatwheel.errors import ToolError, UsageError
-from fatwheel.here import read_project, this_host
-from fatwheel.machine import check_readiness, look_at_tools
 from fatwheel.process import Runner, SubprocessRunner
-from fatwheel.pythonfacts import ask_python, own_facts
-from fatwheel.targets import PythonFacts, Wishes, decide_targets
-from fatwheel.terminal import print_json
+from fatwheel.targets.decision import PythonFacts, Wishes, decide_targets
+from fatwheel.targets.pythonfacts import ask_python, own_facts
+from fatwheel.toolchain.doctor import (
+    Diagnosis,
+    diagnose,
+    diagnosis_json,
+    diagnosis_lines,
+    is_apple_silicon,
+)
+from fatwheel.toolchain.machine import check_readiness, look_at_tools
+from fatwheel.version import __version__
 
 __all__ = ["doctor_command"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from fatwheel import __version__
-from fatwheel.command import (
+from fatwheel.archive.ranges import RangeFile, file_sha256
+from fatwheel.cli.command import (
     CommandWithPage,
     WheelPath,
     exit_codes,
@@ -21,14 +21,13 @@ from fatwheel.command import (
     rule_option,
     tags_option,
 )
+from fatwheel.cli.terminal import describe_error, exit_code, print_json, progress_bar, say
 from fatwheel.errors import UsageError
-from fatwheel.expect import read_expected, unmet
-from fatwheel.fuse import Fused, FuseOptions
-from fatwheel.many import Outcome, WheelPair, fuse_many, pair_size, processes
-from fatwheel.pairing import Unpaired, find_wheels, pair_up
-from fatwheel.ranges import RangeFile, file_sha256
-from fatwheel.read import Progress
-from fatwheel.report import (
+from fatwheel.fusion.expect import read_expected, unmet
+from fatwheel.fusion.fuse import Fused, FuseOptions
+from fatwheel.fusion.many import Outcome, WheelPair, fuse_many, pair_size, processes
+from fatwheel.fusion.pairing import Unpaired, find_wheels, pair_up
+from fatwheel.fusion.report import (
     conflict_lines,
     counted,
     finding_json,
@@ -37,9 +36,10 @@ from fatwheel.report import (
     plan_lines,
     size_text,
 )
-from fatwheel.request import Request, fuse_options, read_settings
-from fatwheel.rules import Rule
-from fatwheel.terminal import describe_error, exit_code, print_json, progress_bar, say
+from fatwheel.fusion.request import Request, fuse_options, read_settings
+from fatwheel.fusion.rules import Rule
+from fatwheel.version import __version__
+from fatwheel.wheels.read import Progress
 
 __all__ = ["fuse_command"]
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from fatwheel.building.project import Project, parse_project
+from fatwheel.cli.terminal import is_live, wants_colour
 from fatwheel.config import read_pyproject
-from fatwheel.interpreter import RunningPython
-from fatwheel.project import Project, parse_project
-from fatwheel.terminal import is_live, wants_colour
-from fatwheel.toolchain import Host
+from fatwheel.targets.interpreter import RunningPython
+from fatwheel.toolchain.lookup import Host
 
 __all__ = ["cache_folder", "read_project", "running_python", "terminal_settings", "this_host"]
 

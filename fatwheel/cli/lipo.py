@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fatwheel.command import CommandWithPage
-from fatwheel.lipo import main as lipo
-from fatwheel.lipo_args import WORDS
+from fatwheel.cli.command import CommandWithPage
+from fatwheel.lipo.args import WORDS
+from fatwheel.lipo.run import main as lipo
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fatwheel import __version__
-from fatwheel.errors import FatwheelError
-from fatwheel.terminal import (
+from fatwheel.cli.terminal import (
     PageContext,
     describe_error,
     exit_code,
     open_closed_streams,
     print_every_name,
 )
+from fatwheel.errors import FatwheelError
+from fatwheel.version import __version__
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -30,16 +30,16 @@ __all__ = ["cli", "main"]
 
 # What each command is, so that neither the page of all commands nor a shell that completes one imports them all.
 _COMMANDS = {
-    "fuse": ("fatwheel.cli_fuse:fuse_command", "Fuse thin wheels into universal2 wheels."),
-    "build": ("fatwheel.cli_build:build_command", "Make a universal2 wheel of a Rust crate."),
-    "check": ("fatwheel.cli_check:check_command", "Check finished wheels."),
-    "develop": ("fatwheel.cli_develop:develop_command", "Install a crate for development."),
-    "doctor": ("fatwheel.cli_doctor:doctor_command", "Tell what this machine builds, and why."),
-    "rules": ("fatwheel.cli_check:rules_command", "Print the shipped rule book."),
-    "lipo": ("fatwheel.cli_lipo:lipo_command", "Do what lipo does, in its own words."),
-    "completion": ("fatwheel.cli_shell:completion_command", "Let your shell complete all this."),
+    "fuse": ("fatwheel.cli.fuse:fuse_command", "Fuse thin wheels into universal2 wheels."),
+    "build": ("fatwheel.cli.build:build_command", "Make a universal2 wheel of a Rust crate."),
+    "check": ("fatwheel.cli.check:check_command", "Check finished wheels."),
+    "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
+    "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
+    "rules": ("fatwheel.cli.check:rules_command", "Print the shipped rule book."),
+    "lipo": ("fatwheel.cli.lipo:lipo_command", "Do what lipo does, in its own words."),
+    "completion": ("fatwheel.cli.shell:completion_command", "Let your shell complete all this."),
 }
-_HIDDEN = {"help": "fatwheel.cli_shell:help_command"}  # others have it, so people type it
+_HIDDEN = {"help": "fatwheel.cli.shell:help_command"}  # others have it, so people type it
 _EXAMPLES = (
     ("fatwheel fuse a.whl b.whl", "fuse two thin wheels"),
     ("fatwheel fuse intel/ arm/ -o dist/", "fuse all that match"),
@@ -66,7 +66,7 @@ class _LazyGroup(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write examples and commands, then the options: the page fits a screen of 80 by 24."""
-        from fatwheel.command import write_section
+        from fatwheel.cli.command import write_section
 
         write_section(formatter, "Examples", _EXAMPLES)
         write_section(
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     open_closed_streams()
     print_every_name()
     if "_FATWHEEL_COMPLETE" in os.environ:
-        import_module("fatwheel.completion")  # in place of click's own
+        import_module("fatwheel.cli.completion")  # in place of click's own
     if arguments is not None:
         sys.exit(_run(list(arguments)))
     with _little_garbage():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fatwheel.command import CommandWithPage, exit_codes
+from fatwheel.cli.command import CommandWithPage, exit_codes
 
 __all__ = ["completion_command", "help_command"]
 
@@ -28,7 +28,7 @@ def completion_command(shell: str) -> None:
     bash must be 4.4 or later. macOS's own bash is 3.2, where completion does not work; zsh, which is the default
     there, and fish do it.
     """
-    from fatwheel.completion import script
+    from fatwheel.cli.completion import script
 
     click.echo(script(shell), nl=False)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Iterable, Iterator
 
+from fatwheel.archive.directory import Entry
+from fatwheel.archive.format import Method
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.deflate.inflaters import Blocks, Buffers, End, Inflater, python_zlib
 from fatwheel.errors import WheelError
-from fatwheel.inflaters import Blocks, Buffers, End, Inflater, python_zlib
-from fatwheel.ranges import RangeFile
-from fatwheel.zipdir import Entry
-from fatwheel.zipformat import Method
 
 __all__ = ["Blocks", "Inflation", "inflate", "inflate_whole", "member_chunks"]
 

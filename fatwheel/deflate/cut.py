@@ -6,11 +6,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fatwheel.deflate import inflate
-from fatwheel.fixedcodes import Token
-from fatwheel.inflaters import Blocks, End, Inflater
-from fatwheel.ranges import RangeFile
-from fatwheel.recut import Boundary, Edge, Plan, plan_recut, recode
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.deflate.content import inflate
+from fatwheel.deflate.fixedcodes import Token
+from fatwheel.deflate.inflaters import Blocks, End, Inflater
+from fatwheel.deflate.recut import Boundary, Edge, Plan, plan_recut, recode
 from fatwheel.values import valueclass
 
 __all__ = ["Cut", "edge_tokens", "find_recut"]

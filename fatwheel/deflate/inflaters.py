@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from fatwheel.ranges import CHUNK
+from fatwheel.archive.ranges import CHUNK
 from fatwheel.values import valueclass
 
 __all__ = [

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fatwheel.fixedcodes import CODE_LENGTH_ORDER, DISTANCES, END_OF_BLOCK, LENGTHS, Token
+from fatwheel.deflate.fixedcodes import CODE_LENGTH_ORDER, DISTANCES, END_OF_BLOCK, LENGTHS, Token
 from fatwheel.values import valueclass
 
 __all__ = ["Boundary", "Edge", "Plan", "plan_recut", "recode", "symbols"]

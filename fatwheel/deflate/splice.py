@@ -13,16 +13,17 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from fatwheel.cut import Cut, edge_tokens, find_recut
-from fatwheel.fixedcodes import encode_fixed, extra_bits, packed
-from fatwheel.inflaters import Blocks
-from fatwheel.ranges import RangeFile, ReadAhead
-from fatwheel.recut import Boundary
-from fatwheel.textcodes import deflate_text
+from fatwheel.archive.format import Method
+from fatwheel.archive.ranges import RangeFile, ReadAhead
+from fatwheel.archive.writer import MemberData
+from fatwheel.deflate.cut import Cut, edge_tokens, find_recut
+from fatwheel.deflate.fixedcodes import encode_fixed, extra_bits, packed
+from fatwheel.deflate.inflaters import Blocks
+from fatwheel.deflate.recut import Boundary
+from fatwheel.deflate.textcodes import deflate_text
 from fatwheel.values import valueclass
-from fatwheel.zipformat import Method
 
-__all__ = ["Cut", "Deflated", "Joined", "Literal", "Part", "Stored", "copied", "join", "new_text"]
+__all__ = ["Cut", "Deflated", "Literal", "Part", "Stored", "copied", "join", "new_text"]
 
 _MAX_STORED = 65535
 """The most bytes in one stored block (RFC 1951, 3.2.4)."""
@@ -148,24 +149,6 @@ _Piece = bytes | _Range | _Shifted | _StoredBlocks
 Part = Deflated | Stored | Literal | Cut
 
 
-@valueclass
-class Joined:
-    """A member's data, ready to be written: `compressed_size` bytes that hold `size` bytes of content."""
-
-    method: Method
-    compressed_size: int
-    size: int
-    pieces: tuple[_Piece, ...]
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the compressed bytes in pieces of at most 256 KiB; may be called again."""
-        for piece in self.pieces:
-            if isinstance(piece, bytes):
-                yield piece
-            else:
-                yield from piece.chunks()
-
-
 def copied(
     file: RangeFile,
     *,
@@ -174,7 +157,7 @@ def copied(
     compressed_size: int,
     size: int,
     ahead: ReadAhead | None = None,
-) -> Joined:
+) -> MemberData:
     """Return a member's data as it stands in another wheel, byte for byte.
 
     Small ones are read at once, by `ahead` where it is given.
@@ -184,25 +167,25 @@ def copied(
         piece = (ahead or file).read(offset, compressed_size)
     else:
         piece = _Range(file, offset, compressed_size)
-    return Joined(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
+    return MemberData(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
 
 
-def new_text(content: bytes) -> Joined:
+def new_text(content: bytes) -> MemberData:
     """Return a text that is in neither wheel: deflated by `textcodes`, stored where that saves nothing."""
     stream = deflate_text(content)
     if stream is None:
         return join([Literal(content)])
-    return Joined(
+    return MemberData(
         method=Method.DEFLATED, compressed_size=len(stream), size=len(content), pieces=(stream,)
     )
 
 
-def join(parts: Sequence[Part]) -> Joined:
+def join(parts: Sequence[Part]) -> MemberData:
     """Join the contents of the parts, in this order.
 
     The result is stored where all parts are stored or new, and deflated otherwise. One deflated
     part alone is copied byte for byte. One byte is read from the file for each deflated part;
-    everything else is read when `Joined.chunks` is iterated.
+    everything else is read when `MemberData.chunks` is iterated.
     """
     filled = [part for part in parts if part.size] or list(parts[:1])
     size = sum(part.size for part in filled)
@@ -216,13 +199,15 @@ def join(parts: Sequence[Part]) -> Joined:
         )
     if not size or all(isinstance(part, Stored | Literal) for part in filled):
         pieces = tuple(_as_it_is(part) for part in filled if part.size)
-        return Joined(method=Method.STORED, compressed_size=size, size=size, pieces=pieces)
+        return MemberData(method=Method.STORED, compressed_size=size, size=size, pieces=pieces)
     stream = _Stream()
     for part in filled[:-1]:
         stream.add(part, final=False)
     stream.add(filled[-1], final=True)
     pieces, compressed_size = stream.finish()
-    return Joined(method=Method.DEFLATED, compressed_size=compressed_size, size=size, pieces=pieces)
+    return MemberData(
+        method=Method.DEFLATED, compressed_size=compressed_size, size=size, pieces=pieces
+    )
 
 
 def _as_it_is(part: Part) -> _Piece:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from fatwheel.fixedcodes import (
+from fatwheel.deflate.fixedcodes import (
     CODE_LENGTH_ORDER,
     END_OF_BLOCK,
     Token,

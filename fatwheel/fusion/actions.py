@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from fatwheel.action import Action
 from fatwheel.arch import Arch
-from fatwheel.fat import Layout
-from fatwheel.macho import Image
-from fatwheel.rules import Action
-from fatwheel.staticlib import StaticLibrary
+from fatwheel.macho.image import Image
+from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.universal import Layout
 from fatwheel.values import valueclass
-from fatwheel.wheels import Member
+from fatwheel.wheels.wheel import Member
 
 __all__ = [
     "Conflict",

@@ -9,21 +9,22 @@ from __future__ import annotations
 import posixpath
 from dataclasses import replace
 
-from fatwheel.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.action import Action
 from fatwheel.arch import Arch
-from fatwheel.differences import describe_difference, short_diff
+from fatwheel.check.onesided import one_sided_problem
 from fatwheel.errors import FormatError
-from fatwheel.fat import Universal
-from fatwheel.loads import LoadGraph
-from fatwheel.macho import Image
-from fatwheel.merge import Merged, Unmergeable
-from fatwheel.mergers import find_merger, merge_by_rule
-from fatwheel.onesided import one_sided_problem
-from fatwheel.pair import MemberPair
-from fatwheel.rules import Action, Rule, RuleSet
-from fatwheel.slices import Selection, select_slices
+from fatwheel.fusion.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.fusion.differences import describe_difference, short_diff
+from fatwheel.fusion.merge import Merged, Unmergeable
+from fatwheel.fusion.mergers import find_merger, merge_by_rule
+from fatwheel.fusion.rules import Rule, RuleSet
+from fatwheel.fusion.slices import Selection, select_slices
+from fatwheel.macho.image import Image
+from fatwheel.macho.universal import Universal
 from fatwheel.values import valueclass
-from fatwheel.wheels import Content, Member, architectures, images
+from fatwheel.wheels.loads import LoadGraph
+from fatwheel.wheels.pair import MemberPair
+from fatwheel.wheels.wheel import Content, Member, architectures, images
 
 __all__ = ["Decider"]
 

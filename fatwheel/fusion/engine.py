@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from fatwheel.actions import Fuse
 from fatwheel.arch import Arch
+from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import ToolError
-from fatwheel.inflaters import Inflater
-from fatwheel.scan import content_chunks
-from fatwheel.wheels import OpenWheel, images
+from fatwheel.fusion.actions import Fuse
+from fatwheel.wheels.scan import content_chunks
+from fatwheel.wheels.wheel import OpenWheel, images
 
 __all__ = ["DelocateEngine", "Engine", "NativeEngine"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FatwheelError, UsageError
-from fatwheel.plan import PlanOptions, fused_name
-from fatwheel.report import counted
-from fatwheel.tags import claims, parse_wheel_name
+from fatwheel.fusion.plan import PlanOptions, fused_name
+from fatwheel.fusion.report import counted
 from fatwheel.values import valueclass
+from fatwheel.wheels.tags import claims, parse_wheel_name
 
 __all__ = ["Expected", "read_expected", "unmet"]
 

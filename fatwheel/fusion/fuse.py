@@ -8,35 +8,31 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from fatwheel.actions import Fuse
 from fatwheel.arch import Arch
+from fatwheel.archive.directory import DateTime, read_directory
+from fatwheel.archive.ranges import RangeFile
 from fatwheel.atomic import new_file
-from fatwheel.check import Finding, Severity, check, disagreement, unreadable, worse_than
-from fatwheel.engine import Engine, NativeEngine
+from fatwheel.check.finding import Finding, Severity, worse_than
+from fatwheel.check.verdict import check
+from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.inflaters import Inflater, best_inflater
-from fatwheel.pairing import Candidate, inspect, match
-from fatwheel.plan import FusePlan, PlanOptions, plan_pair
-from fatwheel.ranges import RangeFile
-from fatwheel.read import BATCH, Progress, open_source, read_wheel
-from fatwheel.readpair import Reading, read_pair
-from fatwheel.scan import Scanned, scan_member
-from fatwheel.secondreader import wheel_package_problem
+from fatwheel.fusion.actions import Fuse
+from fatwheel.fusion.engine import Engine, NativeEngine
+from fatwheel.fusion.pairing import Candidate, inspect, match
+from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
+from fatwheel.fusion.readpair import Reading, read_pair
+from fatwheel.fusion.write import Written, write_wheel
 from fatwheel.values import valueclass
-from fatwheel.wheels import Member, OpenWheel, Wheel, open_wheel
-from fatwheel.write import Written, write_wheel
-from fatwheel.zipdir import DateTime, read_directory
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from fatwheel.wheels.read import Progress, open_source, read_wheel, reading_threads
+from fatwheel.wheels.scan import Scanned, scan_member
+from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, open_wheel
 
 __all__ = [
     "ConflictsError",
     "FuseOptions",
     "Fused",
-    "check_wheel",
     "fuse_wheels",
     "plan_fuse",
 ]
@@ -158,25 +154,13 @@ def _opened(
         yield candidates, wheels
 
 
-@contextlib.contextmanager
-def _threads(count: int, wheels: Iterable[OpenWheel]) -> Iterator[Executor | None]:
-    """Yield what shares the reading of `wheels`; None where they are one batch, which one thread reads."""
-    if sum(wheel.file.size for wheel in wheels) <= BATCH:
-        yield None
-        return
-    from concurrent.futures import ThreadPoolExecutor  # with logging 4 ms
-
-    with ThreadPoolExecutor(count) as executor:
-        yield executor
-
-
 def _read(
     candidates: Mapping[Arch, Candidate],
     wheels: Mapping[Arch, OpenWheel],
     options: FuseOptions,
     progress: Progress | None,
 ) -> Reading:
-    with _threads(options.threads, wheels.values()) as executor:
+    with reading_threads(options.threads, wheels.values()) as executor:
         return read_pair(
             candidates,
             wheels,
@@ -212,7 +196,7 @@ def _reread(
             dist_info=plan.dist_info,
         )
         if options.verify_output:
-            with _threads(options.threads, [wheel]) as executor:
+            with reading_threads(options.threads, [wheel]) as executor:
                 return read_wheel(wheel, inflater=options.chosen_inflater, executor=executor)
         source = open_source(wheel, options.chosen_inflater)
         for name, entry in source.entries.items():
@@ -268,23 +252,3 @@ def _refuse_worse(findings: Sequence[Finding], inputs: Iterable[Wheel], target: 
         raise RefusedError(
             f"{target.name} would have {count} that neither input has, so it was not written: {shown}"
         )
-
-
-def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Finding, ...]:
-    """Read the wheel at `path` whole and return everything to be said about it, errors first.
-
-    It is read twice, by fatwheel and by the `wheel` package. A wheel that cannot be read is a finding, too.
-    Raises `OSError` where the file cannot be opened.
-    """
-    try:
-        wheel = open_wheel(path)
-        try:
-            with _threads(2, [wheel]) as executor:
-                read = read_wheel(wheel, inflater=inflater or best_inflater(), executor=executor)
-        finally:
-            wheel.close()
-        findings = check(read)
-    except WheelError as error:
-        return (unreadable(error),)
-    problem = wheel_package_problem(path)
-    return findings if problem is None else (*findings, disagreement(problem))

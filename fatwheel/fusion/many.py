@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fatwheel.errors import FatwheelError
-from fatwheel.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
-from fatwheel.plan import FusePlan
-from fatwheel.read import Progress
+from fatwheel.fusion.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
+from fatwheel.fusion.plan import FusePlan
 from fatwheel.values import valueclass
+from fatwheel.wheels.read import Progress
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

@@ -8,8 +8,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 
-from fatwheel.merge import MergeResult, Unmergeable
-from fatwheel.rules import Action
+from fatwheel.action import Action
+from fatwheel.fusion.merge import MergeResult, Unmergeable
 
 __all__ = ["find_merger", "merge_by_rule"]
 
@@ -22,7 +22,7 @@ def find_merger(name: str, dist_info: str) -> Merger | None:
     """Return what merges a member without any rule asking for it; None where nothing does."""
     folder, base = posixpath.split(name)
     if folder == dist_info and base in ("METADATA", "entry_points.txt", "top_level.txt"):
-        from fatwheel.merge import metadata
+        from fatwheel.fusion.merge import metadata
 
         return {
             "METADATA": metadata.merge_metadata,
@@ -30,14 +30,14 @@ def find_merger(name: str, dist_info: str) -> Merger | None:
             "top_level.txt": metadata.merge_top_level,
         }[base]
     if folder == f"{dist_info}/sboms":
-        from fatwheel.merge.sbom import merge_sbom
+        from fatwheel.fusion.merge.sbom import merge_sbom
 
         return merge_sbom
     if base.endswith((".py", ".pyi")):
-        from fatwheel.merge.python import merge_python
+        from fatwheel.fusion.merge.python import merge_python
 
         return merge_python
-    from fatwheel.merge.cheader import guard, is_c_header
+    from fatwheel.fusion.merge.cheader import guard, is_c_header
 
     return guard if is_c_header(name) else None
 
@@ -45,12 +45,12 @@ def find_merger(name: str, dist_info: str) -> Merger | None:
 def merge_by_rule(action: Action, name: str, x86_64: bytes, arm64: bytes) -> MergeResult:
     """Merge as a rule asks for: `guard` or `dispatch`."""
     if action is Action.GUARD:
-        from fatwheel.merge.cheader import guard, is_c_header
+        from fatwheel.fusion.merge.cheader import guard, is_c_header
 
         if not is_c_header(name) and not name.endswith(_C_SOURCES):
             return Unmergeable(why="only text that a C or C++ compiler reads can be guarded")
         return guard(x86_64, arm64)
-    from fatwheel.merge.python import dispatch
+    from fatwheel.fusion.merge.python import dispatch
 
     if not name.endswith(".py"):
         return Unmergeable(why="only a Python module can choose its own source")

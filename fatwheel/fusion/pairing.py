@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fatwheel.arch import Arch
+from fatwheel.deflate.inflaters import best_inflater
 from fatwheel.errors import FatwheelError, RefusedError, UsageError
-from fatwheel.fat import looks_like
-from fatwheel.inflaters import best_inflater
-from fatwheel.scan import Wanted, head, scan_member
-from fatwheel.tags import Family, Floor, WheelName, claims, family, parse_wheel_name
+from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
-from fatwheel.wheels import OpenWheel, architectures, open_wheel
+from fatwheel.wheels.scan import Wanted, head, scan_member
+from fatwheel.wheels.tags import Family, Floor, WheelName, claims, family, parse_wheel_name
+from fatwheel.wheels.wheel import OpenWheel, architectures, open_wheel
 
 __all__ = [
     "Candidate",

@@ -10,17 +10,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
-from fatwheel import __version__
-from fatwheel.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
+from fatwheel.action import Action
 from fatwheel.arch import Arch
-from fatwheel.decide import Decider
-from fatwheel.distinfo import REPORT_NAME, format_wheel_metadata
+from fatwheel.archive.names import check_collisions
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.loads import LoadGraph, installed_path
-from fatwheel.macho import Image
-from fatwheel.pair import MemberPair, Pair
-from fatwheel.rules import Action, Rule, RuleSet, escape_glob, rule_book
-from fatwheel.tags import (
+from fatwheel.fusion.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
+from fatwheel.fusion.decide import Decider
+from fatwheel.fusion.rules import Rule, RuleSet, escape_glob, rule_book
+from fatwheel.macho.image import Image
+from fatwheel.values import valueclass
+from fatwheel.version import __version__
+from fatwheel.wheels.distinfo import REPORT_NAME, format_wheel_metadata
+from fatwheel.wheels.loads import LoadGraph, installed_path
+from fatwheel.wheels.pair import MemberPair, Pair
+from fatwheel.wheels.tags import (
     Floor,
     TagStyle,
     WheelName,
@@ -28,9 +31,7 @@ from fatwheel.tags import (
     parse_wheel_name,
     with_platforms,
 )
-from fatwheel.values import valueclass
-from fatwheel.wheels import images
-from fatwheel.zipnames import check_collisions
+from fatwheel.wheels.wheel import images
 
 __all__ = ["FusePlan", "Inputs", "PlanOptions", "fused_name", "plan_pair"]
 

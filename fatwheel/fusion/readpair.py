@@ -10,17 +10,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from fatwheel.arch import Arch
-from fatwheel.distinfo import find_data, parse_wheel_metadata
+from fatwheel.archive.ranges import ReadAhead, file_sha256
+from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.fat import looks_like
-from fatwheel.inflaters import Inflater
-from fatwheel.pair import MemberPair, Pair, Side
-from fatwheel.pairing import Candidate
-from fatwheel.ranges import ReadAhead, file_sha256
-from fatwheel.read import Progress, Source, in_parallel, later, open_source
-from fatwheel.scan import Job, head, scan_pair
+from fatwheel.fusion.pairing import Candidate
+from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
-from fatwheel.wheels import OpenWheel, RecordProblem, Wheel, architectures, images
+from fatwheel.wheels.distinfo import find_data, parse_wheel_metadata
+from fatwheel.wheels.pair import MemberPair, Pair, Side
+from fatwheel.wheels.read import Progress, Source, in_parallel, later, open_source
+from fatwheel.wheels.scan import Job, head, scan_pair
+from fatwheel.wheels.wheel import OpenWheel, RecordProblem, Wheel, architectures, images
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fatwheel.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
-from fatwheel.check import Finding, Severity
-from fatwheel.plan import FusePlan
-from fatwheel.rules import escape_glob
+from fatwheel.check.finding import Finding, Severity
+from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.fusion.plan import FusePlan
+from fatwheel.fusion.rules import escape_glob
 
 __all__ = [
     "conflict_lines",

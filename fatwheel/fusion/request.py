@@ -7,15 +7,16 @@ import re
 import time
 from pathlib import Path
 
+from fatwheel.action import Action
+from fatwheel.archive.directory import DateTime
 from fatwheel.config import Config, parse_config, read_pyproject
-from fatwheel.engine import DelocateEngine, NativeEngine
 from fatwheel.errors import UsageError
-from fatwheel.fuse import FuseOptions
-from fatwheel.plan import PlanOptions
-from fatwheel.rules import Action, RuleSet, make_rule, parse_rule, rule_book
-from fatwheel.tags import BUILD_TAG, TagStyle
+from fatwheel.fusion.engine import DelocateEngine, NativeEngine
+from fatwheel.fusion.fuse import FuseOptions
+from fatwheel.fusion.plan import PlanOptions
+from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
 from fatwheel.values import valueclass
-from fatwheel.zipdir import DateTime
+from fatwheel.wheels.tags import BUILD_TAG, TagStyle
 
 __all__ = ["Request", "fuse_options", "read_settings", "source_date"]
 

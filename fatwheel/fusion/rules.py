@@ -11,9 +11,9 @@ import functools
 import re
 import sys
 from collections.abc import Iterable
-from enum import Enum
 from pathlib import Path
 
+from fatwheel.action import Action
 from fatwheel.errors import UsageError
 from fatwheel.values import valueclass
 
@@ -22,21 +22,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Action", "Rule", "RuleSet", "escape_glob", "glob_regex", "parse_rule", "rule_book"]
+__all__ = ["Rule", "RuleSet", "escape_glob", "glob_regex", "parse_rule", "rule_book"]
 
 
 _MOST_STARS = 2  # more would let a pattern take time without bound on a long name
-
-
-class Action(Enum):
-    """What a rule does with a member; the value is its spelling in rules and options."""
-
-    KEEP_X86_64 = "keep-x86_64"
-    KEEP_ARM64 = "keep-arm64"
-    GUARD = "guard"
-    DISPATCH = "dispatch"
-    DROP = "drop"
-    ALLOW = "allow"
 
 
 @valueclass

@@ -6,13 +6,13 @@ that every user gets what the thin wheel gave them. Slices of further architectu
 
 from __future__ import annotations
 
-from fatwheel.actions import SliceOf
 from fatwheel.arch import Arch
-from fatwheel.fat import Layout, SliceSource, Universal, layout, natural_align
-from fatwheel.macho import Image
-from fatwheel.staticlib import StaticLibrary
+from fatwheel.fusion.actions import SliceOf
+from fatwheel.macho.image import Image
+from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.universal import Layout, SliceSource, Universal, layout, natural_align
 from fatwheel.values import valueclass
-from fatwheel.wheels import Content
+from fatwheel.wheels.wheel import Content
 
 __all__ = ["Selection", "select_slices"]
 

@@ -12,20 +12,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from fatwheel.actions import Fuse, Keep, Merge, Planned, WriteAnew, WriteRecord
 from fatwheel.arch import Arch
-from fatwheel.crc import combine, crc_of_zeros
-from fatwheel.fat import Slice, Universal
-from fatwheel.inflaters import Inflater
-from fatwheel.plan import FusePlan
-from fatwheel.ranges import RangeFile, ReadAhead
-from fatwheel.record import RecordHash, RecordRow, format_record
-from fatwheel.scan import content_chunks, scan_file
-from fatwheel.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
+from fatwheel.archive.crc import combine, crc_of_zeros
+from fatwheel.archive.directory import DateTime, Entry, Method
+from fatwheel.archive.ranges import RangeFile, ReadAhead
+from fatwheel.archive.writer import ZipWriter
+from fatwheel.deflate.inflaters import Inflater
+from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
+from fatwheel.fusion.actions import Fuse, Keep, Merge, Planned, WriteAnew, WriteRecord
+from fatwheel.fusion.plan import FusePlan
+from fatwheel.macho.universal import Slice, Universal
 from fatwheel.values import valueclass
-from fatwheel.wheels import Content, OpenWheel
-from fatwheel.zipdir import DateTime, Entry, Method
-from fatwheel.zipwriter import ZipWriter
+from fatwheel.wheels.record import RecordHash, RecordRow, format_record
+from fatwheel.wheels.scan import content_chunks, scan_file
+from fatwheel.wheels.wheel import Content, OpenWheel
 
 __all__ = ["Written", "write_wheel"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from fatwheel.cpu import Cpu, cpu_named, names
 from fatwheel.errors import UsageError
-from fatwheel.fatlayout import LARGEST_ALIGN
+from fatwheel.macho.cpu import Cpu, cpu_named, names
+from fatwheel.macho.layout import LARGEST_ALIGN
 from fatwheel.values import valueclass
 
 __all__ = ["WORDS", "Action", "Command", "Input", "parse_args"]

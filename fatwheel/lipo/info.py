@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fatwheel import fat
-from fatwheel.cpu import CPU_SUBTYPE_MASK, arch_name, cpu_numbered
+from fatwheel.macho import universal
+from fatwheel.macho.cpu import CPU_SUBTYPE_MASK, arch_name, cpu_numbered
 
 __all__ = ["Named", "format_archs", "format_detailed_info", "format_info"]
 
-Named = tuple[str, fat.Universal | fat.Content]
+Named = tuple[str, universal.Universal | universal.Content]
 """A file's name as it was given, and what was found in it."""
 
 
-def _archs(found: fat.Universal | fat.Content) -> str:
+def _archs(found: universal.Universal | universal.Content) -> str:
     """lipo's names of the architectures, with a blank after each."""
-    slices = found.slices if isinstance(found, fat.Universal) else (fat.whole(found),)
+    slices = found.slices if isinstance(found, universal.Universal) else (universal.whole(found),)
     return "".join(f"{arch_name(one.cputype, one.cpusubtype)} " for one in slices)
 
 
@@ -26,7 +26,7 @@ def format_archs(files: Sequence[Named]) -> str:
 
 def format_info(files: Sequence[Named]) -> str:
     """Format the answer to `-info`: first the universal files, then the thin ones."""
-    universal = [one for one in files if isinstance(one[1], fat.Universal)]
+    universal = [one for one in files if isinstance(one[1], universal.Universal)]
     lines = [
         f"Architectures in the fat file: {name} are: {_archs(found)}\n" for name, found in universal
     ]
@@ -37,8 +37,8 @@ def format_detailed_info(files: Sequence[Named]) -> str:
     """Format the answer to `-detailed_info`: the whole table of universal files."""
     lines = []
     for name, found in files:
-        if isinstance(found, fat.Universal):
-            magic = fat.FAT_MAGIC_64 if found.fat64 else fat.FAT_MAGIC
+        if isinstance(found, universal.Universal):
+            magic = universal.FAT_MAGIC_64 if found.fat64 else universal.FAT_MAGIC
             lines.append(f"Fat header in: {name}\nfat_magic {magic:#x}\n")
             lines.append(f"nfat_arch {len(found.slices)}\n")
             lines += map(_slice, found.slices)
@@ -51,11 +51,11 @@ def _non_fat(files: Sequence[Named], blank: str = " ") -> str:
     return "".join(
         f"Non-fat file: {name} is architecture: {_archs(found).strip()}{blank}\n"
         for name, found in files
-        if not isinstance(found, fat.Universal)
+        if not isinstance(found, universal.Universal)
     )
 
 
-def _slice(one: fat.Slice) -> str:
+def _slice(one: universal.Slice) -> str:
     """Format one entry of the table; names are those of mach/machine.h where there are some."""
     cpu = cpu_numbered(one.cputype, one.cpusubtype)
     if cpu is None:

@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from fatwheel import fat, probe
 from fatwheel.atomic import new_file
-from fatwheel.cpu import CPU_SUBTYPE_MASK, Cpu, arch_name
 from fatwheel.errors import FatwheelError, FormatError, UsageError
-from fatwheel.lipo_args import Action, Command, Input, parse_args
-from fatwheel.lipo_info import format_archs, format_detailed_info, format_info
+from fatwheel.lipo.args import Action, Command, Input, parse_args
+from fatwheel.lipo.info import format_archs, format_detailed_info, format_info
+from fatwheel.macho import probe, universal
+from fatwheel.macho.cpu import CPU_SUBTYPE_MASK, Cpu, arch_name
 from fatwheel.values import valueclass
 
 __all__ = ["PROGRAM", "Part", "main"]
@@ -38,7 +38,7 @@ class Part:
 
     path: str
     offset: int
-    source: fat.SliceSource
+    source: universal.SliceSource
     executable: bool
 
     @property
@@ -56,18 +56,20 @@ class _File:
     """An input as it was read."""
 
     path: str
-    found: fat.Universal | fat.Content
+    found: universal.Universal | universal.Content
     executable: bool
 
     @property
     def parts(self) -> tuple[Part, ...]:
         found = self.found
-        slices = found.slices if isinstance(found, fat.Universal) else (fat.whole(found),)
+        slices = (
+            found.slices if isinstance(found, universal.Universal) else (universal.whole(found),)
+        )
         return tuple(
             Part(
                 path=self.path,
                 offset=one.offset,
-                source=fat.SliceSource(
+                source=universal.SliceSource(
                     cputype=one.cputype,
                     cpusubtype=one.cpusubtype,
                     size=one.size,
@@ -113,7 +115,7 @@ def _run(command: Command, stdout: TextIO) -> int:
     if report := reports.get(command.action):
         stdout.write(report([(one.path, one.found) for one in files]))
         return 0
-    if command.action is not Action.CREATE and not isinstance(first.found, fat.Universal):
+    if command.action is not Action.CREATE and not isinstance(first.found, universal.Universal):
         problem = f"input file {first.path} must be a fat file for -{command.action.value}"
         raise UsageError(problem)
     parts = _selected(command, [part for one in files for part in one.parts])
@@ -130,11 +132,11 @@ def _read(one: Input) -> _File:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{one.path} is not a regular file")
-        parser = fat.parse(one.path, status.st_size, payload=False, bitcode=True)
+        parser = universal.parse(one.path, status.st_size, payload=False, bitcode=True)
         found = probe.run(parser, _reader(file))
     if found is None:
         raise _UnknownFileError(f"can't figure out the architecture type of: {one.path}")
-    if one.cpu and not isinstance(found, fat.Universal) and found.cputype != one.cpu.cputype:
+    if one.cpu and not isinstance(found, universal.Universal) and found.cputype != one.cpu.cputype:
         own = arch_name(found.cputype, found.cpusubtype)
         problem = f"-arch {one.cpu.name} does not match the architecture of {one.path}, {own}"
         raise UsageError(problem)
@@ -177,7 +179,7 @@ def _replaced(parts: list[Part], replacements: Sequence[Input]) -> list[Part]:
     new: dict[str, Part] = {}
     for one in replacements:
         file = _read(one)
-        if isinstance(file.found, fat.Universal):
+        if isinstance(file.found, universal.Universal):
             raise UsageError(f"replacement file {one.path} is a fat file, it must be a thin one")
         (part,) = file.parts
         if not any(part.name == old.name for old in parts):
@@ -206,7 +208,7 @@ def _write_universal(command: Command, parts: list[Part]) -> None:
             replace(part, source=replace(part.source, align=align)) if part.is_for(cpu) else part
             for part in parts
         ]
-    plan = fat.layout([part.source for part in parts], fat64=command.fat64)
+    plan = universal.layout([part.source for part in parts], fat64=command.fat64)
     placed = [(one.offset, parts[one.index]) for one in plan.placed]
     _write(command.output, placed, plan.header, any(part.executable for part in parts))
 

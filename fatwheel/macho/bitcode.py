@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from fatwheel.cpu import cpu_named
 from fatwheel.errors import FormatError
-from fatwheel.probe import Parser, Range
+from fatwheel.macho.cpu import cpu_named
+from fatwheel.macho.probe import Parser, Range
 from fatwheel.values import valueclass
 
 __all__ = ["Bitcode", "is_bitcode", "parse_bitcode"]

@@ -1,6 +1,6 @@
 """One thin Mach-O image: what its header and its load commands say (mach-o/loader.h).
 
-Only the header, the `sizeofcmds` bytes after it, and (for a payload, see `fatwheel.payload`) the
+Only the header, the `sizeofcmds` bytes after it, and (for a payload, see `fatwheel.macho.payload`) the
 symbol table and the end of the string table are read, in that order.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 from enum import IntEnum
 
 from fatwheel.arch import Arch
-from fatwheel.cpu import CPU_SUBTYPE_MASK
 from fatwheel.errors import FormatError
-from fatwheel.fatlayout import LARGEST_ALIGN
-from fatwheel.loadcommands import Commands, read_commands
-from fatwheel.payload import Payload, find_payload
-from fatwheel.probe import Parser, take
+from fatwheel.macho.cpu import CPU_SUBTYPE_MASK
+from fatwheel.macho.layout import LARGEST_ALIGN
+from fatwheel.macho.loadcommands import Commands, read_commands
+from fatwheel.macho.payload import Payload, find_payload
+from fatwheel.macho.probe import Parser, take
+from fatwheel.macho.wire import MACH_HEADER, MACH_HEADER_64
 from fatwheel.values import valueclass
-from fatwheel.wire import MACH_HEADER, MACH_HEADER_64
 
 __all__ = [
     "LARGEST_LOAD_COMMANDS",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fatwheel.cpu import CPU_SUBTYPE_MASK, arch_name
 from fatwheel.errors import FormatError
+from fatwheel.macho.cpu import CPU_SUBTYPE_MASK, arch_name
+from fatwheel.macho.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER
 from fatwheel.values import valueclass
-from fatwheel.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER
 
 __all__ = [
     "FAT_MAGIC",

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from fatwheel import wire
 from fatwheel.errors import FormatError
-from fatwheel.payload import SymbolTable
+from fatwheel.macho import wire
+from fatwheel.macho.payload import SymbolTable
 
 __all__ = ["Commands", "LoadCommand", "Platform", "read_commands"]
 

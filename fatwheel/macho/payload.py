@@ -17,9 +17,9 @@ import sys
 from array import array
 
 from fatwheel.errors import FormatError
-from fatwheel.probe import LARGEST_RANGE, Parser, Range, pieces
+from fatwheel.macho.probe import LARGEST_RANGE, Parser, Range, pieces
+from fatwheel.macho.wire import NLIST, NLIST_64
 from fatwheel.values import valueclass
-from fatwheel.wire import NLIST, NLIST_64
 
 __all__ = ["LARGEST_STRING_TABLE_PADDING", "Payload", "SymbolTable", "find_payload"]
 

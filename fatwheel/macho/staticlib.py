@@ -8,11 +8,11 @@ skipped.
 from __future__ import annotations
 
 from fatwheel.arch import Arch
-from fatwheel.bitcode import Bitcode, is_bitcode, parse_bitcode
-from fatwheel.cpu import arch_name
 from fatwheel.errors import FormatError
-from fatwheel.macho import MAGICS, Image, parse_image, plain_arch
-from fatwheel.probe import LARGEST_RANGE, Parser, Range
+from fatwheel.macho.bitcode import Bitcode, is_bitcode, parse_bitcode
+from fatwheel.macho.cpu import arch_name
+from fatwheel.macho.image import MAGICS, Image, parse_image, plain_arch
+from fatwheel.macho.probe import LARGEST_RANGE, Parser, Range
 from fatwheel.values import valueclass
 
 __all__ = ["AR_MAGIC", "ForeignArchiveError", "StaticLibrary", "parse_static_library"]

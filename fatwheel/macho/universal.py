@@ -10,10 +10,17 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from fatwheel.arch import Arch
-from fatwheel.bitcode import Bitcode, is_bitcode, parse_bitcode
-from fatwheel.cpu import CPU_SUBTYPE_MASK, arch_name
 from fatwheel.errors import FormatError
-from fatwheel.fatlayout import (
+from fatwheel.macho.bitcode import Bitcode, is_bitcode, parse_bitcode
+from fatwheel.macho.cpu import CPU_SUBTYPE_MASK, arch_name
+from fatwheel.macho.image import (
+    MAGICS,
+    Image,
+    parse_image,
+    plain_arch,
+    thin_align,
+)
+from fatwheel.macho.layout import (
     FAT_MAGIC,
     FAT_MAGIC_64,
     LARGEST_ALIGN,
@@ -23,18 +30,16 @@ from fatwheel.fatlayout import (
     SliceSource,
     layout,
 )
-from fatwheel.macho import (
-    MAGICS,
-    Image,
-    parse_image,
-    plain_arch,
-    thin_align,
+from fatwheel.macho.payload import Payload
+from fatwheel.macho.probe import Parser, Range
+from fatwheel.macho.staticlib import (
+    AR_MAGIC,
+    ForeignArchiveError,
+    StaticLibrary,
+    parse_static_library,
 )
-from fatwheel.payload import Payload
-from fatwheel.probe import Parser, Range
-from fatwheel.staticlib import AR_MAGIC, ForeignArchiveError, StaticLibrary, parse_static_library
+from fatwheel.macho.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER, MACH_HEADER_64
 from fatwheel.values import valueclass
-from fatwheel.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER, MACH_HEADER_64
 
 __all__ = [
     "FAT_MAGIC",

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from fatwheel import fat
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError, ToolError
-from fatwheel.probe import run
+from fatwheel.macho import universal
+from fatwheel.macho.probe import run
 from fatwheel.process import Command, Runner
-from fatwheel.targets import PythonFacts
+from fatwheel.targets.decision import PythonFacts
 
 __all__ = ["as_started", "ask_python", "own_facts", "read_slices"]
 
@@ -118,12 +118,12 @@ def read_slices(path: Path) -> frozenset[Arch]:
                 file.seek(offset)
                 return file.read(size)
 
-            found = run(fat.parse(str(path), path.stat().st_size, payload=False), read)
+            found = run(universal.parse(str(path), path.stat().st_size, payload=False), read)
     except (OSError, FormatError):
         return frozenset()
     if found is None:
         return frozenset()
-    parts = found.slices if isinstance(found, fat.Universal) else (found,)
+    parts = found.slices if isinstance(found, universal.Universal) else (found,)
     archs = (Arch.from_cputype(part.cputype) for part in parts)
     return frozenset(arch for arch in archs if arch is not None)
 

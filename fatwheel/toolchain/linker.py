@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from fatwheel.sdk import format_stub, known_libraries, share_symbols
+from fatwheel.toolchain.sdk import format_stub, known_libraries, share_symbols
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -276,7 +276,7 @@ _WRAPPER = f"""\
 #!/bin/sh
 exec "${_VARIABLE}_PYTHON" -c "import os, sys
 sys.path = [folder for folder in sys.path if folder] + [os.environ['{_VARIABLE}_PACKAGES']]
-from fatwheel.linker import main
+from fatwheel.toolchain.linker import main
 main()" "$@"
 """
 
@@ -302,5 +302,5 @@ def wrapper_environment(settings: LinkSettings, python: str) -> dict[str, str]:
     return {
         _VARIABLE: settings.to_json(),
         f"{_VARIABLE}_PYTHON": python,
-        f"{_VARIABLE}_PACKAGES": str(Path(__file__).parent.parent),
+        f"{_VARIABLE}_PACKAGES": str(Path(__file__).parents[2]),
     }

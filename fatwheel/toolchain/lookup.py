@@ -14,9 +14,9 @@ from pathlib import Path
 
 from fatwheel.arch import Arch
 from fatwheel.errors import ToolError
-from fatwheel.linker import LinkSettings, wrapper_environment, write_wrapper
 from fatwheel.process import Completed, Runner, ask
-from fatwheel.sdk import make_stub_sdk
+from fatwheel.toolchain.linker import LinkSettings, wrapper_environment, write_wrapper
+from fatwheel.toolchain.sdk import make_stub_sdk
 from fatwheel.values import valueclass
 
 __all__ = ["Host", "Linker", "Missing", "MissingToolsError", "Toolchain", "inspect_toolchain"]

@@ -1,6 +1,6 @@
 """The tools on this machine, each asked what it is; nothing is demanded of it.
 
-`fatwheel.toolchain` is about one build and refuses what is missing; here everything is looked at and told.
+`fatwheel.toolchain.lookup` is about one build and refuses what is missing; here everything is looked at and told.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from fatwheel.arch import Arch
 from fatwheel.process import Completed, Runner, ask
-from fatwheel.toolchain import Host, Missing, MissingToolsError, inspect_toolchain
+from fatwheel.toolchain.lookup import Host, Missing, MissingToolsError, inspect_toolchain
 from fatwheel.values import valueclass
 
 __all__ = ["Readiness", "Tool", "check_readiness", "look_at_tools"]

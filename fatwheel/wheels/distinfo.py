@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from packaging.version import InvalidVersion, Version
 
 from fatwheel.errors import WheelError
-from fatwheel.tags import WheelName, normalise
 from fatwheel.values import valueclass
+from fatwheel.wheels.tags import WheelName, normalise
 
 __all__ = [
     "REPORT_NAME",

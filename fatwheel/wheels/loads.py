@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from fatwheel.arch import Arch
-from fatwheel.macho import Image
+from fatwheel.macho.image import Image
 
 __all__ = ["LoadGraph", "installed_path", "missing_loads"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fatwheel.arch import Arch
-from fatwheel.distinfo import WheelMetadata
-from fatwheel.fat import Layout
-from fatwheel.tags import Floor, WheelName
+from fatwheel.macho.universal import Layout
 from fatwheel.values import valueclass
-from fatwheel.wheels import Member
+from fatwheel.wheels.distinfo import WheelMetadata
+from fatwheel.wheels.tags import Floor, WheelName
+from fatwheel.wheels.wheel import Member
 
 __all__ = ["FusedDigest", "MemberPair", "Pair", "Side"]
 

@@ -6,20 +6,21 @@ and RECORD are.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from fatwheel.distinfo import REPORT_NAME
+from fatwheel.archive.directory import Entry
+from fatwheel.archive.ranges import ReadAhead
+from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import WheelError
-from fatwheel.inflaters import Inflater
-from fatwheel.ranges import ReadAhead
-from fatwheel.record import BadRow, RecordHash, RecordRow, parse_record
-from fatwheel.scan import Scanned, Wanted, scan_member
-from fatwheel.wheels import Member, OpenWheel, RecordProblem, Wheel
-from fatwheel.zipdir import Entry
+from fatwheel.wheels.distinfo import REPORT_NAME
+from fatwheel.wheels.record import BadRow, RecordHash, RecordRow, parse_record
+from fatwheel.wheels.scan import Scanned, Wanted, scan_member
+from fatwheel.wheels.wheel import Member, OpenWheel, RecordProblem, Wheel
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -34,6 +35,7 @@ __all__ = [
     "later",
     "open_source",
     "read_wheel",
+    "reading_threads",
 ]
 
 A = TypeVar("A")
@@ -319,3 +321,15 @@ def _compare_row(
     else:
         return None
     return RecordProblem(member=name, kind="differs", detail=detail)
+
+
+@contextlib.contextmanager
+def reading_threads(count: int, wheels: Iterable[OpenWheel]) -> Iterator[Executor | None]:
+    """Yield what shares the reading of `wheels`; None where they are one batch, which one thread reads."""
+    if sum(wheel.file.size for wheel in wheels) <= BATCH:
+        yield None
+        return
+    from concurrent.futures import ThreadPoolExecutor  # with logging 4 ms
+
+    with ThreadPoolExecutor(count) as executor:
+        yield executor

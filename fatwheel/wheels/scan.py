@@ -14,21 +14,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fatwheel.arch import Arch
-from fatwheel.bitcode import Bitcode
-from fatwheel.deflate import Blocks, inflate_whole, member_chunks
+from fatwheel.archive.directory import Entry, Method
+from fatwheel.archive.ranges import RangeFile, ReadAhead
+from fatwheel.deflate.content import Blocks, inflate_whole, member_chunks
+from fatwheel.deflate.inflaters import Buffers, Inflater
+from fatwheel.deflate.pipeline import IN_USE, Chunk, hand_over
 from fatwheel.errors import FormatError, ToolError, WheelError
-from fatwheel.fat import Layout, Universal, layout, looks_like, parse, thin_head
-from fatwheel.inflaters import Buffers, Inflater
-from fatwheel.macho import Image
-from fatwheel.pair import FusedDigest, MemberPair
-from fatwheel.pipeline import IN_USE, Chunk, hand_over
-from fatwheel.probe import Probe
-from fatwheel.ranges import RangeFile, ReadAhead
-from fatwheel.record import RecordHash
-from fatwheel.staticlib import StaticLibrary
+from fatwheel.macho.bitcode import Bitcode
+from fatwheel.macho.image import Image
+from fatwheel.macho.probe import Probe
+from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.universal import Layout, Universal, layout, looks_like, parse, thin_head
 from fatwheel.values import valueclass
-from fatwheel.wheels import Content, Member, OpenWheel
-from fatwheel.zipdir import Entry, Method
+from fatwheel.wheels.pair import FusedDigest, MemberPair
+from fatwheel.wheels.record import RecordHash
+from fatwheel.wheels.wheel import Content, Member, OpenWheel
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fatwheel.ranges import CHUNK
+from fatwheel.archive.ranges import CHUNK
 
 __all__ = ["wheel_package_problem"]
 

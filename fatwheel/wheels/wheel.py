@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Literal
 
 from fatwheel.arch import Arch
-from fatwheel.deflate import Blocks
-from fatwheel.distinfo import find_dist_info
+from fatwheel.archive.directory import Entry, read_directory
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.deflate.content import Blocks
 from fatwheel.errors import FormatError, WheelError
-from fatwheel.fat import Universal
-from fatwheel.macho import Image
-from fatwheel.ranges import RangeFile
-from fatwheel.staticlib import StaticLibrary
-from fatwheel.tags import WheelName, parse_wheel_name
+from fatwheel.macho.image import Image
+from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.universal import Universal
 from fatwheel.values import valueclass
-from fatwheel.zipdir import Entry, read_directory
+from fatwheel.wheels.distinfo import find_dist_info
+from fatwheel.wheels.tags import WheelName, parse_wheel_name
 
 __all__ = [
     "Content",
@@ -27,6 +27,7 @@ __all__ = [
     "architectures",
     "images",
     "open_wheel",
+    "slices",
 ]
 
 Content = Universal | Image | StaticLibrary | FormatError | None
@@ -133,3 +134,11 @@ def images(content: Content) -> Iterator[Image | StaticLibrary]:
 def architectures(content: Content) -> frozenset[Arch]:
     """Return which of the two architectures a member holds code for; empty for other files."""
     return frozenset(arch for image in images(content) if (arch := image.arch) is not None)
+
+
+def slices(wheel: Wheel) -> Iterator[tuple[str, Arch, Image]]:
+    """Yield the slices of all code in `wheel`: member, architecture, image."""
+    for name, member in wheel.members.items():
+        for image in images(member.content):
+            if isinstance(image, Image) and image.arch is not None:
+                yield name, image.arch, image

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel.crc import combine, crc_of_zeros
+from fatwheel.archive.crc import combine, crc_of_zeros
 
 
 @given(st.binary(max_size=2000), st.binary(max_size=2000))

@@ -16,10 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fatwheel.errors import WheelError
-from fatwheel.ranges import RangeFile
-from fatwheel.zipdir import Entry, Method, read_directory
-from fatwheel.zipformat import (
+from fatwheel.archive.directory import Entry, Method, read_directory
+from fatwheel.archive.format import (
     CENTRAL,
     DESCRIPTOR_SIGNATURE,
     END,
@@ -30,8 +28,10 @@ from fatwheel.zipformat import (
     MAX32,
     Flag,
 )
-from tests.corpus import acceptance_pairs
-from tests.support import require_pair
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.errors import WheelError
+from tests.support.corpus import acceptance_pairs
+from tests.support.required import require_pair
 
 NOON = (45 << 9 | 6 << 5 | 15, 12 << 11)  # 2025-06-15 12:00:00
 

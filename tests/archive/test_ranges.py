@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.errors import WheelError
-from fatwheel.ranges import RangeFile, ReadAhead
 
 CONTENT = random.Random(1).randbytes(1_000_000)
 

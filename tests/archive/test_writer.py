@@ -15,17 +15,17 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from fatwheel.crc import crc_of_zeros
-from fatwheel.inflaters import best_inflater
-from fatwheel.ranges import RangeFile
-from fatwheel.splice import Joined, Literal, copied, join, new_text
-from fatwheel.zipdir import Method, read_directory
-from fatwheel.zipformat import Flag
-from fatwheel.zipwriter import ZipWriter
-from tests.corpus import ROOT
-from tests.support import require_tool
-from tests.test_splice import Piece, Shelf, ends
-from tests.test_textcodes import SAMPLES
+from fatwheel.archive.crc import crc_of_zeros
+from fatwheel.archive.directory import Method, read_directory
+from fatwheel.archive.format import Flag
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.writer import MemberData, ZipWriter
+from fatwheel.deflate.inflaters import best_inflater
+from fatwheel.deflate.splice import Literal, copied, join, new_text
+from tests.deflate.test_splice import Piece, Shelf, ends
+from tests.deflate.test_textcodes import SAMPLES
+from tests.support.corpus import ROOT
+from tests.support.required import require_tool
 
 TIME = (2025, 6, 15, 12, 30, 42)
 GIB = 1 << 30
@@ -33,7 +33,7 @@ Facts = list[tuple[str, int, int]]
 """Name, size and CRC-32 of each member."""
 
 
-def literal(data: bytes) -> tuple[int, Joined]:
+def literal(data: bytes) -> tuple[int, MemberData]:
     return zlib.crc32(data), join([Literal(data)])
 
 
@@ -98,7 +98,7 @@ class Lying:
 
 def test_a_broken_promise_is_noticed() -> None:
     pieces = cast("tuple[bytes, ...]", (Lying(),))
-    data = Joined(method=Method.STORED, compressed_size=9, size=9, pieces=pieces)
+    data = MemberData(method=Method.STORED, compressed_size=9, size=9, pieces=pieces)
     writer = ZipWriter(io.BytesIO(), TIME)
     with pytest.raises(AssertionError, match="a: wrote 5 of 9 bytes"):
         writer.add("a", mode=0o644, crc=0, data=data)
@@ -165,7 +165,7 @@ def strict_unzip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Go program, built once."""
     go = require_tool("go")
     folder = tmp_path_factory.mktemp("go")
-    source = ROOT / "tests" / "strict_unzip.go"
+    source = ROOT / "tests" / "support" / "strict_unzip.go"
     environment = os.environ | {"GO111MODULE": "off", "GOCACHE": str(folder / "cache")}
     command = [go, "build", "-o", str(folder / "strict_unzip"), str(source)]
     subprocess.run(command, check=True, env=environment)

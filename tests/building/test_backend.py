@@ -11,30 +11,30 @@ import pytest
 
 import fatwheel.backend
 from fatwheel.arch import Arch
-from fatwheel.errors import RefusedError, ToolError, UsageError
-from fatwheel.fuse import FuseOptions
-from fatwheel.inplace import InPlace, fuse_files
-from fatwheel.interpreter import RunningPython
-from fatwheel.maturinargs import (
+from fatwheel.building.arguments import (
     MaturinWords,
     parse_config_settings,
     parse_maturin_words,
     without_options,
 )
-from fatwheel.pep517 import (
+from fatwheel.building.inplace import InPlace, fuse_files
+from fatwheel.building.pep517 import (
     AppleHooks,
     announcement,
     build_requirements,
     needs_cffi,
     wishes,
 )
+from fatwheel.building.project import parse_project
+from fatwheel.errors import RefusedError, ToolError, UsageError
+from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.process import Command, Completed
-from fatwheel.project import parse_project
-from fatwheel.targets import Decision, PythonFacts, Wishes, decide_targets
-from fatwheel.toolchain import Host, MissingToolsError
-from tests.builders_wheel import FUSED_NAME, NATIVE, PLATFORMS, A, X, code, make_wheel, slices_of
-from tests.fake_runner import says
-from tests.test_toolchain import Machine
+from fatwheel.targets.decision import Decision, PythonFacts, Wishes, decide_targets
+from fatwheel.targets.interpreter import RunningPython
+from fatwheel.toolchain.lookup import Host, MissingToolsError
+from tests.support.fake_runner import says
+from tests.support.wheels import FUSED_NAME, NATIVE, PLATFORMS, A, X, code, make_wheel, slices_of
+from tests.toolchain.test_lookup import Machine
 
 LINUX = PythonFacts(
     system="linux",

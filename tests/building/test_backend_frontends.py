@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from fatwheel.tags import parse_wheel_name
-from tests.corpus import ROOT
-from tests.projects import BuiltWheel, build_environment, copy_project, require_rust
+from fatwheel.wheels.tags import parse_wheel_name
+from tests.support.corpus import ROOT
+from tests.support.projects import BuiltWheel, build_environment, copy_project, require_rust
 
 BOTH = "-arch x86_64 -arch arm64"
 UNIVERSAL2 = "fixture_backend-0.1.0-cp310-abi3-macosx_10_12_universal2.whl"

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
-from fatwheel.buildplan import BuildPlan, BuildRequest, plan_build
+from fatwheel.building.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
+from fatwheel.building.maturin import MaturinSettings
+from fatwheel.building.plan import BuildPlan, BuildRequest, plan_build
 from fatwheel.config import ArchConfig, Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
-from fatwheel.fuse import ConflictsError, FuseOptions
-from fatwheel.maturin import MaturinSettings
+from fatwheel.fusion.fuse import ConflictsError, FuseOptions
 from fatwheel.process import Command, Completed
-from fatwheel.toolchain import Host, Linker, Toolchain
-from tests.builders_wheel import FUSED_NAME, NATIVE, PLATFORMS, code, make_wheel
-from tests.fake_runner import FakeRunner, says
-from tests.projects import BuiltWheel
+from fatwheel.toolchain.lookup import Host, Linker, Toolchain
+from tests.support.fake_runner import FakeRunner, says
+from tests.support.projects import BuiltWheel
+from tests.support.wheels import FUSED_NAME, NATIVE, PLATFORMS, code, make_wheel
 
 TOOLCHAIN = Toolchain(
     maturin="maturin 1.16.0",

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from tests.corpus import ROOT
-from tests.oracles import members, slices
-from tests.projects import build_environment, copy_project, require_rust, run_fatwheel
+from tests.support.corpus import ROOT
+from tests.support.oracles import members, slices
+from tests.support.projects import build_environment, copy_project, require_rust, run_fatwheel
 
 # Another linker is another build of everything to cargo, so it gets a folder of its own.
 TARGET = str(ROOT / ".cache" / "cargo-zig")

@@ -12,8 +12,8 @@ from pathlib import Path
 import lief
 import pytest
 
-from tests.oracles import JUDGES, Fusion
-from tests.projects import (
+from tests.support.oracles import JUDGES, Fusion
+from tests.support.projects import (
     FATWHEEL,
     TARGETS,
     BuiltWheel,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.deployment import Deployment, Wish, choose_deployment
+from fatwheel.building.deployment import Deployment, Wish, choose_deployment
 from fatwheel.errors import UsageError
-from fatwheel.interpreter import RunningPython, choose_interpreters
+from fatwheel.targets.interpreter import RunningPython, choose_interpreters
 
 
 def choose(arch: Arch, *texts: str | None) -> Deployment:

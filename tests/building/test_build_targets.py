@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus import ROOT
-from tests.projects import FATWHEEL, BuiltWheel, build_environment, copy_project, require_rust
+from tests.support.corpus import ROOT
+from tests.support.projects import (
+    FATWHEEL,
+    BuiltWheel,
+    build_environment,
+    copy_project,
+    require_rust,
+)
 
 SCRIPT = ROOT / "scripts" / "apple-targets"
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.build import BuildFailedError
-from fatwheel.develop import (
+from fatwheel.building.arguments import parse_maturin_words
+from fatwheel.building.build import BuildFailedError
+from fatwheel.building.develop import (
     DevelopPlan,
     check_target,
     check_words,
@@ -25,17 +26,16 @@ from fatwheel.develop import (
     plan_develop,
     run_develop,
 )
+from fatwheel.building.project import parse_project
 from fatwheel.errors import RefusedError, ToolError, UsageError
-from fatwheel.maturinargs import parse_maturin_words
 from fatwheel.process import Command, Completed
-from fatwheel.project import parse_project
-from fatwheel.targets import PythonFacts, Wishes, decide_targets
-from fatwheel.toolchain import inspect_toolchain
-from tests.builders_wheel import PLATFORMS, A, X, code, make_wheel, program, slices_of
-from tests.fake_runner import says
-from tests.projects import copy_project, run_fatwheel
-from tests.test_backend import LINUX, MAC
-from tests.test_toolchain import Machine
+from fatwheel.targets.decision import PythonFacts, Wishes, decide_targets
+from fatwheel.toolchain.lookup import inspect_toolchain
+from tests.building.test_backend import LINUX, MAC
+from tests.support.fake_runner import says
+from tests.support.projects import copy_project, run_fatwheel
+from tests.support.wheels import PLATFORMS, A, X, code, make_wheel, program, slices_of
+from tests.toolchain.test_lookup import Machine
 
 ROSETTA = replace(MAC, machine="x86_64", translated=True)
 ARM_ONLY = replace(MAC, platform="macosx-11.0-arm64", slices=frozenset({A}))

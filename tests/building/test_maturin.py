@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.config import ArchConfig
-from fatwheel.deployment import Deployment
-from fatwheel.errors import UsageError
-from fatwheel.maturin import (
+from fatwheel.building.deployment import Deployment
+from fatwheel.building.maturin import (
     MaturinSettings,
     ThinBuild,
     check_arguments,
@@ -23,6 +21,8 @@ from fatwheel.maturin import (
     sdist_command,
     union_features,
 )
+from fatwheel.config import ArchConfig
+from fatwheel.errors import UsageError
 
 BUILD = ThinBuild(
     arch=Arch.ARM64,

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from fatwheel.check import Finding, Severity, worse_than
-from fatwheel.fuse import FuseOptions, check_wheel, fuse_wheels
-from fatwheel.inflaters import Inflater, available_inflaters
-from tests.builders_wheel import (
+from fatwheel.check.finding import Finding, Severity, worse_than
+from fatwheel.check.verdict import check_wheel
+from fatwheel.deflate.inflaters import Inflater, available_inflaters
+from fatwheel.fusion.fuse import FuseOptions, fuse_wheels
+from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.wheels import (
     DIST_INFO,
     NATIVE,
     PLATFORMS,
@@ -32,7 +34,6 @@ from tests.builders_wheel import (
     tamper,
     universal,
 )
-from tests.corpus import ROOT, SMALL_PAIR
 
 UNIVERSAL2 = "macosx_10_13_universal2"
 FAT = universal(code(X), code(A))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.loads import LoadGraph
-from fatwheel.onesided import importable, one_sided_problem
-from tests.builders_wheel import A, X, code, content_of, dylib, program, static, universal
+from fatwheel.check.onesided import importable, one_sided_problem
+from fatwheel.wheels.loads import LoadGraph
+from tests.support.wheels import A, X, code, content_of, dylib, program, static, universal
 
 NOTHING = LoadGraph.of([], [])
 

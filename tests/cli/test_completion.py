@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fatwheel.completion import SHELLS, script
-from tests.support import require_tool
-from tests.terminals import NEEDS_TERMINAL, on_terminal
+from fatwheel.cli.completion import SHELLS, script
+from tests.support.required import require_tool
+from tests.support.terminals import NEEDS_TERMINAL, on_terminal
 
 pytestmark = NEEDS_TERMINAL
 
@@ -189,13 +189,13 @@ def test_completing_is_quick(home: Path) -> None:
         )
         assert "completion" in done.stdout + done.stderr
         loaded = set(re.findall(r"'([\w.]+)'", done.stderr))
-        assert "fatwheel.terminal" in loaded
+        assert "fatwheel.cli.terminal" in loaded
         heavy = {
             "rich",
             "packaging",
             "macholib",
-            "fatwheel.fuse",
-            "fatwheel.build",
-            "fatwheel.rules",
+            "fatwheel.fusion.fuse",
+            "fatwheel.building.build",
+            "fatwheel.fusion.rules",
         }
         assert loaded & heavy == set()

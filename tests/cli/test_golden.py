@@ -25,9 +25,9 @@ from typing import Any
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.cli import main
-from fatwheel.tags import parse_wheel_name
-from tests.builders_wheel import (
+from fatwheel.cli.main import main
+from fatwheel.wheels.tags import parse_wheel_name
+from tests.support.wheels import (
     NATIVE,
     PLATFORMS,
     code,

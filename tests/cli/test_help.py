@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import click
 import pytest
 
-from fatwheel.cli import cli
-from tests.corpus import ROOT
-from tests.terminals import NEEDS_TERMINAL, on_terminal
-from tests.test_cli import environment, run
+from fatwheel.cli.main import cli
+from tests.cli.test_main import environment, run
+from tests.support.corpus import ROOT
+from tests.support.terminals import NEEDS_TERMINAL, on_terminal
 
 COMMANDS = cli.list_commands(click.Context(cli))
 

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 import fatwheel
-from fatwheel.rules import rule_book
-from tests.builders_macho import raw_fat
-from tests.builders_wheel import (
+from fatwheel.fusion.rules import rule_book
+from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.macho import raw_fat
+from tests.support.wheels import (
     DATE,
     DIST_INFO,
     FUSED_NAME,
@@ -40,7 +41,6 @@ from tests.builders_wheel import (
     tamper,
     universal,
 )
-from tests.corpus import ROOT, SMALL_PAIR
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 Done = subprocess.CompletedProcess[str]
@@ -326,7 +326,7 @@ def slow(*args, **options):
     time.sleep({seconds})
     return real(*args, **options)
 module.{function} = slow
-from fatwheel.cli import main
+from fatwheel.cli.main import main
 main(sys.argv[1:])
 """
 
@@ -335,10 +335,10 @@ main(sys.argv[1:])
 @pytest.mark.parametrize(
     ("place", "seconds", "force"),
     [
-        ("fatwheel.fuse.check", 60, False),
-        ("fatwheel.fuse.check", 60, True),
-        ("fatwheel.fuse.plan_pair", 60, False),
-        ("fatwheel.readpair.scan_pair", 0.2, False),
+        ("fatwheel.fusion.fuse.check", 60, False),
+        ("fatwheel.fusion.fuse.check", 60, True),
+        ("fatwheel.fusion.fuse.plan_pair", 60, False),
+        ("fatwheel.fusion.readpair.scan_pair", 0.2, False),
     ],
     ids=["when all is written", "when all is written --force", "while planning", "while reading"],
 )
@@ -595,7 +595,7 @@ def test_damaged_images_among_data_do_not_crash_python(tmp_path: Path) -> None:
     x86_64, arm64 = make_pair(
         tmp_path, {f"pkg/t{n}.bin": bytes(data) + bytes([n]) for n in range(3)}
     )
-    main = "import gc; gc.set_threshold(1); gc.set_threshold = id; from fatwheel.cli import main; main()"
+    main = "import gc; gc.set_threshold(1); gc.set_threshold = id; from fatwheel.cli.main import main; main()"
     command = [sys.executable, "-c", main, "fuse", str(x86_64), str(arm64), "-o", str(tmp_path)]
     done = subprocess.run(
         command, env=environment(), capture_output=True, encoding="utf-8", check=False

@@ -13,12 +13,12 @@ from typing import TextIO
 
 import pytest
 
-from fatwheel.terminal import is_live, wants_colour
-from tests.builders_wheel import make_pair
-from tests.corpus import ROOT, SMALL_PAIR
-from tests.projects import FATWHEEL, build_environment, require_rust
-from tests.terminals import COLOURS, NEEDS_TERMINAL, Seen, on_terminal
-from tests.test_cli import INTERRUPTED, left
+from fatwheel.cli.terminal import is_live, wants_colour
+from tests.cli.test_main import INTERRUPTED, left
+from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.projects import FATWHEEL, build_environment, require_rust
+from tests.support.terminals import COLOURS, NEEDS_TERMINAL, Seen, on_terminal
+from tests.support.wheels import make_pair
 
 FUSE = [sys.executable, "-m", "fatwheel", "fuse", *map(str, SMALL_PAIR), "-o", "out"]
 VARIABLES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "COLUMNS", "LINES")
@@ -138,7 +138,7 @@ def test_a_pipe_gets_no_bar(environ: dict[str, str], tmp_path: Path) -> None:
 @NEEDS_TERMINAL
 def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
     pair = make_pair(tmp_path)
-    script = INTERRUPTED.format(module="fatwheel.fuse", function="check", seconds=60)
+    script = INTERRUPTED.format(module="fatwheel.fusion.fuse", function="check", seconds=60)
     seen = on_terminal(
         [sys.executable, "-c", script, "fuse", *map(str, pair), "-o", "out"],
         env=environment({}),
@@ -183,7 +183,7 @@ def test_a_reader_that_wants_no_more(words: str, pipe: str, tmp_path: Path) -> N
 # ---- cargo ----
 
 SETTINGS = (
-    "import json, os; from fatwheel.here import terminal_settings\n"
+    "import json, os; from fatwheel.cli.here import terminal_settings\n"
     "print(json.dumps(terminal_settings(os.environ)))"
 )
 

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fatwheel import inflaters
-from fatwheel.deflate import Blocks, Inflation, inflate, member_chunks
-from fatwheel.errors import WheelError
-from fatwheel.inflaters import (
+from fatwheel.archive.directory import Entry, Method
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.deflate import inflaters
+from fatwheel.deflate.content import Blocks, Inflation, inflate, member_chunks
+from fatwheel.deflate.inflaters import (
     Inflater,
     available_inflaters,
     best_inflater,
@@ -26,8 +27,7 @@ from fatwheel.inflaters import (
     load_zlib_ng,
     python_zlib,
 )
-from fatwheel.ranges import RangeFile
-from fatwheel.zipdir import Entry, Method
+from fatwheel.errors import WheelError
 
 AVAILABLE = list(available_inflaters())
 

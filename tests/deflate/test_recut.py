@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fatwheel.cut import Cut
-from fatwheel.fixedcodes import encode_fixed, packed
-from fatwheel.inflaters import Inflater, available_inflaters, best_inflater, python_zlib
-from fatwheel.ranges import RangeFile
-from fatwheel.recut import MAX_EDGE, WINDOW, Boundary, Edge, Plan, plan_recut, symbols
-from fatwheel.splice import Joined, Literal, Part, join
-from fatwheel.zipformat import Method
-from tests.test_splice import STRATEGIES, deflated
+from fatwheel.archive.format import Method
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.writer import MemberData
+from fatwheel.deflate.cut import Cut
+from fatwheel.deflate.fixedcodes import encode_fixed, packed
+from fatwheel.deflate.inflaters import Inflater, available_inflaters, best_inflater, python_zlib
+from fatwheel.deflate.recut import MAX_EDGE, WINDOW, Boundary, Edge, Plan, plan_recut, symbols
+from fatwheel.deflate.splice import Literal, Part, join
+from tests.deflate.test_splice import STRATEGIES, deflated
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def program(size: int, seed: int = 1) -> bytes:
 PROGRAM = program(400_000)
 
 
-def inflated(joined: Joined) -> bytes:
+def inflated(joined: MemberData) -> bytes:
     stream = b"".join(joined.chunks())
     assert len(stream) == joined.compressed_size
     if joined.method == Method.STORED:

@@ -1,4 +1,4 @@
-"""Joined members inflate to the joined contents, whatever the parts are and whoever reads them."""
+"""MemberData members inflate to the joined contents, whatever the parts are and whoever reads them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fatwheel.deflate import inflate
-from fatwheel.fixedcodes import encode_fixed, packed
-from fatwheel.inflaters import Blocks, Inflater, best_inflater
-from fatwheel.ranges import RangeFile
-from fatwheel.splice import Cut, Deflated, Joined, Literal, Part, Stored, copied, join
-from fatwheel.zipformat import Method
+from fatwheel.archive.format import Method
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.writer import MemberData
+from fatwheel.deflate.content import inflate
+from fatwheel.deflate.fixedcodes import encode_fixed, packed
+from fatwheel.deflate.inflaters import Blocks, Inflater, best_inflater
+from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join
 
 UNIVERSAL_HEADER = bytes.fromhex(
     "cafebabe00000002"
@@ -72,7 +73,7 @@ class Shelf:
         self._path = path
         self._inflater = inflater
 
-    def join(self, pieces: list[Piece]) -> tuple[RangeFile, Joined]:
+    def join(self, pieces: list[Piece]) -> tuple[RangeFile, MemberData]:
         data = b"".join(b"?" + (piece.stream or piece.content) for piece in pieces)
         self._path.write_bytes(data)
         file = RangeFile(self._path)
@@ -103,7 +104,7 @@ def shelf(tmp_path: Path, inflater: Inflater) -> Shelf:
     return Shelf(tmp_path / "parts", inflater)
 
 
-def joined_bytes(joined: Joined) -> bytes:
+def joined_bytes(joined: MemberData) -> bytes:
     chunks = list(joined.chunks())
     assert max(map(len, chunks), default=0) <= 256 * 1024
     data = b"".join(chunks)
@@ -111,7 +112,7 @@ def joined_bytes(joined: Joined) -> bytes:
     return data
 
 
-def content_of(joined: Joined) -> bytes:
+def content_of(joined: MemberData) -> bytes:
     data = joined_bytes(joined)
     if joined.method == Method.STORED:
         return data

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fatwheel.inflaters import Inflater, available_inflaters
-from fatwheel.textcodes import deflate_text
+from fatwheel.deflate.inflaters import Inflater, available_inflaters
+from fatwheel.deflate.textcodes import deflate_text
 
 
 def record(rows: int) -> bytes:
@@ -143,7 +143,7 @@ def test_the_bytes_are_these() -> None:
 
 def test_neither_the_order_of_sets_nor_the_hash_of_bytes_shows() -> None:
     code = (
-        "import hashlib, sys; from fatwheel.textcodes import deflate_text as d;"
+        "import hashlib, sys; from fatwheel.deflate.textcodes import deflate_text as d;"
         "print(hashlib.sha256(d(sys.stdin.buffer.read())).hexdigest())"
     )
     found = {

@@ -12,9 +12,9 @@ from pathlib import Path
 import lief
 import pytest
 
-from tests.builders_wheel import NATIVE, A, X, code, make_wheel, universal
-from tests.corpus import ROOT
-from tests.support import require_pair, require_tool
+from tests.support.corpus import ROOT
+from tests.support.required import require_pair, require_tool
+from tests.support.wheels import NATIVE, A, X, code, make_wheel, universal
 
 PAGE = (ROOT / "docs" / "apps.md").read_text("utf-8")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="the page's lines are for a POSIX shell")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.corpus import ROOT
-from tests.workflows import (
+from tests.support.corpus import ROOT
+from tests.support.workflows import (
     Block,
     code_lines,
     command_problem,

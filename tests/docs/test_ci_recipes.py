@@ -15,10 +15,23 @@ from typing import Any
 
 import pytest
 
-from tests.corpus import ROOT, SMALL_PAIR, wheel_cache
-from tests.projects import TARGETS, BuiltWheel, build_environment, copy_project, require_rust
-from tests.support import require_pair
-from tests.workflows import BASH, Runner, fenced_blocks, parse_yaml, python_here, read_outputs
+from tests.support.corpus import ROOT, SMALL_PAIR, wheel_cache
+from tests.support.projects import (
+    TARGETS,
+    BuiltWheel,
+    build_environment,
+    copy_project,
+    require_rust,
+)
+from tests.support.required import require_pair
+from tests.support.workflows import (
+    BASH,
+    Runner,
+    fenced_blocks,
+    parse_yaml,
+    python_here,
+    read_outputs,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a Mac has docs/ci.md's own runs")
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from fatwheel.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.action import Action
 from fatwheel.arch import Arch
-from fatwheel.decide import Decider
-from fatwheel.loads import LoadGraph
-from fatwheel.rules import Action, Rule, RuleSet, make_rule, parse_rule
-from tests.builders_macho import ARM64E, I386
-from tests.builders_wheel import (
+from fatwheel.fusion.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.fusion.decide import Decider
+from fatwheel.fusion.rules import Rule, RuleSet, make_rule, parse_rule
+from fatwheel.wheels.loads import LoadGraph
+from tests.support.macho import ARM64E, I386
+from tests.support.wheels import (
     DIST_INFO,
     METADATA,
     A,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fatwheel.differences import describe_difference, short_diff
+from fatwheel.fusion.differences import describe_difference, short_diff
 
 
 @pytest.mark.parametrize(

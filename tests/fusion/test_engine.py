@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fatwheel.engine import DelocateEngine, NativeEngine
+from fatwheel.deflate.inflaters import best_inflater
 from fatwheel.errors import ToolError
-from fatwheel.fuse import FuseOptions, fuse_wheels
-from fatwheel.inflaters import best_inflater
-from tests.builders_wheel import (
+from fatwheel.fusion.engine import DelocateEngine, NativeEngine
+from fatwheel.fusion.fuse import FuseOptions, fuse_wheels
+from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.required import require_tool
+from tests.support.wheels import (
     NATIVE,
     A,
     X,
@@ -24,10 +26,8 @@ from tests.builders_wheel import (
     static,
     universal,
 )
-from tests.corpus import SMALL_PAIR
-from tests.support import require_tool
 
-STANDINS = Path(__file__).parent / "standins"
+STANDINS = ROOT / "tests" / "support" / "standins"
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fatwheel.errors import UsageError
-from fatwheel.expect import Expected, read_expected, unmet
-from fatwheel.plan import PlanOptions
-from fatwheel.tags import TagStyle
+from fatwheel.fusion.expect import Expected, read_expected, unmet
+from fatwheel.fusion.plan import PlanOptions
+from fatwheel.wheels.tags import TagStyle
 
 OPTIONS = PlanOptions()
 

@@ -23,19 +23,22 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import fatwheel
-from fatwheel.actions import Fuse
+from fatwheel.action import Action
 from fatwheel.arch import Arch
-from fatwheel.check import Severity, worse_than
+from fatwheel.check.finding import Severity, worse_than
+from fatwheel.check.verdict import check_wheel
+from fatwheel.deflate.inflaters import Inflater, available_inflaters, python_zlib
 from fatwheel.errors import FatwheelError, OutputExistsError, RefusedError, WheelError
-from fatwheel.fat import Universal
-from fatwheel.fuse import ConflictsError, FuseOptions, check_wheel, fuse_wheels, plan_fuse
-from fatwheel.inflaters import Inflater, available_inflaters, python_zlib
-from fatwheel.plan import PlanOptions
-from fatwheel.rules import Action, RuleSet, make_rule, parse_rule
-from fatwheel.staticlib import StaticLibrary
-from fatwheel.wheels import OpenWheel
-from tests.builders_macho import I386
-from tests.builders_wheel import (
+from fatwheel.fusion.actions import Fuse
+from fatwheel.fusion.fuse import ConflictsError, FuseOptions, fuse_wheels, plan_fuse
+from fatwheel.fusion.plan import PlanOptions
+from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule
+from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.universal import Universal
+from fatwheel.wheels.wheel import OpenWheel
+from tests.support.corpus import SMALL_PAIR
+from tests.support.macho import I386
+from tests.support.wheels import (
     CPUS,
     DIST_INFO,
     FUSED_NAME,
@@ -58,7 +61,6 @@ from tests.builders_wheel import (
     static,
     universal,
 )
-from tests.corpus import SMALL_PAIR
 
 
 def fuse(pair: tuple[Path, Path], folder: Path, *rules: str, **options: Any) -> Path:

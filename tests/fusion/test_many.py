@@ -22,10 +22,8 @@ from typing import Any
 import pytest
 
 import fatwheel
-from fatwheel import many
-from fatwheel.actions import Fuse
 from fatwheel.arch import Arch
-from fatwheel.engine import DelocateEngine
+from fatwheel.deflate.inflaters import Inflater, python_zlib
 from fatwheel.errors import (
     FatwheelError,
     FormatError,
@@ -35,13 +33,15 @@ from fatwheel.errors import (
     UsageError,
     WheelError,
 )
-from fatwheel.fuse import ConflictsError, FuseOptions, plan_fuse
-from fatwheel.inflaters import Inflater, python_zlib
-from fatwheel.many import FailedError, Outcome, fuse_many, pair_size, processes
-from fatwheel.wheels import OpenWheel
-from tests.builders_wheel import NATIVE, code, edit, make_pair
-from tests.corpus import ROOT
-from tests.support import require_package
+from fatwheel.fusion import many
+from fatwheel.fusion.actions import Fuse
+from fatwheel.fusion.engine import DelocateEngine
+from fatwheel.fusion.fuse import ConflictsError, FuseOptions, plan_fuse
+from fatwheel.fusion.many import FailedError, Outcome, fuse_many, pair_size, processes
+from fatwheel.wheels.wheel import OpenWheel
+from tests.support.corpus import ROOT
+from tests.support.required import require_package
+from tests.support.wheels import NATIVE, code, edit, make_pair
 
 Pairs = list[tuple[Path, Path]]
 

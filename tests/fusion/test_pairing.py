@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FatwheelError, RefusedError, UsageError, WheelError
-from fatwheel.pairing import Candidate, find_wheels, held_architectures, inspect, match, pair_up
-from fatwheel.tags import parse_wheel_name
-from fatwheel.wheels import open_wheel
-from tests.builders_wheel import NATIVE, PLATFORMS, A, X, code, make_wheel, static, universal
+from fatwheel.fusion.pairing import (
+    Candidate,
+    find_wheels,
+    held_architectures,
+    inspect,
+    match,
+    pair_up,
+)
+from fatwheel.wheels.tags import parse_wheel_name
+from fatwheel.wheels.wheel import open_wheel
+from tests.support.wheels import NATIVE, PLATFORMS, A, X, code, make_wheel, static, universal
 
 UNIVERSAL2 = "macosx_10_9_universal2"
 

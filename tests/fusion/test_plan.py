@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel.actions import Conflict, Drop, Fuse, Keep, WriteAnew, WriteRecord
+from fatwheel.action import Action
 from fatwheel.arch import Arch
-from fatwheel.distinfo import parse_wheel_metadata
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.pair import MemberPair, Pair, Side
-from fatwheel.plan import FusePlan, PlanOptions, plan_pair
-from fatwheel.rules import Action, RuleSet, make_rule, parse_rule, rule_book
-from fatwheel.tags import TagStyle, claims, parse_wheel_name
-from tests.builders_wheel import DIST_INFO, METADATA, A, Sides, X, code, dylib, program
+from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, WriteAnew, WriteRecord
+from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
+from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
+from fatwheel.wheels.distinfo import parse_wheel_metadata
+from fatwheel.wheels.pair import MemberPair, Pair, Side
+from fatwheel.wheels.tags import TagStyle, claims, parse_wheel_name
+from tests.support.wheels import DIST_INFO, METADATA, A, Sides, X, code, dylib, program
 
 OWN = {
     f"{DIST_INFO}/METADATA": Sides(x86_64=METADATA, arm64=METADATA),

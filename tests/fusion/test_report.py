@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel.actions import Conflict, Decision, Drop, Keep, Merge, WriteAnew, WriteRecord
-from fatwheel.check import Finding, Severity
+from fatwheel.action import Action
+from fatwheel.check.finding import Finding, Severity
 from fatwheel.config import parse_config
-from fatwheel.decide import Decider
-from fatwheel.loads import LoadGraph
-from fatwheel.plan import FusePlan, Inputs
-from fatwheel.report import (
+from fatwheel.fusion.actions import Conflict, Decision, Drop, Keep, Merge, WriteAnew, WriteRecord
+from fatwheel.fusion.decide import Decider
+from fatwheel.fusion.plan import FusePlan, Inputs
+from fatwheel.fusion.report import (
     conflict_lines,
     finding_json,
     finding_line,
@@ -26,9 +26,10 @@ from fatwheel.report import (
     size_text,
     summary,
 )
-from fatwheel.rules import Action, RuleSet, parse_rule
-from fatwheel.tags import parse_wheel_name
-from tests.builders_wheel import DIST_INFO, FUSED_NAME, A, Sides, X, code, member_value, universal
+from fatwheel.fusion.rules import RuleSet, parse_rule
+from fatwheel.wheels.loads import LoadGraph
+from fatwheel.wheels.tags import parse_wheel_name
+from tests.support.wheels import DIST_INFO, FUSED_NAME, A, Sides, X, code, member_value, universal
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from fatwheel.action import Action
 from fatwheel.config import Config
-from fatwheel.engine import DelocateEngine, NativeEngine
 from fatwheel.errors import UsageError
-from fatwheel.request import Request, fuse_options, read_settings, source_date
-from fatwheel.rules import Action, rule_book
-from fatwheel.tags import TagStyle
+from fatwheel.fusion.engine import DelocateEngine, NativeEngine
+from fatwheel.fusion.request import Request, fuse_options, read_settings, source_date
+from fatwheel.fusion.rules import rule_book
+from fatwheel.wheels.tags import TagStyle
 
 
 @pytest.fixture(autouse=True)

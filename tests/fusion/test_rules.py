@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fatwheel.action import Action
 from fatwheel.errors import UsageError
-from fatwheel.rules import (
-    Action,
+from fatwheel.fusion.rules import (
     Rule,
     RuleSet,
     escape_glob,

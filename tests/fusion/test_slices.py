@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fatwheel.arch import Arch
-from fatwheel.slices import Selection, select_slices
-from tests.builders_macho import ARM64, ARM64E, I386, X86_64, X86_64H
-from tests.builders_wheel import A, X, code, content_of, static, universal
+from fatwheel.fusion.slices import Selection, select_slices
+from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H
+from tests.support.wheels import A, X, code, content_of, static, universal
 
 OTHERS = {"i386": (X, I386), "x86_64h": (X, X86_64H), "arm64e": (A, ARM64E)}
 PLAIN = {"x86_64": (X, X86_64), "arm64": (A, ARM64)}

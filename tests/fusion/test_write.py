@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.fat import Universal
-from fatwheel.inflaters import Inflater, available_inflaters, best_inflater, python_zlib
-from fatwheel.pairing import inspect, match
-from fatwheel.plan import FusePlan, PlanOptions, plan_pair
-from fatwheel.readpair import read_pair
-from fatwheel.rules import RuleSet, parse_rule
-from fatwheel.wheels import OpenWheel, open_wheel
-from fatwheel.write import Written, write_wheel
-from tests.builders_macho import ARM64E, I386
-from tests.builders_wheel import (
+from fatwheel.deflate.inflaters import Inflater, available_inflaters, best_inflater, python_zlib
+from fatwheel.fusion.pairing import inspect, match
+from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
+from fatwheel.fusion.readpair import read_pair
+from fatwheel.fusion.rules import RuleSet, parse_rule
+from fatwheel.fusion.write import Written, write_wheel
+from fatwheel.macho.universal import Universal
+from fatwheel.wheels.wheel import OpenWheel, open_wheel
+from tests.support.macho import ARM64E, I386
+from tests.support.wheels import (
     CPUS,
     DIST_INFO,
     NATIVE,

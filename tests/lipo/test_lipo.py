@@ -16,14 +16,16 @@ from typing import Any
 import pytest
 from delocate.fuse import fuse_trees
 
-from fatwheel import fat, lipo
 from fatwheel.errors import UsageError
-from fatwheel.lipo_args import Action, Command, Input, parse_args
-from tests import builders_macho as build
-from tests.builders_macho import ARM64, ARM64E, I386, X86_64, X86_64H
-from tests.support import require_tool
+from fatwheel.lipo import run as lipo
+from fatwheel.lipo.args import Action, Command, Input, parse_args
+from fatwheel.macho import universal
+from tests.support import macho as build
+from tests.support.corpus import ROOT
+from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H
+from tests.support.required import require_tool
 
-CASES_FOLDER = Path(__file__).parent.parent / "fixtures" / "lipo-cases"
+CASES_FOLDER = ROOT / "fixtures" / "lipo-cases"
 CASES: list[dict[str, Any]] = json.loads((CASES_FOLDER / "index.json").read_text("utf-8"))
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes and programs")
 
@@ -253,13 +255,13 @@ def test_a_failing_write_leaves_nothing(fat_file: Path) -> None:
 
 
 def test_a_file_that_shrinks_meanwhile(fat_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = fat.layout
+    real = universal.layout
 
     def shrink(*args: Any, **options: Any) -> Any:
         os.truncate("3.o", 10)
         return real(*args, **options)
 
-    monkeypatch.setattr(fat, "layout", shrink)
+    monkeypatch.setattr(universal, "layout", shrink)
     answer = call("-create", "3.o", "1.o", "-output", "out")
     assert answer == Answer(
         1, "", "fatal error: fatwheel lipo: 3.o, byte 10: the file became shorter meanwhile\n"

@@ -3,17 +3,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from fatwheel.bitcode import Bitcode, is_bitcode, parse_bitcode
 from fatwheel.errors import FormatError
-from fatwheel.probe import Parser, run
-from tests import builders_macho as build
-from tests.builders_macho import parsed
+from fatwheel.macho.bitcode import Bitcode, is_bitcode, parse_bitcode
+from fatwheel.macho.probe import Parser, run
+from tests.support import macho as build
+from tests.support.corpus import ROOT
+from tests.support.macho import parsed
 
-CASE = Path(__file__).parent.parent / "fixtures" / "lipo-cases" / "valid" / "bc_thumb"
+CASE = ROOT / "fixtures" / "lipo-cases" / "valid" / "bc_thumb"
 MAGIC = b"BC\xc0\xde"
 
 

@@ -14,12 +14,12 @@ from macholib.MachO import MachO
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
-from fatwheel.fat import Universal, parse
-from fatwheel.macho import FileType, Image, Payload, parse_image
-from fatwheel.probe import LARGEST_RANGE, Parser
-from tests import builders_macho as build
-from tests.builders_macho import ARM64, ARM64E, I386, X86_64, X86_64H, parsed
-from tests.support import require_member, require_tool
+from fatwheel.macho.image import FileType, Image, Payload, parse_image
+from fatwheel.macho.probe import LARGEST_RANGE, Parser
+from fatwheel.macho.universal import Universal, parse
+from tests.support import macho as build
+from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H, parsed
+from tests.support.required import require_member, require_tool
 
 BOOTLOADER = "PyInstaller/bootloader/Darwin-64bit/run"
 PAYLOAD = bytes(range(256)) * 16 + b"MEI\014\013\012\013\016"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel.probe import LARGEST_RANGE, Parser, Probe, Range, pieces, run, take
-from tests.builders_macho import parsed, reader
+from fatwheel.macho.probe import LARGEST_RANGE, Parser, Probe, Range, pieces, run, take
+from tests.support.macho import parsed, reader
 
 
 def script(ranges: list[Range]) -> Parser[list[bytes]]:

@@ -8,10 +8,10 @@ import pytest
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
-from fatwheel.probe import Parser
-from fatwheel.staticlib import ForeignArchiveError, StaticLibrary, parse_static_library
-from tests import builders_macho as build
-from tests.builders_macho import ARM64, ARM64E, I386, X86_64, archive, member, parsed
+from fatwheel.macho.probe import Parser
+from fatwheel.macho.staticlib import ForeignArchiveError, StaticLibrary, parse_static_library
+from tests.support import macho as build
+from tests.support.macho import ARM64, ARM64E, I386, X86_64, archive, member, parsed
 
 
 def parser_of(data: bytes, bitcode: bool = False) -> Callable[[], Parser[StaticLibrary]]:

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel import fat
 from fatwheel.errors import FormatError
-from fatwheel.fat import SliceSource, Universal
-from fatwheel.probe import Parser
-from tests import builders_macho as build
-from tests.builders_macho import ARM64, ARM64E, I386, X86_64, X86_64H, parsed
-from tests.support import require_member, require_tool
+from fatwheel.macho import universal
+from fatwheel.macho.probe import Parser
+from fatwheel.macho.universal import SliceSource, Universal
+from tests.support import macho as build
+from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H, parsed
+from tests.support.required import require_member, require_tool
 
 
-def parser_of(data: bytes) -> Callable[[], Parser[Universal | fat.Content | None]]:
-    return partial(fat.parse, "x", len(data))
+def parser_of(data: bytes) -> Callable[[], Parser[Universal | universal.Content | None]]:
+    return partial(universal.parse, "x", len(data))
 
 
-def universal(data: bytes) -> Universal:
+def universal_of(data: bytes) -> Universal:
     found = parsed(parser_of(data), data)
     assert isinstance(found, Universal)
     assert parsed(parser_of(data), data, 1000) == found
@@ -37,18 +37,18 @@ def obj(cpu: tuple[int, int], extra: int = 0) -> bytes:
 
 
 def fused(contents: list[bytes], *, aligns: list[int] | None = None, fat64: bool = False) -> bytes:
-    """The universal file that `fat.layout` says."""
+    """The universal file that `universal.layout` says."""
     sources = []
     for index, data in enumerate(contents):
         found = parsed(parser_of(data), data)
         assert found is not None
         assert not isinstance(found, Universal)
-        align = aligns[index] if aligns else fat.natural_align(found)
+        align = aligns[index] if aligns else universal.natural_align(found)
         one = SliceSource(
             cputype=found.cputype, cpusubtype=found.cpusubtype, size=len(data), align=align
         )
         sources.append(one)
-    plan = fat.layout(sources, fat64=fat64)
+    plan = universal.layout(sources, fat64=fat64)
     made = bytearray(plan.header)
     for where in plan.placed:
         made += bytes(where.offset - len(made)) + contents[where.index]
@@ -74,12 +74,14 @@ def source(cpu: tuple[int, int], size: int = 10, align: int = 12) -> SliceSource
     ],
 )
 def test_order(sources: list[tuple[int, int]], order: list[int]) -> None:
-    plan = fat.layout([source(cpu, align=14 if cpu[0] == ARM64[0] else 12) for cpu in sources])
+    plan = universal.layout(
+        [source(cpu, align=14 if cpu[0] == ARM64[0] else 12) for cpu in sources]
+    )
     assert [one.index for one in plan.placed] == order
 
 
 def test_layout_of_the_usual_pair() -> None:
-    plan = fat.layout([source(ARM64, 100, 14), source(X86_64, 300, 12)])
+    plan = universal.layout([source(ARM64, 100, 14), source(X86_64, 300, 12)])
     assert [one.offset for one in plan.placed] == [4096, 16384]
     assert plan.size == 16484
     assert plan.header == build.raw_fat([(*X86_64, 4096, 300, 12), (*ARM64, 16384, 100, 14)])
@@ -96,7 +98,7 @@ def test_layout_of_the_usual_pair() -> None:
     ],
 )
 def test_64_bit_offsets_where_they_must_be(sizes: list[int], fat64: bool) -> None:
-    plan = fat.layout([source(X86_64, sizes[0], 12), source(ARM64, sizes[1], 12)])
+    plan = universal.layout([source(X86_64, sizes[0], 12), source(ARM64, sizes[1], 12)])
     assert plan.fat64 is fat64
     assert len(plan.header) == 8 + (32 if fat64 else 20) * 2
     assert plan.header[:4] == (b"\xca\xfe\xba\xbf" if fat64 else b"\xca\xfe\xba\xbe")
@@ -104,7 +106,7 @@ def test_64_bit_offsets_where_they_must_be(sizes: list[int], fat64: bool) -> Non
 
 def test_the_same_architecture_twice() -> None:
     with pytest.raises(FormatError, match="slices 1 and 3 have the same architecture, arm64e"):
-        fat.layout([source(ARM64E), source(X86_64), source((ARM64[0], 2))])
+        universal.layout([source(ARM64E), source(X86_64), source((ARM64[0], 2))])
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_the_same_architecture_twice() -> None:
 )
 def test_layouts_that_nobody_may_ask_for(sources: list[SliceSource], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        fat.layout(sources)
+        universal.layout(sources)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +137,8 @@ def test_layouts_that_nobody_may_ask_for(sources: list[SliceSource], problem: st
 def test_thin_head(cpu: tuple[int, int], align: int | None) -> None:
     expected = None if align is None else source(cpu, 0, align)
     head = build.image(cpu)[:32]
-    assert fat.thin_head(head) == expected
-    assert fat.thin_head(head[:31]) is None
+    assert universal.thin_head(head) == expected
+    assert universal.thin_head(head[:31]) is None
 
 
 CPUS = st.sampled_from(
@@ -159,20 +161,20 @@ def contents(draw: st.DrawFn, *, one_of_a_family: bool = False) -> list[bytes]:
 @given(made=contents(), fat64=st.booleans())
 def test_slices_of_a_layout_are_its_sources(made: list[bytes], fat64: bool) -> None:
     data = fused(made, fat64=fat64)
-    found = universal(data)
+    found = universal_of(data)
     assert found.fat64 is fat64
     slices = [data[one.offset : one.offset + one.size] for one in found.slices]
     assert sorted(slices) == sorted(made)
     for one in found.slices:
         assert one.offset % (1 << one.align) == 0
-        assert one.align == fat.natural_align(one.content)
+        assert one.align == universal.natural_align(one.content)
 
 
 @given(made=contents(one_of_a_family=True), fat64=st.booleans())
 def test_parsing_and_formatting_again_is_the_identity(made: list[bytes], fat64: bool) -> None:
     # With several of a family lipo's order is not transitive, and sorting again may change it.
     data = fused(made, fat64=fat64)
-    found = universal(data)
+    found = universal_of(data)
     again = [data[one.offset : one.offset + one.size] for one in found.slices]
     aligns = [one.align for one in found.slices]
     assert fused(again, aligns=aligns, fat64=found.fat64) == data
@@ -279,19 +281,19 @@ def test_refused(data: bytes, at: int, problem: str) -> None:
 
 def test_names_come_from_the_slice_and_not_from_the_table() -> None:
     data = build.raw_fat([(*X86_64H, 28, 32, 0)]) + obj(X86_64)
-    (one,) = universal(data).slices
+    (one,) = universal_of(data).slices
     assert (one.cpusubtype, one.align) == (3, 0)
 
 
 def test_slices_may_lie_in_any_order() -> None:
     data = placed(GOOD[::-1])
-    assert [one.offset for one in universal(data).slices] == [16384, 4096]
+    assert [one.offset for one in universal_of(data).slices] == [16384, 4096]
 
 
 def test_bytes_after_the_last_slice_are_a_payload() -> None:
-    found = universal(placed(GOOD) + b"xyz")
-    assert found.payload == fat.Payload(offset=16416, size=3)
-    assert universal(placed(GOOD)).payload is None
+    found = universal_of(placed(GOOD) + b"xyz")
+    assert found.payload == universal.Payload(offset=16416, size=3)
+    assert universal_of(placed(GOOD)).payload is None
 
 
 JAVA_8 = struct.pack(">IHH", 0xCAFEBABE, 0, 52) + bytes(100)
@@ -313,7 +315,7 @@ JAVA_8 = struct.pack(">IHH", 0xCAFEBABE, 0, 52) + bytes(100)
 )
 def test_other_files_are_none(data: bytes, looks: bool) -> None:
     assert parsed(parser_of(data), data) is None
-    assert fat.looks_like(data) is looks
+    assert universal.looks_like(data) is looks
 
 
 @pytest.mark.parametrize(
@@ -327,7 +329,7 @@ def test_other_files_are_none(data: bytes, looks: bool) -> None:
     ],
 )
 def test_known_files_look_like_it(data: bytes) -> None:
-    assert fat.looks_like(data[:8])
+    assert universal.looks_like(data[:8])
     assert parsed(parser_of(data), data) is not None
 
 
@@ -335,7 +337,7 @@ def test_known_files_look_like_it(data: bytes) -> None:
 def test_damaged_universal_files_raise_nothing_but_format_errors(seed: int) -> None:
     rng = random.Random(seed)
     original = require_member("pyinstaller", "PyInstaller/bootloader/Darwin-64bit/run")
-    found = universal(original)
+    found = universal_of(original)
     places = [0, *(one.offset for one in found.slices)]
     for _ in range(150):
         data = bytearray(original)

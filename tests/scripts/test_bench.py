@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fatwheel.tags import claims, parse_wheel_name
+from fatwheel.wheels.tags import claims, parse_wheel_name
 from scripts.bench import read_pairs
 from scripts.bench_limits import Speeds, Work, pair_work
 from scripts.bench_report import (
@@ -25,9 +25,9 @@ from scripts.bench_report import (
     Samples,
     replace_between,
 )
-from tests.builders_wheel import A, X, code, make_pair
-from tests.corpus import ROOT, SMALL_PAIR
-from tests.support import require_tool
+from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.required import require_tool
+from tests.support.wheels import A, X, code, make_pair
 
 PAIRS = read_pairs()
 

@@ -22,10 +22,10 @@ from release import is_tag_of
 from release_index import platforms_to_try
 from release_make import FailedError, compare
 
-from tests.builders_wheel import A, X, code, make_pair, make_wheel
-from tests.corpus import ROOT, SMALL_PAIR
-from tests.projects import build_environment, copy_project, require_rust
-from tests.support import require_tool, unavailable
+from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.projects import build_environment, copy_project, require_rust
+from tests.support.required import require_tool, unavailable
+from tests.support.wheels import A, X, code, make_pair, make_wheel
 
 SCRIPT = ROOT / "scripts" / "release.py"
 STEPS = [name for name, _ in release_script.STEPS]

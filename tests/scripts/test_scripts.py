@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus import ROOT
-from tests.workflows import tool
+from tests.support.corpus import ROOT
+from tests.support.workflows import tool
 
 SCRIPTS = sorted(
     path

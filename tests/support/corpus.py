@@ -14,7 +14,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SMALL_PAIR = tuple(sorted((ROOT / "fixtures" / "wheels").glob("*.whl")))
 
 
@@ -106,7 +106,7 @@ def single_wheels() -> dict[str, Single]:
 
 
 def _acceptance() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("acceptance.toml").read_text("utf-8"))
+    return tomllib.loads(Path(__file__).parents[1].joinpath("acceptance.toml").read_text("utf-8"))
 
 
 def _pair(table: dict[str, Any]) -> Pair:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fatwheel.arch import Arch
-from fatwheel.targets import PythonFacts
+from fatwheel.targets.decision import PythonFacts
 
 X86_64 = frozenset({Arch.X86_64})
 ARM64 = frozenset({Arch.ARM64})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fatwheel.errors import FormatError
-from fatwheel.probe import Parser, Probe, run
+from fatwheel.macho.probe import Parser, Probe, run
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ from packaging.tags import Tag, mac_platforms
 from packaging.utils import parse_wheel_filename
 from wheel.wheelfile import WheelFile
 
-from tests.support import require_tool
+from tests.support.required import require_tool
 
 CPU_TYPES = {0x01000007: "x86_64", 0x0100000C: "arm64", 0x00000007: "i386"}
 THIN_MAGICS = {0xFEEDFACE, 0xFEEDFACF}

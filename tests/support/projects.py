@@ -13,13 +13,13 @@ from pathlib import Path
 
 import lief
 
-from tests.corpus import ROOT
-from tests.support import require_tool, unavailable
+from tests.support.corpus import ROOT
+from tests.support.required import require_tool, unavailable
 
 PROJECTS = ROOT / "fixtures" / "projects"
 TARGETS = {"x86_64": "x86_64-apple-darwin", "arm64": "aarch64-apple-darwin"}
 _CPU = {"x86_64": lief.MachO.Header.CPU_TYPE.X86_64, "arm64": lief.MachO.Header.CPU_TYPE.ARM64}
-FATWHEEL = "import sys; from fatwheel import cli; cli.main(sys.argv[1:])"
+FATWHEEL = "import sys; from fatwheel.cli.main import main; main(sys.argv[1:])"
 
 
 def require_rust() -> None:

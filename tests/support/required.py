@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.corpus import Pair, acceptance_pairs, single_wheels
+from tests.support.corpus import Pair, acceptance_pairs, single_wheels
 
 
 def unavailable(what: str, how: str) -> NoReturn:

@@ -17,15 +17,15 @@ from typing import Any
 from wheel.wheelfile import WheelFile
 
 from fatwheel.arch import Arch
+from fatwheel.archive.directory import Entry, Method
 from fatwheel.errors import FormatError
-from fatwheel.fat import Universal, looks_like, parse
-from fatwheel.macho import FileType, Image
-from fatwheel.pair import MemberPair
-from fatwheel.probe import run
-from fatwheel.staticlib import StaticLibrary
-from fatwheel.wheels import Content, Member, images
-from fatwheel.zipdir import Entry, Method
-from tests.builders_macho import (
+from fatwheel.macho.image import FileType, Image
+from fatwheel.macho.probe import run
+from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.universal import Universal, looks_like, parse
+from fatwheel.wheels.pair import MemberPair
+from fatwheel.wheels.wheel import Content, Member, images
+from tests.support.macho import (
     ARM64,
     X86_64,
     archive,
@@ -36,7 +36,7 @@ from tests.builders_macho import (
     segment,
     text_command,
 )
-from tests.builders_macho import member as archive_member
+from tests.support.macho import member as archive_member
 
 X, A = Arch.X86_64, Arch.ARM64
 CPUS = {X: X86_64, A: ARM64}

@@ -19,9 +19,9 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
-from fatwheel.cli import cli
-from tests.corpus import ROOT
-from tests.support import unavailable
+from fatwheel.cli.main import cli
+from tests.support.corpus import ROOT
+from tests.support.required import unavailable
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -14,7 +14,7 @@ import pytest
 
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
-from fatwheel.targets import (
+from fatwheel.targets.decision import (
     ARCHFLAGS,
     CARGO_BUILD_TARGET,
     HOST_PLATFORM,
@@ -28,9 +28,9 @@ from fatwheel.targets import (
     fall_back,
     running_arch,
 )
-from tests import interpreters as on
-from tests.corpus import ROOT
-from tests.support import require_package
+from tests.support import interpreters as on
+from tests.support.corpus import ROOT
+from tests.support.required import require_package
 
 INTEL = (Arch.X86_64,)
 ARM = (Arch.ARM64,)

@@ -16,11 +16,11 @@ import pytest
 from fatwheel.arch import Arch
 from fatwheel.errors import ToolError
 from fatwheel.process import Command, Completed, SubprocessRunner
-from fatwheel.pythonfacts import as_started, ask_python, own_facts, read_slices
-from fatwheel.targets import PythonFacts
-from tests import interpreters as on
-from tests.builders_wheel import code, program, static, universal
-from tests.fake_runner import FakeRunner, says
+from fatwheel.targets.decision import PythonFacts
+from fatwheel.targets.pythonfacts import as_started, ask_python, own_facts, read_slices
+from tests.support import interpreters as on
+from tests.support.fake_runner import FakeRunner, says
+from tests.support.wheels import code, program, static, universal
 
 MACS = {
     name: value

@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.cli import main
-from fatwheel.doctor import (
+from fatwheel.cli.main import main
+from fatwheel.process import Completed
+from fatwheel.targets.decision import PythonFacts, Wishes
+from fatwheel.toolchain.doctor import (
     Diagnosis,
     diagnose,
     diagnosis_json,
     diagnosis_lines,
     is_apple_silicon,
 )
-from fatwheel.machine import Tool, check_readiness, look_at_tools
-from fatwheel.process import Completed
-from fatwheel.targets import PythonFacts, Wishes
-from fatwheel.toolchain import Host
-from tests import interpreters as on
-from tests.fake_runner import FakeRunner, says
+from fatwheel.toolchain.lookup import Host
+from fatwheel.toolchain.machine import Tool, check_readiness, look_at_tools
+from tests.support import interpreters as on
+from tests.support.fake_runner import FakeRunner, says
 
 GOLDEN = Path(__file__).parent / "doctor"
 ARM_RUST = "aarch64-apple-darwin"

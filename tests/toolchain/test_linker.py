@@ -12,7 +12,7 @@ from pathlib import Path
 import lief
 import pytest
 
-from fatwheel.linker import (
+from fatwheel.toolchain.linker import (
     LinkSettings,
     advice,
     link,
@@ -21,8 +21,8 @@ from fatwheel.linker import (
     wrapper_environment,
     write_wrapper,
 )
-from fatwheel.sdk import make_stub_sdk, rewrite_targets, share_symbols
-from tests.support import require_tool, unavailable
+from fatwheel.toolchain.sdk import make_stub_sdk, rewrite_targets, share_symbols
+from tests.support.required import require_tool, unavailable
 
 SETTINGS = LinkSettings(lld=("rust-lld", "-flavor", "darwin"), stubs="/stubs")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.toolchain import Host, Linker, MissingToolsError, Toolchain, inspect_toolchain
-from tests.fake_runner import FakeRunner, says
+from fatwheel.toolchain.lookup import Host, Linker, MissingToolsError, Toolchain, inspect_toolchain
+from tests.support.fake_runner import FakeRunner, says
 
 RUST_HOST = "x86_64-unknown-linux-gnu"
 STUB = "--- !tapi-tbd\ntbd-version: 4\ntargets: [ x86_64-macos, arm64e-macos ]\n"

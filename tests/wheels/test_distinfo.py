@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.tags import parse_tag
 
-from fatwheel.distinfo import (
+from fatwheel.errors import WheelError
+from fatwheel.wheels.distinfo import (
     WheelMetadata,
     find_data,
     find_dist_info,
@@ -18,8 +19,7 @@ from fatwheel.distinfo import (
     parse_wheel_metadata,
     read_headers,
 )
-from fatwheel.errors import WheelError
-from fatwheel.tags import WheelName, parse_wheel_name
+from fatwheel.wheels.tags import WheelName, parse_wheel_name
 
 NAME = parse_wheel_name("Foo_Bar-1.0-cp312-cp312-macosx_11_0_arm64.whl")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fatwheel.loads import LoadGraph, installed_path, missing_loads
-from fatwheel.macho import Image
-from tests.builders_wheel import A, X, code, content_of
+from fatwheel.macho.image import Image
+from fatwheel.wheels.loads import LoadGraph, installed_path, missing_loads
+from tests.support.wheels import A, X, code, content_of
 
 MEMBERS = [
     "pkg/mod.so",

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fatwheel.arch import Arch
+from fatwheel.deflate.inflaters import best_inflater
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.inflaters import best_inflater
-from fatwheel.macho import Image
-from fatwheel.pairing import inspect, match
-from fatwheel.read import batches, in_parallel, open_source, read_wheel
-from fatwheel.readpair import Reading, read_pair
-from fatwheel.record import RecordHash
-from fatwheel.wheels import Wheel, open_wheel
-from tests.builders_wheel import (
+from fatwheel.fusion.pairing import inspect, match
+from fatwheel.fusion.readpair import Reading, read_pair
+from fatwheel.macho.image import Image
+from fatwheel.wheels.read import batches, in_parallel, open_source, read_wheel
+from fatwheel.wheels.record import RecordHash
+from fatwheel.wheels.wheel import Wheel, open_wheel
+from tests.support.wheels import (
     DIST_INFO,
     METADATA,
     NATIVE,

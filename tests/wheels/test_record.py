@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel import record
-from fatwheel.record import RecordHash, RecordRow, format_record, parse_record
+from fatwheel.wheels import record
+from fatwheel.wheels.record import RecordHash, RecordRow, format_record, parse_record
 
 DIGEST = hashlib.sha256(b"").digest()
 HASH = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"

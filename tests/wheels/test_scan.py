@@ -12,16 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from fatwheel.archive.ranges import RangeFile
+from fatwheel.deflate.fixedcodes import encode_fixed, packed
+from fatwheel.deflate.inflaters import Inflater, available_inflaters, best_inflater
+from fatwheel.deflate.pipeline import Chunk
 from fatwheel.errors import FormatError, ToolError, WheelError
-from fatwheel.fat import Universal
-from fatwheel.fixedcodes import encode_fixed, packed
-from fatwheel.inflaters import Inflater, available_inflaters, best_inflater
-from fatwheel.macho import Image
-from fatwheel.pair import FusedDigest
-from fatwheel.pipeline import Chunk
-from fatwheel.ranges import RangeFile
-from fatwheel.record import RecordHash
-from fatwheel.scan import (
+from fatwheel.macho.image import Image
+from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.universal import Universal
+from fatwheel.wheels.pair import FusedDigest
+from fatwheel.wheels.record import RecordHash
+from fatwheel.wheels.scan import (
     Job,
     PairScan,
     Wanted,
@@ -32,9 +33,8 @@ from fatwheel.scan import (
     scan_member,
     scan_pair,
 )
-from fatwheel.staticlib import StaticLibrary
-from fatwheel.wheels import OpenWheel, open_wheel
-from tests.builders_wheel import (
+from fatwheel.wheels.wheel import OpenWheel, open_wheel
+from tests.support.wheels import (
     PLATFORMS,
     A,
     Side,

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from fatwheel.arch import Arch
 from fatwheel.errors import WheelError
-from fatwheel.tags import (
+from fatwheel.wheels.tags import (
     Family,
     Floor,
     MacPlatform,

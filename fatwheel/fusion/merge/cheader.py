@@ -26,7 +26,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from fatwheel.arch import Arch
-from fatwheel.merge import Merged, MergeResult, Unmergeable
+from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 
 __all__ = ["guard", "is_c_header"]
 

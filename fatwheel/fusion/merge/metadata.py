@@ -34,7 +34,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from fatwheel.merge import Merged, MergeResult, Unmergeable
+from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 
 __all__ = ["merge_entry_points", "merge_metadata", "merge_top_level"]
 

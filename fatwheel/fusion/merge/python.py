@@ -17,7 +17,7 @@ import tokenize
 from collections.abc import Iterator
 
 from fatwheel.arch import Arch
-from fatwheel.merge import Merged, MergeResult, Unmergeable
+from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 
 __all__ = ["dispatch", "merge_python", "same_tokens"]
 

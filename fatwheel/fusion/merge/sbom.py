@@ -33,7 +33,7 @@ from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import Any, cast
 
-from fatwheel.merge import Merged, MergeResult, Unmergeable
+from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 
 __all__ = ["ARCHITECTURES_PROPERTY", "is_sbom", "merge_sbom"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.merge import Merged, Unmergeable
-from fatwheel.merge.cheader import guard, is_c_header
-from tests.support import require_pair, require_tool
+from fatwheel.fusion.merge import Merged, Unmergeable
+from fatwheel.fusion.merge.cheader import guard, is_c_header
+from tests.support.required import require_pair, require_tool
 
 AS = {
     Arch.X86_64: ["-U__aarch64__", "-D__x86_64__=1"],

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.metadata import parse_email
 
-from fatwheel.merge import Merged, MergeResult, Unmergeable
-from fatwheel.merge.metadata import merge_entry_points, merge_metadata, merge_top_level
+from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.fusion.merge.metadata import merge_entry_points, merge_metadata, merge_top_level
 
 HEAD = "Metadata-Version: 2.4\nName: Foo_Bar\nVersion: 1.0\n"
 TEXT = (

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel.merge import Merged, Unmergeable
-from fatwheel.merge.python import dispatch, merge_python, same_tokens
-from tests.support import require_pair
+from fatwheel.fusion.merge import Merged, Unmergeable
+from fatwheel.fusion.merge.python import dispatch, merge_python, same_tokens
+from tests.support.required import require_pair
 
 CODE = (
     'import os\n\n\ndef f(x):\n    """Doc."""\n    if x:\n        return f"{x = } {x!r}"\n'

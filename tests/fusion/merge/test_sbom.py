@@ -11,8 +11,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel.merge import Merged, MergeResult, Unmergeable
-from fatwheel.merge.sbom import ARCHITECTURES_PROPERTY, is_sbom, merge_sbom
+from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.fusion.merge.sbom import ARCHITECTURES_PROPERTY, is_sbom, merge_sbom
 
 X_SERIAL = "urn:uuid:42f04c64-8c62-45b8-8468-ef2b9c692cb4"
 A_SERIAL = "urn:uuid:ad8d4003-2aed-42cd-a272-a1cf0fb48575"
