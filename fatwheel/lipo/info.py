@@ -26,9 +26,10 @@ def format_archs(files: Sequence[Named]) -> str:
 
 def format_info(files: Sequence[Named]) -> str:
     """Format the answer to `-info`: first the universal files, then the thin ones."""
-    universal = [one for one in files if isinstance(one[1], universal.Universal)]
     lines = [
-        f"Architectures in the fat file: {name} are: {_archs(found)}\n" for name, found in universal
+        f"Architectures in the fat file: {name} are: {_archs(found)}\n"
+        for name, found in files
+        if isinstance(found, universal.Universal)
     ]
     return "".join(lines) + _non_fat(files)
 
