@@ -173,7 +173,7 @@ def test_an_old_bash_says_so(home: Path) -> None:
 def test_completing_is_quick(home: Path) -> None:
     """Neither the page of commands nor a shell that asks for one imports what the commands need."""
     code = (
-        "import sys\nfrom fatwheel.cli import main\ntry:\n    main([])\nfinally:\n"
+        "import sys\nfrom fatwheel.cli.main import main\ntry:\n    main([])\nfinally:\n"
         "    print(sorted(sys.modules), file=sys.stderr)"
     )
     for extra in (
