@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "targets": "macho",
     "toolchain": "targets",
     "building": "toolchain, fusion, lipo",
-    "cli": "building",
+    "index": "fusion",
+    "cli": "building, index",
 }
 FACADES = {"__init__", "__main__", "backend"}
 WORDS = {"action", "arch", "atomic", "config", "errors", "process", "values", "version"}
