@@ -22,12 +22,12 @@ from fatwheel.cli.command import (
 from fatwheel.cli.here import cache_folder
 from fatwheel.cli.terminal import say
 from fatwheel.errors import ToolError, UsageError
-from fatwheel.fusion.many import processes
 from fatwheel.fusion.report import size_text
 from fatwheel.fusion.request import Request, fuse_options, read_settings
 from fatwheel.index.cache import Cache
 from fatwheel.index.client import client_environment, warnings_for
 from fatwheel.index.listing import ListingOptions
+from fatwheel.index.pool import Pool, pool
 from fatwheel.index.serve import PYPI, IndexOptions, Running, serve
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ def index_command(command: tuple[str, ...], **given: Any) -> None:
         return
     quiet, jobs = given.pop("quiet"), given.pop("jobs")
     options = index_options(folder, **given)
-    with processes(jobs or os.cpu_count() or 1) as executor:
-        code = asyncio.run(_run(options, executor, command, quiet=quiet))
+    with pool(jobs or os.cpu_count() or 1) as workers:
+        code = asyncio.run(_run(options, workers, command, quiet=quiet))
     if code:
         raise click.exceptions.Exit(code)
 
@@ -186,7 +186,7 @@ def macos_floor(text: str | None) -> Floor | None:
 
 
 async def _run(
-    options: IndexOptions, executor: Any, command: tuple[str, ...], *, quiet: bool
+    options: IndexOptions, workers: Pool, command: tuple[str, ...], *, quiet: bool
 ) -> int:
     def tell(line: str) -> None:
         if not quiet or not line.startswith(("fused ", "note: ")):
@@ -198,7 +198,7 @@ async def _run(
             f"It listens on {options.host}, so everybody who reaches this machine can use it, and what it fetches with "
             "your credentials."
         )
-    async with serve(options, executor, tell, notes) as running:
+    async with serve(options, workers, tell, notes) as running:
         for note in notes:
             say(f"warning: {note}")
         if not quiet:

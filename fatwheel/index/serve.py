@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from fatwheel.errors import ToolError, UsageError
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.index.cache import Cache
 from fatwheel.index.listing import ListingOptions
+from fatwheel.index.pool import Pool
 from fatwheel.index.projects import Projects
 from fatwheel.index.upstream import FolderUpstream, HttpUpstream, Upstream, client_session
 from fatwheel.index.work import Work
@@ -51,7 +51,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def serve(
-    options: IndexOptions, executor: Executor, say: Callable[[str], None], notes: Sequence[str] = ()
+    options: IndexOptions, pool: Pool, say: Callable[[str], None], notes: Sequence[str] = ()
 ) -> AsyncIterator[Running]:
     """Yield the running index; when the block ends, what is under way is ended, too.
 
@@ -72,7 +72,7 @@ async def serve(
             for one in options.upstreams
         ]
         cache = Cache(options.cache)
-        work = Work(cache, options.fuse, executor, offline=options.offline, say=say)
+        work = Work(cache, options.fuse, pool, offline=options.offline, say=say)
         stack.push_async_callback(work.close)
         projects = Projects(
             upstreams, cache, options.listing, work, offline=options.offline, say=say

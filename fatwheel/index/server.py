@@ -40,13 +40,20 @@ class IndexServer:
     """The routes over `Projects` and `Work`."""
 
     def __init__(
-        self, projects: Projects, work: Work, *, hosts: frozenset[str], notes: tuple[str, ...] = ()
+        self,
+        projects: Projects,
+        work: Work,
+        *,
+        hosts: frozenset[str] = frozenset(),
+        notes: tuple[str, ...] = (),
+        hold: float = HOLD,
     ) -> None:
         """`hosts` are names besides loopback addresses that a request may name; `notes` stand on the page at `/`."""
         self._projects = projects
         self._work = work
         self._hosts = hosts
         self._notes = notes
+        self._hold = hold
 
     def app(self) -> web.Application:
         """Return the application."""
@@ -141,7 +148,7 @@ class IndexServer:
         if made is None:
             task = self._work.make(project.upstream, project.name, entry)
             rounds = _rounds(request)
-            limit = HOLD if rounds < MOST_ROUNDS else None
+            limit = self._hold if rounds < MOST_ROUNDS else None
             await asyncio.wait([task], timeout=limit)
             if not task.done():
                 raise web.HTTPTemporaryRedirect(f"{request.path}?round={rounds + 1}")

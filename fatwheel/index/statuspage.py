@@ -28,7 +28,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 code, pre { font: .875em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
-pre { background: var(--soft); padding: .75rem; overflow-x: auto; border-radius: .4rem; }
+pre { background: var(--soft); padding: .75rem; overflow-x: auto; border-radius: .4rem; white-space: pre-wrap; }
 article { border-top: 1px solid var(--line); padding: .75rem 0; }
 article h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
 p { margin: .25rem 0; } .small { font-size: .875rem; opacity: .8; }

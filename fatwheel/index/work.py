@@ -7,10 +7,8 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from fatwheel.arch import Arch
 from fatwheel.archive.ranges import RangeFile, file_sha256
@@ -22,6 +20,7 @@ from fatwheel.fusion.report import conflict_lines, finding_lines, plan_lines, si
 from fatwheel.index.cache import Cache, Made, input_key
 from fatwheel.index.listing import Entry
 from fatwheel.index.page import File
+from fatwheel.index.pool import Pool
 from fatwheel.index.upstream import Upstream, UpstreamError
 from fatwheel.values import valueclass
 from fatwheel.version import __version__
@@ -29,8 +28,6 @@ from fatwheel.wheels.tags import claims, parse_wheel_name
 from fatwheel.wheels.wheel import open_wheel
 
 __all__ = ["Job", "UnservedError", "Work", "recipe_of"]
-
-T = TypeVar("T")
 
 _DOWNLOADS = 8  # at the same time
 _DIGITS = 32  # hexadecimal, of a key
@@ -102,16 +99,16 @@ class Work:
         self,
         cache: Cache,
         options: FuseOptions,
-        executor: Executor,
+        pool: Pool,
         *,
         offline: bool,
         say: Callable[[str], None],
     ) -> None:
-        """`say` takes lines for the console; `executor` runs what takes a processor's time."""
+        """`say` takes lines for the console; `pool` runs what takes a processor's time."""
         self._cache = cache
         self._options = options
         self._recipe = recipe_of(options)
-        self._executor = executor
+        self._pool = pool
         self._offline = offline
         self._say = say
         self._tasks: dict[str, asyncio.Task[Made]] = {}
@@ -186,7 +183,7 @@ class Work:
         entry = job.entry
         made = await self._fetched(upstream, entry.files[0], job)
         if entry.filename.endswith(".whl") and len(claims(parse_wheel_name(entry.filename))) == 2:
-            held = await self._run(_held, made.path)
+            held = await self._pool.run(_held, made.path)
             if len(held) == 1:
                 (arch,) = held
                 self._cache.keep_held(input_key(entry.files[0]), held)
@@ -209,7 +206,7 @@ class Work:
         job.state = "fusing"
         paths = [half.path for half in halves if isinstance(half, Made)]
         target = self._cache.fused_path(key, entry.filename)
-        result = await self._run(_fuse, paths[0], paths[1], target.parent, self._options)
+        result = await self._pool.run(_fuse, paths[0], paths[1], target.parent, self._options)
         job.lines, job.conflicts, job.rules = result.lines, result.conflicts, result.rules
         if result.problem or result.conflicts:
             lines = result.conflicts or (result.problem,)
@@ -248,10 +245,6 @@ class Work:
         made = Made(path=path, size=size, sha256=digest)
         self._cache.remember(made, url=file.url)
         return made
-
-    async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, work, *arguments)
 
 
 def _sha256(path: Path) -> str:
