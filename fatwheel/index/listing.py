@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from fatwheel.arch import Arch
 from fatwheel.errors import WheelError
@@ -152,6 +152,7 @@ def make_listing(
     entries += found.anywhere
     offered = {entry.filename for entry in entries}
     left_out = list(found.unusable)
+    alone: list[LeftOut] = []
     for key, sides in found.thin.items():
         pairs, rest = _pairs(sides)
         for pair in pairs:
@@ -159,7 +160,7 @@ def make_listing(
             if entry.filename not in offered and not _is_covered(pair, found.whole):
                 offered.add(entry.filename)
                 entries.append(entry)
-        left_out += _alone(key, sides, rest, found)
+        alone += _alone(key, sides, rest, found)
         if options.keep_thin:
             entries += [_as_is(half) for halves in sides.values() for half in halves]
     if options.macos is not None:
@@ -171,7 +172,9 @@ def make_listing(
         entries += found.sdists
     entries.sort(key=lambda entry: (Version(entry.version), entry.filename))
     return Listing(
-        name=page.name, entries=tuple(entries), left_out=_missing_versions(entries, left_out)
+        name=page.name,
+        entries=tuple(entries),
+        left_out=_newest_first([*left_out, *_by_version(entries, alone)]),
     )
 
 
@@ -318,40 +321,25 @@ def _old_enough(entries: Iterable[Entry], macos: Floor) -> tuple[list[Entry], li
     return kept, newer
 
 
-def _missing_versions(entries: Iterable[Entry], left_out: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
-    """Return what is left out, newest first; one line for a version that has nothing here, for one reason."""
+def _by_version(entries: Iterable[Entry], alone: Iterable[LeftOut]) -> Iterator[LeftOut]:
+    """Yield halves without a partner; one line for a version that has nothing here for one reason."""
     offered = {entry.version for entry in entries}
     by_version: dict[str, list[LeftOut]] = defaultdict(list)
-    for left in left_out:
+    for left in alone:
         by_version[left.version].append(left)
-    rows: list[LeftOut] = []
     for version, lefts in by_version.items():
         reasons = {left.why for left in lefts}
         if version not in offered and len(reasons) == 1:
-            rows.append(LeftOut(version=version, what="", why=lefts[0].why))
+            yield LeftOut(version=version, what="", why=lefts[0].why)
         else:
-            rows += lefts
-    return tuple(sorted(rows, key=_newest_first))
+            yield from lefts
 
 
-def _newest_first(left: LeftOut) -> tuple[bool, _Descending, str]:
-    return not left.version, _Descending(left.version), left.what
-
-
-class _Descending:
-    """A version as a sort key, newest first; what is no version comes last."""
-
-    def __init__(self, text: str) -> None:
+def _newest_first(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+    def key(left: LeftOut) -> tuple[Version, str]:
         try:
-            self._version = Version(text)
-        except ValueError:
-            self._version = Version("0")
+            return Version(left.version), left.what
+        except InvalidVersion:
+            return Version("0"), left.what
 
-    def __lt__(self, other: _Descending) -> bool:
-        return self._version > other._version
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Descending) and self._version == other._version
-
-    def __hash__(self) -> int:
-        return hash(self._version)
+    return tuple(sorted(left_out, key=key, reverse=True))

@@ -6,6 +6,7 @@ What is fetched is bounded in size and time. Credentials go to the index that th
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import netrc
@@ -216,13 +217,11 @@ class HttpUpstream:
         self, url: str, headers: Mapping[str, str], wanted: set[int], tries: int = _TRIES
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield an answer with a wanted status; what may pass is tried again."""
-        errors = _client_errors()
+        errors, sent = _client_errors(), {**headers, **self._authorization(url)}
         for attempt in range(tries):
             last = attempt + 1 == tries
             try:
-                answer = await self._session.get(
-                    url, headers=headers, auth=self._auth(url), max_redirects=10
-                )
+                answer = await self._session.get(url, headers=sent, max_redirects=10)
             except errors as error:
                 if last:
                     raise self._unreachable(url, error, tries) from None
@@ -250,14 +249,13 @@ class HttpUpstream:
             return _BrokenError(text)
         return UpstreamError(text, 404 if status in {404, 410} else 502)
 
-    def _auth(self, url: str) -> aiohttp.BasicAuth | None:
-        """Return the credentials for this address: those of the index for its own host only."""
-        import aiohttp
-
+    def _authorization(self, url: str) -> dict[str, str]:
+        """Return the header with the index's credentials, for its own host only (RFC 7617)."""
         parts = urlsplit(url)
         if self._credentials is None or (parts.scheme, parts.hostname, parts.port) != self._origin:
-            return None
-        return aiohttp.BasicAuth(*self._credentials, encoding="utf-8")
+            return {}
+        words = ":".join(self._credentials).encode()
+        return {"Authorization": f"Basic {base64.b64encode(words).decode()}"}
 
 
 class _TooLargeError(Exception):
