@@ -63,14 +63,16 @@ class Cache:
         """Return the file at `path` with its facts; None where it is not there."""
         facts = self._read_json(path.with_name(path.name + ".json"))
         try:
-            size = path.stat().st_size
+            status = path.stat()
         except OSError:
             return None
-        if not isinstance(facts, dict) or facts.get("size") != size:
+        if not isinstance(facts, dict) or facts.get("size") != status.st_size:
             return None
-        with contextlib.suppress(OSError):
-            os.utime(path)  # for `prune`, which goes by what was used last
-        return Made(path=path, size=size, sha256=str(facts.get("sha256")))
+        with contextlib.suppress(
+            OSError
+        ):  # for `prune`; the time of change is part of what servers answer
+            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
+        return Made(path=path, size=status.st_size, sha256=str(facts.get("sha256")))
 
     def remember(self, made: Made, **facts: Any) -> None:
         """Write the facts of a file beside it, which makes it count as there."""
@@ -163,7 +165,7 @@ class Cache:
         for path in list(self._files()):
             with contextlib.suppress(OSError):
                 status = path.stat()
-                if status.st_mtime <= oldest:
+                if status.st_atime <= oldest:
                     path.unlink()
                     freed += status.st_size
         for folder in sorted(self.folder.rglob("*"), reverse=True):
