@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "toolchain": "targets",
     "building": "toolchain, fusion, lipo",
     "index": "fusion",
-    "cli": "building, index",
+    "wheelhouse": "index",
+    "cli": "building, wheelhouse",
 }
 FACADES = {"__init__", "__main__", "backend"}
 WORDS = {"action", "arch", "atomic", "config", "errors", "process", "values", "version"}

@@ -34,6 +34,10 @@ _COMMANDS = {
     "build": ("fatwheel.cli.build:build_command", "Make a universal2 wheel of a Rust crate."),
     "check": ("fatwheel.cli.check:check_command", "Check finished wheels."),
     "index": ("fatwheel.cli.index:index_command", "Serve an index of universal2 wheels."),
+    "wheelhouse": (
+        "fatwheel.cli.wheelhouse:wheelhouse_command",
+        "Fill a folder with an app's wheels.",
+    ),
     "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
     "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
     "rules": ("fatwheel.cli.check:rules_command", "Print the shipped rule book."),
