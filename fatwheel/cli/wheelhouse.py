@@ -149,7 +149,7 @@ class _Wanted:
     metavar="N",
     help="Wheels fused at the same time.  [default: one for each core]",
 )
-def wheelhouse_command(
+def wheelhouse_command(  # noqa: PLR0917  (click hands everything over by name)
     words: tuple[str, ...],
     files: tuple[Path, ...],
     constraints: tuple[Path, ...],

@@ -7,6 +7,7 @@ would prefer them. What is left out is said, with the reason.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -34,6 +35,9 @@ from fatwheel.wheels.tags import (
 )
 
 __all__ = ["Entry", "LeftOut", "Listing", "ListingOptions", "make_listing"]
+
+
+_version = functools.lru_cache(maxsize=4096)(Version)
 
 
 @valueclass
@@ -106,7 +110,7 @@ class Listing:
     @property
     def versions(self) -> tuple[str, ...]:
         """The versions that have a file, in rising order."""
-        return tuple(sorted({entry.version for entry in self.entries}, key=Version))
+        return tuple(sorted({entry.version for entry in self.entries}, key=_version))
 
     def find(self, filename: str) -> Iterator[Entry]:
         """Yield the entries of that name."""
@@ -117,23 +121,26 @@ class Listing:
 class _Half:
     file: File
     name: WheelName
+    key: WheelKey
     floor: Floor
 
 
 @valueclass
 class _Sorted:
-    """The files of a page by what they are."""
+    """The files of a page by what they are; `builds` are the build tags of thin wheels that agree in all else."""
 
-    whole: list[tuple[WheelName, File]] = field(default_factory=list)
+    whole: dict[WheelKey, list[tuple[WheelName, File]]] = field(default_factory=dict)
     thin: dict[WheelKey, dict[Arch, list[_Half]]] = field(default_factory=dict)
+    builds: dict[object, set[str]] = field(default_factory=dict)
     anywhere: list[Entry] = field(default_factory=list)
     elsewhere: list[Entry] = field(default_factory=list)
     sdists: list[Entry] = field(default_factory=list)
     unusable: list[LeftOut] = field(default_factory=list)
 
     def add_half(self, arch: Arch, half: _Half) -> None:
-        sides = self.thin.setdefault(half.name.key, {arch: [] for arch in Arch})
+        sides = self.thin.setdefault(half.key, {arch: [] for arch in Arch})
         sides[arch].append(half)
+        self.builds.setdefault((arch, *half.key[:2], *half.key[3:]), set()).add(half.key[2])
 
 
 def make_listing(
@@ -144,10 +151,11 @@ def make_listing(
     `held` is what is known of universal2 wheels that were looked into, by SHA-256: one that holds a single architecture
     is taken for that half.
     """
-    found = _sort(page, held or {})
+    found = _sort(page, held or {}, all_systems=options.all_systems)
     entries = [
         Entry(filename=file.filename, version=name.version, source=file)
-        for name, file in found.whole
+        for same in found.whole.values()
+        for name, file in same
     ]
     entries += found.anywhere
     offered = {entry.filename for entry in entries}
@@ -157,7 +165,7 @@ def make_listing(
         pairs, rest = _pairs(sides)
         for pair in pairs:
             entry = _fused(pair)
-            if entry.filename not in offered and not _is_covered(pair, found.whole):
+            if entry.filename not in offered and not _is_covered(pair, found.whole.get(key, ())):
                 offered.add(entry.filename)
                 entries.append(entry)
         alone += _alone(key, sides, rest, found)
@@ -170,7 +178,7 @@ def make_listing(
     # A project that never had a Mac wheel has nothing to lose by its sdists.
     if options.sdists or not (found.whole or found.thin):
         entries += found.sdists
-    entries.sort(key=lambda entry: (Version(entry.version), entry.filename))
+    entries.sort(key=lambda entry: (_version(entry.version), entry.filename))
     return Listing(
         name=page.name,
         entries=tuple(entries),
@@ -178,7 +186,7 @@ def make_listing(
     )
 
 
-def _sort(page: Page, held: Mapping[str, frozenset[Arch]]) -> _Sorted:
+def _sort(page: Page, held: Mapping[str, frozenset[Arch]], *, all_systems: bool) -> _Sorted:
     found = _Sorted()
     project = normalise(page.name)
     for file in page.files:
@@ -186,18 +194,29 @@ def _sort(page: Page, held: Mapping[str, frozenset[Arch]]) -> _Sorted:
             if (entry := _sdist(file)) is not None:
                 found.sdists.append(entry)
             continue
+        if not all_systems and not _may_serve_macs(file.filename):
+            continue  # most files of a page
         try:
             name = parse_wheel_name(file.filename)
-            if name.key[0] != project:
+            key = name.key
+            if key[0] != project:
                 continue  # every client passes over it
-            _sort_wheel(found, file, name, held.get(file.sha256 or ""))
+            _sort_wheel(found, file, name, key, held.get(file.sha256 or ""))
         except WheelError as error:
             version = file.filename.split("-")[1] if file.filename.count("-") >= 4 else ""
             found.unusable.append(LeftOut(version=version, what=file.filename, why=error.problem))
     return found
 
 
-def _sort_wheel(found: _Sorted, file: File, name: WheelName, archs: frozenset[Arch] | None) -> None:
+def _may_serve_macs(filename: str) -> bool:
+    """Return whether a wheel's platform tags name macOS or any platform."""
+    platforms = filename.rpartition("-")[2]
+    return "macosx" in platforms or "any" in platforms
+
+
+def _sort_wheel(
+    found: _Sorted, file: File, name: WheelName, key: WheelKey, archs: frozenset[Arch] | None
+) -> None:
     kind = family(name)
     entry = Entry(filename=file.filename, version=name.version, source=file)
     if kind is Family.ANY:
@@ -208,13 +227,13 @@ def _sort_wheel(found: _Sorted, file: File, name: WheelName, archs: frozenset[Ar
         return
     floors = claims(name)
     if len(floors) == 2 and (archs is None or len(archs) != 1):
-        found.whole.append((name, file))
+        found.whole.setdefault(key, []).append((name, file))
     elif not floors:
         why = f"it is for neither x86_64 nor arm64 but for {', '.join(name.platforms)}"
         found.unusable.append(LeftOut(version=name.version, what=file.filename, why=why))
     else:
         (arch,) = archs if archs is not None and len(archs) == 1 else floors
-        found.add_half(arch, _Half(file=file, name=name, floor=floors[arch]))
+        found.add_half(arch, _Half(file=file, name=name, key=key, floor=floors[arch]))
 
 
 def _sdist(file: File) -> Entry | None:
@@ -269,10 +288,9 @@ def _fused(pair: tuple[_Half, _Half]) -> Entry:
 def _is_covered(pair: tuple[_Half, _Half], whole: Iterable[tuple[WheelName, File]]) -> bool:
     """Return whether upstream's own universal2 wheel serves every Mac that the fused one would."""
     for name, _ in whole:
-        if name.key == pair[0].name.key:
-            floors = claims(name)
-            if all(floors[arch] <= half.floor for arch, half in zip(Arch, pair, strict=True)):
-                return True
+        floors = claims(name)
+        if all(floors[arch] <= half.floor for arch, half in zip(Arch, pair, strict=True)):
+            return True
     return False
 
 
@@ -280,7 +298,7 @@ def _alone(
     key: WheelKey, sides: Mapping[Arch, Sequence[_Half]], rest: Sequence[_Half], found: _Sorted
 ) -> Iterator[LeftOut]:
     """Say why halves have no partner; nothing where upstream's own universal2 wheel stands for them."""
-    if any(name.key == key for name, _ in found.whole):
+    if key in found.whole:
         return
     missing = [arch for arch in Arch if not sides[arch]]
     for half in rest:
@@ -302,11 +320,11 @@ def _alone(
 
 def _other_build(key: WheelKey, arch: Arch, found: _Sorted) -> str:
     """Return the clause that names the partner with another build tag, where there is one."""
-    for other, sides in found.thin.items():
-        if (other[:2], other[3:]) == (key[:2], key[3:]) and other != key and sides[arch]:
-            build = f"build tag {other[2]}" if other[2] else "no build tag"
-            return f" with this build tag (there is one with {build})"
-    return ""
+    builds = sorted(found.builds.get((arch, *key[:2], *key[3:]), set()) - {key[2]})
+    if not builds:
+        return ""
+    build = f"build tag {builds[-1]}" if builds[-1] else "no build tag"
+    return f" with this build tag (there is one with {build})"
 
 
 def _old_enough(entries: Iterable[Entry], macos: Floor) -> tuple[list[Entry], list[LeftOut]]:

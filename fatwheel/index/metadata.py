@@ -146,7 +146,10 @@ def _read(archive: zipfile.ZipFile, filename: str) -> bytes:
 
 def merged_metadata(x86_64: bytes, arm64: bytes) -> tuple[bytes, str] | None:
     """Return METADATA of the fused wheel and its SHA-256; None where the two do not agree as values."""
-    merged = merge_metadata(x86_64, arm64)
-    if not isinstance(merged, Merged):
-        return None
-    return merged.content, hashlib.sha256(merged.content).hexdigest()
+    text = arm64
+    if x86_64 != arm64:
+        merged = merge_metadata(x86_64, arm64)
+        if not isinstance(merged, Merged):
+            return None
+        text = merged.content
+    return text, hashlib.sha256(text).hexdigest()

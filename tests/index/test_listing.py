@@ -160,10 +160,15 @@ def test_macos_hides_what_needs_a_newer_one() -> None:
 
 def test_files_of_other_projects_and_odd_names_are_left_out() -> None:
     found = listing(
-        ["p-1-py3-none-any.whl", "q-1-py3-none-any.whl", "p-nonsense-py3-none-any.whl", "p-1-x.whl"]
+        [
+            "p-1-py3-none-any.whl",
+            "q-1-py3-none-any.whl",
+            "p-nonsense-py3-none-any.whl",
+            "p-1-any.whl",
+        ]
     )
     assert [entry.filename for entry in found.entries] == ["p-1-py3-none-any.whl"]
-    assert {left.what for left in found.left_out} == {"p-nonsense-py3-none-any.whl", "p-1-x.whl"}
+    assert {left.what for left in found.left_out} == {"p-nonsense-py3-none-any.whl", "p-1-any.whl"}
 
 
 def test_a_wheel_that_lies_counts_as_the_half_that_it_is() -> None:
