@@ -234,22 +234,30 @@ def _silent(_line: str) -> None:
 
 
 async def _resolve(wanted: _Wanted, running: Running) -> tuple[Pin, ...]:
-    """Return all projects with their versions; uv is asked for one architecture after the other."""
+    """Return all projects with their versions; uv is asked for both architectures at the same time."""
+
+    async def one(arch: Arch, scratch: Path) -> dict[str, str]:
+        return await resolve(
+            wanted.requirements,
+            arch,
+            url=running.url,
+            python=wanted.python,
+            macos=wanted.macos,
+            environ=os.environ,
+            folder=Path.cwd(),
+            scratch=scratch,
+            runner=SubprocessRunner(),
+        )
+
     with tempfile.TemporaryDirectory(prefix="fatwheel-") as scratch:
-        found = {
-            arch: await resolve(
-                wanted.requirements,
-                arch,
-                url=running.url,
-                python=wanted.python,
-                macos=wanted.macos,
-                environ=os.environ,
-                folder=Path.cwd(),
-                scratch=Path(scratch),
-                runner=SubprocessRunner(),
-            )
-            for arch in Arch
-        }
+        answers = [one(arch, Path(scratch)) for arch in Arch]
+        found: dict[Arch, dict[str, str]] = {}
+        for arch, pins in zip(
+            Arch, await asyncio.gather(*answers, return_exceptions=True), strict=True
+        ):
+            if isinstance(pins, BaseException):
+                raise pins  # of two errors always the same one
+            found[arch] = pins
     return combine_pins(found)
 
 

@@ -60,7 +60,7 @@ async def resolve(
 
     files = [str(path.resolve()) for path in requirements.files]
     if requirements.words:
-        own = scratch / "requirements.in"
+        own = scratch / f"requirements-{arch.value}.in"
         own.write_text("".join(f"{word}\n" for word in requirements.words), "utf-8")
         files.append(str(own))
     constraints = [f"--constraint={path.resolve()}" for path in requirements.constraints]
