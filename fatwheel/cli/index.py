@@ -55,7 +55,6 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
                 "PIP_INDEX_URL, UV_DEFAULT_INDEX, …",
                 "set for COMMAND, so that pip, uv and PDM come here",
             ),
-            ("HTTPS_PROXY, NO_PROXY", "how the upstream index is reached"),
         ),
         "Settings": "[tool.fatwheel] in the pyproject.toml of the current folder (or --rules): rules, on-conflict.",
         "Exit codes": (

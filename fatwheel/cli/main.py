@@ -70,14 +70,15 @@ class _LazyGroup(click.Group):
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write examples and commands, then the options: the page fits a screen of 80 by 24."""
+        """Write examples, commands and the two options: the page fits a screen of 80 by 24."""
         from fatwheel.cli.command import write_section
 
         write_section(formatter, "Examples", _EXAMPLES)
         write_section(
             formatter, "Commands", [(name, text) for name, (_, text) in _COMMANDS.items()]
         )
-        click.Command.format_options(self, ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("Options: --version; -h, --help")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem

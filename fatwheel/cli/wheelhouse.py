@@ -78,9 +78,9 @@ class _Wanted:
         "Examples": (
             ("fatwheel wheelhouse -r requirements.txt --macos 12.0", "into ./wheelhouse"),
             ("fatwheel wheelhouse numpy 'pillow>=11' --dry-run", "what it would consist of"),
-            ("pip install --no-index --find-links wheelhouse …", "from it, on the Mac"),
-            ("uv pip sync wheelhouse/pylock.toml", "the same, with hashes"),
         ),
+        "Afterwards": "pip install --no-index --find-links wheelhouse -r requirements.txt, or: uv pip sync "
+        "wheelhouse/pylock.toml",
         "More": "docs/index.md.",
     },
 )
