@@ -1,0 +1,54 @@
+"""Faults that are known and not mended yet: fuzzing goes on past them, and a test says when one is gone.
+
+What is mended leaves this list, and its input goes to `fixtures/fuzz/TARGET/`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["KNOWN", "Known", "is_known"]
+
+
+class Known(NamedTuple):
+    """One fault: its target, its kind (`findings.fault`, without the line), an input that shows it, what is wrong."""
+
+    target: str
+    kind: str
+    input: bytes
+    wrong: str
+
+
+KNOWN = (
+    Known(
+        "linker",
+        "ValueError at fatwheel/toolchain/linker.py:<genexpr>",
+        b"-mmacosx-version-min=x",
+        "the linker's wrapper ends in a traceback where the deployment target is none",
+    ),
+    Known(
+        "wheel-name",
+        "BrokenPromiseError at tests/fuzz/targets/texts.py:_parsed_name",
+        b"pkg-1.0-2_a-py3-macosx_11_0_arm64.whl",
+        "a Python tag that is no identifier is taken, and installers refuse it",
+    ),
+    Known(
+        "directory",
+        "BrokenPromiseError at tests/fuzz/targets/archives.py:_members",
+        bytes.fromhex(
+            "504b03041400000000000000210000000000000000000000000001000000"
+            "61504b010214039400000000000000210000000000000000000000000001"
+            "000000000000000000000000000000000061504b05060000000001000100"
+            "2f0000001f0000000000"
+        ),
+        "a version needed that zipfile and pip do not know is taken",
+    ),
+)
+
+
+def is_known(target: str, finding: Path) -> bool:
+    """Return whether a finding (its input; the reason lies beside it) is a fault that is known."""
+    reason = finding.with_suffix(".txt")
+    kind = reason.read_text("utf-8").partition("\n")[0] if reason.exists() else ""
+    return any(known.target == target and kind.startswith(known.kind + ":") for known in KNOWN)
