@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,8 @@ class Outcome:
 
     `coverage` counts the places in fatwheel's code that were reached, `features` those with their neighbours and
     counts, as libFuzzer has it. `findings` are the inputs that failed in a new way, `known` is the number of those that
-    failed in a known one, `log` is what the process printed.
+    failed in a known one. `slowest` is the most seconds that an input took (traced code takes several times as long),
+    `megabytes` the most memory. `log` is what the process printed.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Outcome:
     features: int
     findings: tuple[Path, ...]
     known: int
+    slowest: int
+    megabytes: int
     log: str
 
     def __str__(self) -> str:
@@ -66,7 +69,8 @@ class Outcome:
             f"{self.executions:>12,} executions, coverage {self.coverage}, features {self.features}"
         )
         known = f" ({self.known} known)" if self.known else ""
-        return f"{self.name:<16}{figures}, {len(self.findings)} faults{known}"
+        costs = f"slowest {self.slowest} s, {self.megabytes} MB"
+        return f"{self.name:<16}{figures}, {costs}, {len(self.findings)} faults{known}"
 
 
 def fuzz(target: Target, folder: Path, limits: Limits) -> Outcome:
@@ -101,6 +105,8 @@ def fuzz(target: Target, folder: Path, limits: Limits) -> Outcome:
         features=_last(r"ft: (\d+)", logs[-1]),
         findings=tuple(sorted(new)),
         known=len(found) - len(new),
+        slowest=max(_all(r"stat::slowest_unit_time_sec:\s*(\d+)", logs), default=0),
+        megabytes=max(_all(r"stat::peak_rss_mb:\s*(\d+)", logs), default=0),
         log="\n".join(logs),
     )
 
@@ -148,9 +154,12 @@ def _dictionary(target: Target, own: Path) -> list[str]:
     return [f"-dict={path}"]
 
 
+def _all(pattern: str, logs: Iterable[str]) -> list[int]:
+    return [int(digits) for log in logs for digits in re.findall(pattern, log)]
+
+
 def _last(pattern: str, log: str) -> int:
-    found = re.findall(pattern, log)
-    return int(found[-1]) if found else 0
+    return next(reversed(_all(pattern, [log])), 0)
 
 
 def _shares(names: Sequence[str], seconds: int, jobs: int) -> dict[str, int]:

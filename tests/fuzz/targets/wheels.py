@@ -269,7 +269,10 @@ def _command_seeds() -> Iterator[bytes]:
 
 def _pairing(data: bytes) -> None:
     """Each of some names, one a line, is in one pair or among the rest."""
-    names = {line.decode("ascii", "replace").replace("/", "_") for line in data.splitlines()[:12]}
+    names = {
+        line.decode("ascii", "backslashreplace").replace("/", "_")
+        for line in data.splitlines()[:12]
+    }
     with scratch() as folder:
         paths = []
         for name in sorted(names):
