@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.fuzz.target import joined
+from tests.support.wheels import METADATA
+
 __all__ = ["KNOWN", "Known", "is_known"]
 
 
@@ -20,7 +23,33 @@ class Known(NamedTuple):
     wrong: str
 
 
+_DIGITS = b"9" * 5000  # more than Python reads as a number
+
 KNOWN = (
+    Known(
+        "settings",
+        "RecursionError at fatwheel/config.py:parse_config",
+        b"a = " + b"[" * 5000,
+        "TOML that is nested deeply ends in a traceback",
+    ),
+    Known(
+        "settings",
+        "ValueError at fatwheel/config.py:parse_config",
+        b"a = " + _DIGITS,
+        "a number of many digits in pyproject.toml ends in a traceback",
+    ),
+    Known(
+        "wheel-file",
+        "ValueError at fatwheel/wheels/distinfo.py:parse_name_and_version",
+        b"Version: " + _DIGITS,
+        "a version of many digits in METADATA ends in a traceback",
+    ),
+    Known(
+        "metadata",
+        "ValueError at fatwheel/fusion/merge/metadata.py:_parse",
+        joined(METADATA + b"Requires-Dist: a>=" + _DIGITS, METADATA),
+        "a requirement with a version of many digits ends in a traceback",
+    ),
     Known(
         "linker",
         "ValueError at fatwheel/toolchain/linker.py:<genexpr>",
