@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.fuzz.bundle import part
 from tests.fuzz.target import joined
-from tests.support.wheels import METADATA
+from tests.support.wheels import METADATA, NATIVE, A, X, code
 
 __all__ = ["KNOWN", "Known", "is_known"]
 
@@ -23,6 +24,7 @@ class Known(NamedTuple):
     wrong: str
 
 
+_CODE = (part("x", NATIVE, code(X)), part("a", NATIVE, code(A)))
 _DIGITS = b"9" * 5000  # more than Python reads as a number
 
 KNOWN = (
@@ -72,6 +74,36 @@ KNOWN = (
             "2f0000001f0000000000"
         ),
         "a version needed that zipfile and pip do not know is taken",
+    ),
+    Known(
+        "python",
+        "BrokenPromiseError at tests/fuzz/targets/texts.py:_same_code",
+        joined("if x:\n        a\n        b\n", "if x:\n        a\n\tb\n"),
+        "a source that does not compile is kept where its tokens equal the other's",
+    ),
+    Known(
+        "python",
+        "BrokenPromiseError at tests/fuzz/targets/texts.py:_dispatches",
+        joined(*2 * [b"#!/usr/bin/python # coding: latin-1\nx = '\xe9'\n"]),
+        "a coding cookie in the #! line is kept while the module is written as UTF-8",
+    ),
+    Known(
+        "fuse",
+        "BrokenPromiseError at tests/fuzz/targets/wheels.py:_installed",
+        joined(
+            "", *_CODE, part("b", "pkg-1.0.data/purelib/pkg/A.py", ""), part("b", "pkg/a.py", "")
+        ),
+        "two files that land on one name are fused",
+    ),
+    Known(
+        "command",
+        "BrokenPromiseError at tests/fuzz/targets/wheels.py:_printable",
+        joined(
+            "",
+            part("x", NATIVE, code(X)),
+            part("a", NATIVE, code(A, loads=["@loader_path/\u202e"])),
+        ),
+        "control characters out of a wheel are printed",
     ),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email.parser import HeaderParser
 
 from packaging.tags import Tag
@@ -222,22 +222,29 @@ def _header_seeds() -> Iterator[bytes]:
 def _python(data: bytes) -> None:
     """One source for two, and both behind a dispatch, mean what the sources mean."""
     x86_64, arm64 = split(data, 2)
-    result = merge_python(x86_64, arm64)
     trees = [_tree(source) for source in (x86_64, arm64)]
+    result = merge_python(x86_64, arm64)
     if isinstance(result, Merged):
-        kept = _tree(result.content)
-        check(kept is not None or trees == [None, None], "what is kept does not compile")
-        check(kept in trees and (None in trees or trees[0] == trees[1]), "other code is kept")
+        _same_code(result.content, trees)
     result = dispatch(x86_64, arm64, "pkg/m.py")
     if isinstance(result, Merged):
-        try:
-            module = ast.parse(result.content)
-        except (SyntaxError, ValueError) as error:
-            raise BrokenPromiseError(f"the dispatching module does not compile: {error}") from error
-        for tree, text in zip(trees, _dispatched(module), strict=True):
-            check(
-                tree is None or tree == _tree(text), "a source is another one behind the dispatch"
-            )
+        _dispatches(result.content, trees)
+
+
+def _same_code(kept: bytes, trees: Sequence[str | None]) -> None:
+    """What is kept means what both sources mean, as far as they compile."""
+    tree = _tree(kept)
+    check(tree is not None or not any(trees), "what is kept does not compile, and a source did")
+    check(set(trees) <= {tree, None}, "other code is kept")
+
+
+def _dispatches(content: bytes, trees: Sequence[str | None]) -> None:
+    try:
+        module = ast.parse(content)
+    except (SyntaxError, ValueError) as error:
+        raise BrokenPromiseError(f"the dispatching module does not compile: {error}") from error
+    for tree, text in zip(trees, _dispatched(module), strict=True):
+        check(tree is None or tree == _tree(text), "a source is another one behind the dispatch")
 
 
 def _tree(source: bytes | str) -> str | None:
