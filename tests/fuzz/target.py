@@ -24,6 +24,7 @@ __all__ = [
     "numbers",
     "scratch",
     "split",
+    "two_texts",
 ]
 
 SEPARATOR = b"\n--8<--\n"
@@ -83,6 +84,24 @@ def split(data: bytes, most: int) -> list[bytes]:
     """Return exactly `most` parts of an input; those that are missing are empty."""
     parts = data.split(SEPARATOR, most - 1)
     return parts + [b""] * (most - len(parts))
+
+
+def two_texts(data: bytes) -> tuple[bytes, bytes]:
+    r"""Return two texts: the parts of an input, or one text and what its changes make of it.
+
+    Each line `@PLACE TEXT` of such a second part puts a text at a byte of the first; `\n` and `\t` are read.
+    Texts that differ a little are what mergers are for, and chance alone seldom makes them.
+    """
+    first, second = split(data, 2)
+    if not second.startswith(b"@"):
+        return first, second
+    changed = first
+    for line in second.split(b"\n")[:20]:
+        if match := re.fullmatch(rb"@([0-9]{1,6}) (.*)", line, re.DOTALL):
+            place = int(match[1]) % (len(changed) + 1)
+            text = match[2].replace(rb"\n", b"\n").replace(rb"\t", b"\t")
+            changed = changed[:place] + text + changed[place:]
+    return first, changed
 
 
 def joined(*parts: bytes | str) -> bytes:

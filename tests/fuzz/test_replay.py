@@ -12,7 +12,7 @@ from tests.fuzz.bundle import Bundle, part
 from tests.fuzz.findings import fault, fault_of, minimised
 from tests.fuzz.known import KNOWN, Known
 from tests.fuzz.table import TARGETS
-from tests.fuzz.target import REGRESSIONS, Target, inputs, joined, numbers, split
+from tests.fuzz.target import REGRESSIONS, Target, inputs, joined, numbers, split, two_texts
 from tests.support.wheels import DIST_INFO, A, X, read_whole
 
 _MOST_SECONDS = 10  # of processor time for one input
@@ -48,6 +48,8 @@ def test_parts_of_an_input() -> None:
     assert split(joined("a", b"b"), 3) == [b"a", b"b", b""]
     assert split(joined("a", "b", "c"), 2) == [b"a", joined("b", "c")]
     assert numbers(b"12 x 3", 3) == [12, 3, 0]
+    assert two_texts(joined("ab", "@1 x\\n\n@0 y\nz")) == (b"ab", b"yax\nb")
+    assert two_texts(joined("ab", "c")) == (b"ab", b"c")
 
 
 def test_a_bundle_is_two_wheels_with_a_right_record(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from fatwheel.wheels.tags import (
     parse_wheel_name,
     with_platforms,
 )
-from tests.fuzz.target import BrokenPromiseError, Target, check, joined, split
+from tests.fuzz.target import BrokenPromiseError, Target, check, joined, split, two_texts
 from tests.support.wheels import DIST_INFO, METADATA, A, X, record_of
 
 __all__ = ["TARGETS"]
@@ -142,7 +142,7 @@ def _merged_alike(merge: _Merger, x86_64: bytes, arm64: bytes) -> bytes | None:
 
 
 def _metadata(data: bytes) -> None:
-    x86_64, arm64 = split(data, 2)
+    x86_64, arm64 = two_texts(data)
     merged = _merged_alike(merge_metadata, x86_64, arm64)
     if merged is not None:
         for text in (x86_64, arm64):
@@ -168,7 +168,7 @@ def _metadata_seeds() -> Iterator[bytes]:
 
 def _lists(data: bytes) -> None:
     """entry_points.txt and top_level.txt."""
-    x86_64, arm64 = split(data, 2)
+    x86_64, arm64 = two_texts(data)
     for merge in (merge_entry_points, merge_top_level):
         _merged_alike(merge, x86_64, arm64)
 
@@ -183,10 +183,10 @@ def _lists_seeds() -> Iterator[bytes]:
 
 
 def _sbom(data: bytes) -> None:
-    result = merge_sbom(*split(data, 2))
+    result = merge_sbom(*two_texts(data))
     if isinstance(result, Merged):
         check(json.loads(result.content)["bomFormat"] == "CycloneDX", "is no CycloneDX any more")
-        check(result == merge_sbom(*split(data, 2)), "another result the second time")
+        check(result == merge_sbom(*two_texts(data)), "another result the second time")
 
 
 def _sbom_seeds() -> Iterator[bytes]:
@@ -199,12 +199,13 @@ def _sbom_seeds() -> Iterator[bytes]:
     )
     yield joined(base, base.replace(":03.5Z", ":04+01:00").replace('"a"', '"q"'))
     yield joined(base, base.replace('{"purl": "pkg:cargo/b"}', '{"purl": "pkg:cargo/d"}'))
+    yield joined(base, '@300 "x":"y",\n@200  ')
     yield joined(base, base.replace('"version": 1,', '"version": 1.0e9,').replace("1.5", "1.6"))
 
 
 def _header(data: bytes) -> None:
     """A guarded header leaves nothing open, so that it can be guarded again."""
-    x86_64, arm64 = split(data, 2)
+    x86_64, arm64 = two_texts(data)
     merged = _merged_alike(guard, x86_64, arm64)
     if merged is not None:
         again = guard(merged, merged)
@@ -221,7 +222,7 @@ def _header_seeds() -> Iterator[bytes]:
 
 def _python(data: bytes) -> None:
     """One source for two, and both behind a dispatch, mean what the sources mean."""
-    x86_64, arm64 = split(data, 2)
+    x86_64, arm64 = two_texts(data)
     trees = [_tree(source) for source in (x86_64, arm64)]
     result = merge_python(x86_64, arm64)
     if isinstance(result, Merged):
@@ -278,6 +279,11 @@ def _python_seeds() -> Iterator[bytes]:
         'import os\n\n\ndef f(x):\n    """Doc."""\n    return f"{x = } {x!r}" + r\'a\\\'\n\n# c\n'
     )
     yield joined(code, "# built\n" + code.replace("\n", "\r\n"))
+    yield joined(code, r"@0 # built\n")
+    yield joined(code, "@9 \\n\\n\n@30 \\n    # c\n@40  ")
+    yield joined(
+        "for a in b:\n    if a:\n        c(\n            1)\n    else:\n\td\n", "@11 \\n\n@14  "
+    )
     yield joined(
         "#!/usr/bin/python\n# coding: latin-1\nx = '\xe9'\n".encode("latin-1"),
         "#!/usr/bin/python\ny = 1",
@@ -291,7 +297,7 @@ def _python_seeds() -> Iterator[bytes]:
 
 def _difference(data: bytes) -> None:
     """Two texts are told apart in a few lines that a terminal can show."""
-    x86_64, arm64 = split(data, 2)
+    x86_64, arm64 = two_texts(data)
     lines = short_diff(x86_64, arm64)
     check(len(lines) < 40, f"{len(lines)} lines")
     check(all(line.isprintable() for line in lines), "a line cannot be printed")
@@ -322,7 +328,21 @@ _PYTHON_WORDS = (
         b"\xc3\xa9",
         b"\0",
     ),
-    *(b"if x:", b"else:", b"def f():", b'f"{', b'}"', b"rb'", b"lambda", b"#", b"("),
+    *(
+        b"\n@1",
+        b"@9 \\n",
+        b"@30 # c\\n",
+        b"@20 \\t",
+        b"if x:",
+        b"else:",
+        b"def f():",
+        b'f"{',
+        b'}"',
+        b"rb'",
+        b"lambda",
+        b"#",
+        b"(",
+    ),
 )
 _HEADER_WORDS = (
     *(
