@@ -1,4 +1,4 @@
-"""The linker that cargo calls for an Apple target on a machine that is no Mac: LLVM's, behind a C driver.
+"""The C compiler driver that cargo calls to link for an Apple target off macOS: LLVM's linker does the work.
 
 rustc, maturin and build scripts speak to a C compiler (`-Wl,…`, `-dynamiclib`, `-isysroot`). `parse_link` reads
 that language, and `main` runs `ld64.lld` with what it means and with stubs in the place of an SDK. zig's own
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from fatwheel.toolchain.sdk import format_stub, known_libraries, share_symbols
+from fatwheel.toolchain.stubs import format_stub, known_libraries, share_symbols
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -265,19 +265,18 @@ def _link_with_zig(cxx: str | None, arguments: Sequence[str]) -> int:
 
 
 def main() -> NoReturn:
-    """Be the linker: settings from the environment, the link from the command line."""
+    """Be the driver: settings from the environment, the link from the command line."""
     settings = LinkSettings.from_json(os.environ[_VARIABLE])
     names = {"arm64": "CXX_aarch64_apple_darwin", "x86_64": "CXX_x86_64_apple_darwin"}
     cxx = {arch: os.environ[name] for arch, name in names.items() if name in os.environ}
     sys.exit(link(settings, sys.argv[1:], cxx))
 
 
+# Isolated, and without the environment's packages: cargo calls it in the project's folder, whose modules are not
+# what is asked for, and another fatwheel may be installed for this Python than the one that builds.
 _WRAPPER = f"""\
 #!/bin/sh
-exec "${_VARIABLE}_PYTHON" -c "import os, sys
-sys.path = [folder for folder in sys.path if folder] + [os.environ['{_VARIABLE}_PACKAGES']]
-from fatwheel.toolchain.linker import main
-main()" "$@"
+exec "${{{_VARIABLE}_PYTHON:?}}" -IS -c "${{{_VARIABLE}_CODE:?}}" "$@"
 """
 
 
@@ -285,7 +284,7 @@ def write_wrapper(cache: Path) -> Path:
     """Return the path of the program that cargo calls as its linker; it is written where it is not there.
 
     rustc guesses from its name that it is a C compiler's driver. Path and content depend on nothing, so that
-    cargo takes what it compiled before, in whatever environment fatwheel is installed.
+    cargo takes what it compiled before, in whatever environment and version fatwheel is installed.
     """
     path = cache / "fatwheel-cc"
     if not path.exists() or path.read_text("utf-8") != _WRAPPER:
@@ -299,8 +298,10 @@ def write_wrapper(cache: Path) -> Path:
 
 def wrapper_environment(settings: LinkSettings, python: str) -> dict[str, str]:
     """Return the variables that `write_wrapper`'s program reads; `python` is the interpreter that runs it."""
+    packages = str(Path(__file__).parents[2])
+    code = f"import sys; sys.path.append({packages!r}); from {__name__} import main; main()"
     return {
         _VARIABLE: settings.to_json(),
         f"{_VARIABLE}_PYTHON": python,
-        f"{_VARIABLE}_PACKAGES": str(Path(__file__).parents[2]),
+        f"{_VARIABLE}_CODE": code,
     }

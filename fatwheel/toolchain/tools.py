@@ -1,24 +1,28 @@
 """The tools on this machine, each asked what it is; nothing is demanded of it.
 
-`fatwheel.toolchain.lookup` is about one build and refuses what is missing; here everything is looked at and told.
+`lookup` is about one build and refuses what is missing; here everything is looked at and told, by the same searches.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fatwheel.arch import Arch
-from fatwheel.process import Completed, Runner, ask
-from fatwheel.toolchain.lookup import Host, Missing, MissingToolsError, inspect_toolchain
+from fatwheel.process import Runner
+from fatwheel.toolchain.host import Host, Look, Missing, MissingToolsError
+from fatwheel.toolchain.linker import find_lld
+from fatwheel.toolchain.lookup import inspect_toolchain
+from fatwheel.toolchain.rust import Rust, ask_cargo, find_rust
+from fatwheel.toolchain.sdk import Sdk, read_sdk, xcode_root
+from fatwheel.toolchain.zig import find_zig
 from fatwheel.values import valueclass
 
 __all__ = ["Readiness", "Tool", "check_readiness", "look_at_tools"]
 
+_COMPILING = "compiling Rust; fusing needs no compiler"
 _HARDWARE = "running the x86_64 half of a wheel on this machine"
 
 
@@ -54,13 +58,7 @@ class Readiness:
 def check_readiness(host: Host, project: Path, linker: str, runner: Runner) -> Readiness:
     """Return what a build in the folder `project` would find; `linker` is as for `inspect_toolchain`."""
     with TemporaryDirectory(prefix="fatwheel-") as cache:
-        looking = Host(
-            platform=host.platform,
-            environ=host.environ,
-            python=host.python,
-            ziglang=host.ziglang,
-            cache=Path(cache),  # a look leaves nothing behind
-        )
+        looking = replace(host, cache=Path(cache))  # a look leaves nothing behind
         try:
             found = inspect_toolchain(looking, project, linker, runner).linker
         except MissingToolsError as error:
@@ -75,160 +73,95 @@ def look_at_tools(
 
     `apple_silicon` says that the machine itself is an arm64 Mac, whatever runs translated on it.
     """
-    look = _Look(host=host, project=project, runner=runner)
-    tools = [*look.builders(), *look.rust_targets(), *look.linkers(), look.sdk(), *look.apples()]
-    if apple_silicon:
-        tools.append(look.rosetta())
-    return tuple(tools)
+    look = Look(host=host, project=project, runner=runner)
+    rust = find_rust(look)
+    tools = [
+        *_builders(look, rust),
+        *_rust_targets(rust),
+        *_linkers(look, rust),
+        _sdk(look),
+        *_apples(look),
+    ]
+    return (*tools, _rosetta(look)) if apple_silicon else tuple(tools)
 
 
-@valueclass
-class _Look:
-    host: Host
-    project: Path
-    runner: Runner
+def _builders(look: Look, rust: Rust | None) -> Iterator[Tool]:
+    yield Tool(
+        name="maturin",
+        found=look.answer(*look.host.maturin_words, "--version").removeprefix("maturin "),
+        needed_for="fatwheel build, fatwheel develop and the build backend",
+    )
+    yield Tool(name="cargo", found=_version(ask_cargo(look)), needed_for=_COMPILING)
+    found = f"{_version(rust.version)}, host {rust.host}" if rust else ""
+    yield Tool(name="rustc", found=found, needed_for=_COMPILING)
 
-    def ask(self, program: str, *arguments: str) -> str:
-        """Return what a program prints, or "" where it is missing or fails."""
-        said = self._ask(program, *arguments)
-        return "" if said is None else said.stdout.strip()
 
-    def _ask(self, program: str, *arguments: str) -> Completed | None:
-        return ask(self.runner, program, *arguments, env=self.host.environ, cwd=self.project)
-
-    def which(self, *programs: str) -> str:
-        """Return the path of the first of these that is on PATH, or ""."""
-        path = self.host.environ.get("PATH", "")
-        return next((found for name in programs if (found := shutil.which(name, path=path))), "")
-
-    def builders(self) -> Iterator[Tool]:
-        maturin = self.ask(self.host.python, "-m", "maturin", "--version")
+def _rust_targets(rust: Rust | None) -> Iterator[Tool]:
+    for arch in (Arch.ARM64, Arch.X86_64):
+        there = rust is not None and rust.has_target(arch)
         yield Tool(
-            name="maturin",
-            found=maturin.removeprefix("maturin "),
-            needed_for="fatwheel build, fatwheel develop and the build backend",
-        )
-        cargo = self.ask(self.host.environ.get("CARGO", "cargo"), "--version")
-        yield Tool(
-            name="cargo",
-            found=_version(cargo),
-            needed_for="compiling Rust; fusing needs no compiler",
-        )
-        rustc = self.ask(self.rustc, "-vV")
-        host = _rust_host(rustc)
-        yield Tool(
-            name="rustc",
-            found=f"{_version(rustc)}, host {host}" if host else "",
-            needed_for="compiling Rust; fusing needs no compiler",
+            name=arch.rust_target,
+            found="Rust's standard library is installed" if there else "",
+            needed_for=f"{arch.value} and universal2 wheels",
         )
 
-    @property
-    def rustc(self) -> str:
-        return self.host.environ.get("RUSTC", "rustc")
 
-    def rust_targets(self) -> Iterator[Tool]:
-        sysroot = self.ask(self.rustc, "--print", "sysroot")
-        for arch in (Arch.ARM64, Arch.X86_64):
-            libraries = Path(sysroot) / "lib" / "rustlib" / arch.rust_target / "lib"
-            there = bool(sysroot) and any(libraries.glob("libstd-*.rlib"))
-            yield Tool(
-                name=arch.rust_target,
-                found="Rust's standard library is installed" if there else "",
-                needed_for=f"{arch.value} and universal2 wheels",
-            )
+def _linkers(look: Look, rust: Rust | None) -> Iterator[Tool]:
+    away = not look.host.is_macos
+    with_shell = away and look.host.platform != "win32"
+    zig = find_zig(look)
+    version = look.answer(str(zig), "version") if zig else ""
+    builds = "builds from this system: it compiles C and brings libSystem's stub"
+    yield Tool(
+        name="zig",
+        found=f"{version}, {zig}" if version else "",
+        needed_for=builds if away else "",
+    )
+    exports = "modules that export what they should only; else zig links"
+    yield Tool(
+        name="lld",
+        found=(find_lld(look, rust) or [""])[0],
+        needed_for=exports if with_shell else "",
+    )
 
-    def linkers(self) -> Iterator[Tool]:
-        away = not self.host.is_macos
-        zig = next((path for path in self._zigs() if Path(path).is_file()), "")
-        version = self.ask(zig, "version") if zig else ""
-        yield Tool(
-            name="zig",
-            found=f"{version}, {zig}" if version else "",
-            needed_for="builds from this system: it compiles C and brings libSystem's stub"
-            if away
-            else "",
-        )
-        with_shell = away and self.host.platform != "win32"
-        yield Tool(
-            name="lld",
-            found=self._lld(),
-            needed_for="modules that export what they should only; else zig links"
-            if with_shell
-            else "",
-        )
 
-    def _zigs(self) -> Iterator[str]:
-        """Yield where a build looks for zig."""
-        yield self.host.environ.get("CARGO_ZIGBUILD_ZIG_PATH", "")
-        if self.host.ziglang is not None:
-            yield str(self.host.ziglang / ("zig.exe" if self.host.platform == "win32" else "zig"))
-        yield self.which("zig")
+def _sdk(look: Look) -> Tool:
+    if look.host.is_macos:
+        root = xcode_root(look)
+        needed_for = "linking; it comes with Apple's command line tools (xcode-select --install)"
+    else:
+        root = look.host.environ.get("SDKROOT", "")
+        needed_for = "libraries and frameworks that fatwheel has no stub of (set SDKROOT)"
+    sdk = read_sdk(root) if root else None
+    return Tool(name="macOS SDK", found=_sdk_text(sdk) if sdk else "", needed_for=needed_for)
 
-    def _lld(self) -> str:
-        """Return the path of LLVM's linker for Mach-O: rustc's own, else one on PATH."""
-        host = _rust_host(self.ask(self.rustc, "-vV"))
-        sysroot = self.ask(self.rustc, "--print", "sysroot")
-        own = Path(sysroot) / "lib" / "rustlib" / host / "bin" / "rust-lld"
-        if host and own.exists():
-            return str(own)
-        versions = (f"ld64.lld-{number}" for number in range(30, 14, -1))
-        return self.which("ld64.lld", *versions, "rust-lld")
 
-    def sdk(self) -> Tool:
-        if self.host.is_macos:
-            root = self.ask("xcrun", "--sdk", "macosx", "--show-sdk-path")
-            needed_for = (
-                "linking; it comes with Apple's command line tools (xcode-select --install)"
-            )
-        else:
-            root = self.host.environ.get("SDKROOT", "")
-            needed_for = "libraries and frameworks that fatwheel has no stub of (set SDKROOT)"
-        return Tool(name="macOS SDK", found=_sdk(Path(root)) if root else "", needed_for=needed_for)
+def _sdk_text(sdk: Sdk) -> str:
+    ends = sdk.lowest and sdk.highest
+    between = f", deployment targets {sdk.lowest} to {sdk.highest}" if ends else ""
+    return f"{sdk.version}{between}, {sdk.root}"
 
-    def apples(self) -> Iterator[Tool]:
-        on_macos = self.host.is_macos
-        yield Tool(
-            name="lipo",
-            found=self.which("lipo"),
-            needed_for="--engine delocate; fatwheel fuse and fatwheel lipo do without"
-            if on_macos
-            else "",
-        )
-        yield Tool(
-            name="codesign",
-            found=self.which("codesign"),
-            needed_for="--engine and --repair delocate, which sign anew" if on_macos else "",
-        )
 
-    def rosetta(self) -> Tool:
-        works = self._ask("/usr/bin/arch", "-x86_64", "/usr/bin/true")
-        return Tool(
-            name="Rosetta 2",
-            found="" if works is None else "installed",
-            needed_for=f"{_HARDWARE} (softwareupdate --install-rosetta)",
-        )
+def _apples(look: Look) -> Iterator[Tool]:
+    uses = {
+        "lipo": "--engine delocate; fatwheel fuse and fatwheel lipo do without",
+        "codesign": "--engine and --repair delocate, which sign anew",
+    }
+    for name, needed_for in uses.items():
+        found = str(look.which(name) or "")
+        yield Tool(name=name, found=found, needed_for=needed_for if look.host.is_macos else "")
+
+
+def _rosetta(look: Look) -> Tool:
+    works = look.ask("/usr/bin/arch", "-x86_64", "/usr/bin/true")
+    return Tool(
+        name="Rosetta 2",
+        found="" if works is None else "installed",
+        needed_for=f"{_HARDWARE} (softwareupdate --install-rosetta)",
+    )
 
 
 def _version(said: str) -> str:
     """Return the version in `cargo 1.95.0 (f2d3ce0bd 2026-03-21)`."""
-    words: Sequence[str] = said.split()
+    words = said.split()
     return words[1] if len(words) > 1 else ""
-
-
-def _rust_host(said: str) -> str:
-    """Return rustc's own target out of what `rustc -vV` prints."""
-    match = re.search(r"^host: (\S+)$", said, re.MULTILINE)
-    return match[1] if match else ""
-
-
-def _sdk(root: Path) -> str:
-    """Return version and deployment range of an SDK as its SDKSettings.json says; "" where it is none."""
-    try:
-        settings = json.loads((root / "SDKSettings.json").read_text("utf-8"))
-        version = str(settings["Version"])
-        macos = settings.get("SupportedTargets", {}).get("macosx", {})
-        lowest, highest = macos.get("MinimumDeploymentTarget"), macos.get("MaximumDeploymentTarget")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ""
-    between = f", deployment targets {lowest} to {highest}" if lowest and highest else ""
-    return f"{version}{between}, {root}"

@@ -1,4 +1,4 @@
-"""The linker's wrapper: a C driver's words read, stubs made, and real links by LLVM's linker."""
+"""The C compiler driver: its words read, and real links by LLVM's linker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import lief
 import pytest
 
-from fatwheel.toolchain.linker import (
+from fatwheel.toolchain.cc import (
     LinkSettings,
     advice,
     link,
@@ -21,7 +21,7 @@ from fatwheel.toolchain.linker import (
     wrapper_environment,
     write_wrapper,
 )
-from fatwheel.toolchain.sdk import make_stub_sdk, rewrite_targets, share_symbols
+from fatwheel.toolchain.stubs import make_stub_sdk
 from tests.support.required import require_tool, unavailable
 
 SETTINGS = LinkSettings(lld=("rust-lld", "-flavor", "darwin"), stubs="/stubs")
@@ -130,43 +130,6 @@ def test_advice(said: str, what: str) -> None:
 
 def test_no_advice_where_no_sdk_would_help() -> None:
     assert advice("ld64.lld: error: undefined symbol: _f\n") == ""
-
-
-STUB = """\
---- !tapi-tbd
-tbd-version:     4
-targets:         [ x86_64-macos, arm64e-macos,
-                   arm64e.x1-macos, arm64e-maccatalyst ]
-exports:
-  - targets:         [ arm64-macos, arm64e-macos ]
-    symbols:         [ _f ]
-"""
-
-
-def test_targets_of_stubs_are_rewritten() -> None:
-    assert rewrite_targets(STUB) == (
-        "--- !tapi-tbd\ntbd-version:     4\n"
-        "targets:         [ x86_64-macos, arm64-macos, arm64-maccatalyst ]\n"
-        "exports:\n  - targets:         [ arm64-macos ]\n    symbols:         [ _f ]\n"
-    )
-
-
-def test_symbols_go_to_the_library_with_the_longest_prefix() -> None:
-    undefined = ["_CFRelease", "_OBJC_CLASS_$_NSObject", "_OBJC_CLASS_$_NSString", "_PyList_New"]
-    assert share_symbols(undefined, ["CoreFoundation", "Foundation", "objc", "Unheard"]) == {
-        "CoreFoundation": {"_CFRelease"},
-        "Foundation": {"_OBJC_CLASS_$_NSString"},
-        "objc": {"_OBJC_CLASS_$_NSObject"},
-        "Unheard": set(),
-    }
-
-
-def test_the_stubs_are_made_once(tmp_path: Path) -> None:
-    first = make_stub_sdk(STUB, tmp_path)
-    (first / "usr" / "lib" / "libc.tbd").write_text("kept")
-    assert make_stub_sdk(STUB, tmp_path) == first
-    assert (first / "usr" / "lib" / "libc.tbd").read_text() == "kept"
-    assert make_stub_sdk(STUB + "\n", tmp_path) != first
 
 
 def test_the_wrapper_is_written_once_and_mended(tmp_path: Path) -> None:
@@ -309,11 +272,12 @@ def test_libcxx_is_zigs(links: Links, capfd: pytest.CaptureFixture[str]) -> None
 @pytest.mark.skipif(sys.platform == "win32", reason="the wrapper is a shell script")
 def test_the_wrapper_links_wherever_it_is_called(links: Links, tmp_path: Path) -> None:
     # cargo calls it in the project's folder, whose own modules must not get in its way.
-    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')")
-    (tmp_path / "fatwheel.py").write_text("raise SystemExit('the wrong fatwheel')")
+    for module in ("json", "fatwheel", "subprocess"):
+        (tmp_path / f"{module}.py").write_text(f"raise SystemExit('the wrong {module}')")
     arguments = links.arguments("arm64", "int main(void) { return 0; }")
     wrapper = write_wrapper(links.folder / "cache")
     environ = wrapper_environment(links.settings, sys.executable)
+    environ["PYTHONPATH"] = str(tmp_path)
     done = subprocess.run(
         [wrapper, *arguments],
         cwd=tmp_path,
