@@ -1,15 +1,9 @@
-#!/usr/bin/env python3
 """Measure `fatwheel fuse` beside what else there is, on real pairs from 0.1 MB up, in one run.
-
-    python scripts/bench.py                          everything; half an hour
-    python scripts/bench.py --runs 3 --pairs numpy,uv
-    python scripts/bench.py --against ../old/.venv   another release of fatwheel, too
-    python scripts/bench.py --write docs/performance.md
 
 For every pair, in turns: `fatwheel fuse`; `delocate-merge`, with llvm's tools standing in for Apple's
 (tests/support/standins); and the read-once line, `python -m zipfile -t` on both inputs. All are whole processes, from
 start to exit, and every figure is a median. Run it with the Python of .venv (scripts/setup makes it); the plot needs
-matplotlib (`.venv/bin/pip install --group bench`). The pairs (scripts/bench.toml, 2 GB) are downloaded once, into
+matplotlib (`.venv/bin/pip install --group bench`). The pairs (pairs.toml, 2 GB) are downloaded once, into
 the tests' cache folder.
 """
 
@@ -24,35 +18,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from scripts.benchmark.pairs import Subject, download, of_wheels
+from scripts.benchmark.report import FATWHEEL, MERGE, OTHER, READ, Report, Row, Samples
+from tests.support.corpus import ROOT
 
-from scripts.bench_report import FATWHEEL, MERGE, OTHER, READ, Report, Row, Samples
-from tests.support.corpus import ROOT, Pair, Published, Run, acceptance_pairs, tomllib
-
-STANDINS = ROOT / "tests" / "standins"
-DATA = ROOT / "scripts" / "bench.toml"
+STANDINS = ROOT / "tests" / "support" / "standins"
 QUIET = 0.5  # load average below which other programs hardly disturb
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A pair to be measured; `options` are fatwheel's, `uses` what it is measured for."""
-
-    name: str
-    version: str
-    wheels: tuple[Path, Path]
-    options: tuple[str, ...] = ()
-    uses: tuple[str, ...] = ("size",)
-
-    @property
-    def size(self) -> int:
-        """Bytes of both wheels."""
-        return sum(path.stat().st_size for path in self.wheels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +84,10 @@ class Bench:
         return folder
 
 
-def main() -> int:
+def main(words: Sequence[str]) -> None:
     """Measure, print, write."""
-    arguments = parse_arguments()
-    subjects = chosen(arguments)
+    arguments = parse_arguments(words)
+    subjects = [of_wheels(arguments.wheels)] if arguments.wheels else download(arguments.pairs)
     with tempfile.TemporaryDirectory(prefix="fatwheel-bench-", dir=arguments.scratch) as folder:
         env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         other = arguments.against and arguments.against.resolve() / "bin" / "python"
@@ -135,14 +110,15 @@ def main() -> int:
         report.plot(arguments.plot)
     if arguments.write:
         report.write(arguments.write)
-    return 0
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="bench.py", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--runs", type=int, default=5, help="of each program on each pair")
-    parser.add_argument("--pairs", help="names of pairs, with commas; all of scripts/bench.toml")
+    parser.add_argument("--pairs", help="names of pairs, with commas; all of pairs.toml")
     parser.add_argument(
         "--wheels", nargs=2, type=Path, metavar="WHEEL", help="measure these two instead"
     )
@@ -156,59 +132,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--write", type=Path, metavar="FILE.md", help="put figures, FILE.json and FILE.svg there"
     )
-    return parser.parse_args()
-
-
-def chosen(arguments: argparse.Namespace) -> list[Subject]:
-    """Return what to measure, downloaded."""
-    if arguments.wheels:
-        a, b = sorted(path.resolve() for path in arguments.wheels)
-        name, version = a.name.split("-")[:2]
-        return [Subject(name=name, version=version, wheels=(b, a))]
-    data = read_pairs()
-    if arguments.pairs:
-        names = arguments.pairs.split(",")
-        if unknown := sorted(set(names) - data.keys()):
-            raise SystemExit(f"bench: no such pairs: {', '.join(unknown)}")
-        data = {name: data[name] for name in names}
-    from scripts.fetch_wheels import fetch
-
-    if not fetch([pair for pair, _ in data.values()]):
-        raise SystemExit(1)
-    subjects = [subject(pair, uses) for pair, uses in data.values()]
-    return sorted(subjects, key=lambda one: one.size)
-
-
-def read_pairs() -> dict[str, tuple[Pair, tuple[str, ...]]]:
-    """Return the pairs of bench.toml by name, each with what it is for."""
-    document = tomllib.loads(DATA.read_text("utf-8"))
-    known = acceptance_pairs()
-    found = {name: (known[name], ("size",)) for name in document["acceptance"]}
-    return found | {table["name"]: _pair(table) for table in document["pair"]}
-
-
-def _pair(table: Mapping[str, Any]) -> tuple[Pair, tuple[str, ...]]:
-    pair = Pair(
-        name=table["name"],
-        version=table["version"],
-        x86_64=Published(**table["x86_64"]),
-        arm64=Published(**table["arm64"]),
-        universal2=None,
-        runs=(Run(options=tuple(table.get("options", ())), exit=0, output="", says=()),),
-    )
-    return pair, tuple(table["uses"])
-
-
-def subject(pair: Pair, uses: tuple[str, ...]) -> Subject:
-    """Return a pair as it is measured: with the options of its first run that makes a wheel."""
-    options = next((run.options for run in pair.runs if run.output is not None), ())
-    return Subject(
-        name=pair.name,
-        version=pair.version,
-        wheels=(pair.x86_64.path, pair.arm64.path),
-        options=options,
-        uses=uses,
-    )
+    return parser.parse_args(words)
 
 
 def machine() -> dict[str, str | int]:
@@ -370,7 +294,7 @@ def at_once(bench: Bench, subjects: Sequence[Subject], runs: int) -> dict[str, S
 
 def add_limits(report: Report, subjects: Sequence[Subject]) -> None:
     """Work out what this machine allows; last, since what it imports would count as the programs' memory."""
-    from scripts.bench_limits import measure_speeds, pair_work
+    from scripts.benchmark.limits import measure_speeds, pair_work
 
     speeds = measure_speeds()
     report.speeds = {"sha256": speeds.sha256, "crc32": speeds.crc32}
@@ -384,7 +308,3 @@ def add_limits(report: Report, subjects: Sequence[Subject]) -> None:
         seconds += work.inflating
     if seconds:
         report.speeds["inflate"] = inflated / seconds
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,74 +1,41 @@
-#!/usr/bin/env python3
-"""From a commit to release files that were checked: universal2 wheels, the sdist, SHA256SUMS and a manifest.
-
-    release.py PROJECT -o OUT [--tag v1.0] [-- MATURIN-ARGUMENTS]      builds the project
-    release.py PROJECT -o OUT --thin intel --thin arm --expect 5       fuses thin wheels that other machines built
-
-PROJECT is a folder in a git repository. A maturin project is built by `fatwheel build`, any other by `python -m build`.
-What is built is a fresh clone of the commit (--tag, or HEAD, which must hold all changes), never the work tree. Then
-everything is built a second time from another clone at the same place and must come out the same, the wheels are
-checked, the files are uploaded to a package index on this machine, and pip must get each wheel from there for each
-platform that its tags promise, and must not get it one macOS earlier. Nothing is uploaded anywhere else.
-
-OUT then holds dist/ (what to upload), SHA256SUMS (of the files in dist) and release.json (where they come from, what
-was decided and checked). It appears when all steps passed. A step that fails is named, the exit code is 1, and what
-was made until then is left in OUT.partial for a look; the next run starts clean.
-
-Needs git, and in the running Python: fatwheel, build, packaging, pip, pypiserver, twine, wheel. `scripts/release`
-calls this file after installing them.
-"""
+"""The steps of a release, each of which passes or says why not; what a step is for is the first line of its text."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import re
-import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, NoReturn
-from zipfile import ZipFile
 
-from packaging.metadata import parse_email
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-# Whatever the folder is called, and with PYTHONSAFEPATH.
-sys.path.append(str(Path(__file__).parent))
+from releasing import folder
+from releasing.compare import compare, sha256
+from releasing.files import is_tag_of, name_and_version, requires_python
+from releasing.index import Index
+from releasing.make import build_project, fuse_thin
+from releasing.platforms import platforms_to_try
+from releasing.programs import PYTHON, FailedError, call, module, output, run
+from releasing.release import Release
+from releasing.source import clone_commit
 
-from release_index import Index, IndexFailedError, Wanted, platforms_to_try
-from release_make import (
-    PYTHON,
-    FailedError,
-    build_project,
-    call,
-    clone_commit,
-    compare,
-    fatwheel,
-    fuse_thin,
-    output,
-    run,
-    sha256,
-)
+__all__ = ["STEPS", "again"]
 
 PACKAGES = ("build", "fatwheel", "packaging", "pip", "pypiserver", "twine", "wheel")
+VERSIONS = """\
+import importlib.metadata, json, sys
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        found[name] = None
+print(json.dumps(found))
+"""
 COMPILERS = ("maturin", "cargo", "rustc", "zig")
-MANIFEST = "release.json"
-MARKER = ".unfinished"
-"""The file that tells an unfinished release, which the next run may remove, from somebody's own folder. Locked while a
-run is at work there."""
 GIT_PLACES = (
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -80,83 +47,42 @@ GIT_PLACES = (
 """By which git tells a hook what repository it is in."""
 
 
-@dataclass
-class Release:
-    """What was asked for, and what is known so far."""
-
-    project: Path
-    out: Path
-    tag: str | None
-    thin: Sequence[Path]
-    expect: str | None
-    once: bool
-    maturin: Sequence[str]
-    repository: Path = Path()
-    commit: str = ""
-    epoch: str = ""
-    name: str = ""
-    version: str = ""
-    tools: dict[str, str] = field(default_factory=dict)
-    decided: dict[str, Any] = field(default_factory=dict)
-    """What fatwheel said of each wheel that it fused: inputs, decisions, findings."""
-    findings: dict[str, list[Any]] = field(default_factory=dict)
-    reproduced: bool | None = None
-    tried: list[Wanted] = field(default_factory=list)
-    lock: IO[str] | None = None
-
-    @property
-    def partial(self) -> Path:
-        """Where the release is made."""
-        return self.out.with_name(f"{self.out.name}.partial")
-
-    @property
-    def dist(self) -> Path:
-        """The files to upload."""
-        return self.partial / "dist"
-
-    @property
-    def wheels(self) -> list[Path]:
-        """The wheels among them."""
-        return sorted(self.dist.glob("*.whl"))
-
-    @property
-    def files(self) -> list[Path]:
-        """All of them."""
-        return sorted(self.dist.iterdir())
-
-
-# --- the steps
-
-
 def tools(release: Release) -> None:
     """Everything that later steps call is there, and its version is known."""
-    missing = []
-    for package in PACKAGES:
-        try:
-            release.tools[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            missing.append(package)
+    found = json.loads(output([PYTHON, "-I", "-c", VERSIONS, *PACKAGES]))
+    missing = [package for package, version in found.items() if version is None]
     if missing:
         raise FailedError(
             f"{PYTHON} lacks {', '.join(missing)}; install them: pip install {' '.join(missing)}"
         )
+    release.tools |= found
     release.tools["git"] = output(["git", "--version"]).removeprefix("git version ")
     release.tools["python"] = "{}.{}.{}".format(*sys.version_info[:3])
-    doctor = json.loads(output([*fatwheel(), "doctor", "--json"]))
+    doctor = json.loads(output([*module("fatwheel"), "doctor", "--json"]))
     for tool in doctor["tools"]:
         if tool["name"] in COMPILERS and tool["found"] is not None:
             release.tools[tool["name"]] = tool["found"].partition(",")[0]  # the rest is where it is
 
 
 def source(release: Release) -> None:
-    """The commit is known, and holds what the project's folder shows."""
-    if not (release.project / "pyproject.toml").is_file():
-        raise FailedError(f"{release.project}: there is no pyproject.toml")
+    """The commit is known, and without a tag it holds all changes."""
     for name in GIT_PLACES:  # all that follows goes by folders
         os.environ.pop(name, None)
     git = ["git", "-C", str(release.project)]
-    release.repository = Path(output([*git, "rev-parse", "--show-toplevel"])).resolve()
-    if release.tag is None:
+    asked = call([*git, "rev-parse", "--show-toplevel"], stdout=subprocess.PIPE)
+    if asked.returncode:
+        raise FailedError(f"{release.project} lies in no repository that git can read")
+    release.repository = Path(asked.stdout.rstrip("\n")).resolve()
+    if release.tag is not None:
+        commit = f"refs/tags/{release.tag}^{{commit}}"  # a branch is none, whatever its name
+        if call(
+            [*git, "rev-parse", "--quiet", "--verify", commit], stdout=subprocess.DEVNULL
+        ).returncode:
+            raise FailedError(
+                f"{release.repository} has no tag {release.tag}; git fetch --tags brings those that others made"
+            )
+    else:
+        commit = "HEAD^{commit}"
         changed = output(
             [*git, "-c", "core.quotePath=off", "status", "--porcelain", "--untracked-files=no"]
         )
@@ -165,7 +91,7 @@ def source(release: Release) -> None:
                 f"{release.repository} has changes that no commit holds ({changed.splitlines()[0].strip()}); "
                 "commit them, or name what to release with --tag"
             )
-    release.commit = output([*git, "rev-parse", f"{release.tag or 'HEAD'}^{{commit}}"])
+    release.commit = output([*git, "rev-parse", commit])
     release.epoch = output(
         [*git, "show", "-s", "--no-show-signature", "--format=%ct", release.commit]
     )
@@ -217,7 +143,9 @@ def check(release: Release) -> None:
     """`fatwheel check` finds no errors in universal2 wheels; every wheel agrees with its RECORD."""
     for wheel in release.wheels:
         if "universal2" in wheel.name:
-            said = call([*fatwheel(), "check", "--json", str(wheel)], stdout=subprocess.PIPE)
+            said = call(
+                [*module("fatwheel"), "check", "--json", str(wheel)], stdout=subprocess.PIPE
+            )
             if not said.stdout:
                 raise FailedError(f"fatwheel check gave up on {wheel.name}, for the reason above")
             (report,) = json.loads(said.stdout)["wheels"]
@@ -225,33 +153,30 @@ def check(release: Release) -> None:
             if said.returncode:
                 worst = next(f for f in report["findings"] if f["severity"] == "error")
                 raise FailedError(f"{wheel.name}: {worst['code']} {worst['message']}")
-        run([PYTHON, "-m", "wheel", "unpack", "-d", str(release.partial / "unpacked"), str(wheel)])
+        run([*module("wheel"), "unpack", "-d", str(release.partial / "unpacked"), str(wheel)])
     shutil.rmtree(release.partial / "unpacked", ignore_errors=True)
 
 
 def twine_check(release: Release) -> None:
     """An index will take the metadata and show the description."""
-    run([PYTHON, "-m", "twine", "check", "--strict", *map(str, release.files)])
+    run([*module("twine"), "check", "--strict", *map(str, release.files)])
 
 
 def upload(release: Release) -> None:
     """A package index on this machine takes the files, and pip gets from it what the tags promise and nothing else."""
-    folder = release.partial / "index"
-    folder.mkdir()
-    try:
-        with Index(folder, release.partial / "index.log") as index:
-            index.upload(release.files)
-            for path in release.files:
-                if sha256(folder / path.name) != sha256(path):
-                    raise FailedError(f"the index holds another {path.name} than was uploaded")
-            for wheel in release.wheels:
-                pythons = requires_python(wheel)
-                for wanted in platforms_to_try(wheel.name):
-                    index.try_to_download(release.name, release.version, wanted, pythons)
-                    release.tried.append(wanted)
-    except IndexFailedError as error:
-        raise FailedError(str(error)) from None
-    shutil.rmtree(folder)
+    served = release.partial / "index"
+    served.mkdir()
+    with Index(served, release.partial / "index.log") as index:
+        index.upload(release.files)
+        for path in release.files:
+            if sha256(served / path.name) != sha256(path):
+                raise FailedError(f"the index holds another {path.name} than was uploaded")
+        for wheel in release.wheels:
+            pythons = requires_python(wheel)
+            for wanted in platforms_to_try(wheel.name):
+                index.try_to_download(release.name, release.version, wanted, pythons)
+                release.tried.append(wanted)
+    shutil.rmtree(served)
 
 
 def manifest(release: Release) -> None:
@@ -280,22 +205,14 @@ def manifest(release: Release) -> None:
         ],
         "downloads": [wanted.document() for wanted in release.tried],
     }
-    (release.partial / MANIFEST).write_text(
+    (release.partial / folder.MANIFEST).write_text(
         json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8"
     )
 
 
 def publish(release: Release) -> None:
     """OUT holds the release, in place of an earlier one."""
-    for leftover in ("source", "target"):
-        shutil.rmtree(release.partial / leftover, ignore_errors=True)
-    (release.partial / "index.log").unlink()
-    earlier = release.partial / "earlier"
-    if release.out.exists():
-        release.out.rename(earlier)
-    release.partial.rename(release.out)
-    shutil.rmtree(release.out / "earlier", ignore_errors=True)
-    (release.out / MARKER).unlink()
+    folder.publish(release)
 
 
 STEPS: Sequence[tuple[str, Callable[[Release], None]]] = (
@@ -316,193 +233,38 @@ STEPS: Sequence[tuple[str, Callable[[Release], None]]] = (
 
 
 def make(release: Release, dist: Path) -> None:
-    """Fill the folder `dist` with what is to be released."""
-    if release.thin:
-        release.decided |= fuse_thin(release.project, release.thin, release.expect, dist)
-        return
-    clone, target = release.partial / "source", release.partial / "target"
-    for folder in (clone, target):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Fill the folder `dist` with what is to be released, by what a clone of the commit holds and nothing else."""
+    clone = release.sources
+    if clone.is_relative_to(release.repository):
+        raise FailedError(
+            f"{clone}, where the commit is cloned to, lies in {release.repository}, whose settings cargo would read; "
+            "name another cache folder (XDG_CACHE_HOME)"
+        )
+    target = release.partial / "target"
+    for earlier in (clone, target):
+        shutil.rmtree(earlier, ignore_errors=True)
     clone_commit(release.repository, release.commit, clone)
     project = clone / release.project.relative_to(release.repository)
-    release.decided |= build_project(project, target, release.maturin, dist)
+    if not (project / "pyproject.toml").is_file():
+        raise FailedError("the commit has no pyproject.toml in the project's folder")
+    if release.thin:
+        expect = expectation(release, clone)
+        release.decided |= fuse_thin(project, release.thin, expect, dist)
+    else:
+        release.decided |= build_project(project, target, release.maturin, dist)
 
 
-def name_and_version(path: Path) -> tuple[str, str]:
-    """Return the project and version in a file's name."""
-    try:
-        if path.suffix == ".whl":
-            name, version, _, _ = parse_wheel_filename(path.name)
-        else:
-            name, version = parse_sdist_filename(path.name)
-    except (InvalidSdistFilename, InvalidWheelFilename):
+def expectation(release: Release, clone: Path) -> str | None:
+    """Return what is expected: a number, or a list's file, which is the commit's where it lies in the repository."""
+    expect = release.expect
+    if expect is None or expect.isdigit():
+        return expect
+    listed = Path(expect)
+    if not listed.is_relative_to(release.repository):
+        return expect
+    name = listed.relative_to(release.repository)
+    if not (clone / name).is_file():
         raise FailedError(
-            f"{path.name} is no name of a wheel or of an sdist; no index takes it"
-        ) from None
-    return name, str(version)
-
-
-def requires_python(wheel: Path) -> str:
-    """Return the wheel's Requires-Python, empty where it has none."""
-    with ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            if name.count("/") == 1 and name.endswith(".dist-info/METADATA"):
-                return parse_email(archive.read(name))[0].get("requires_python", "")
-    return ""
-
-
-def is_tag_of(tag: str, version: str) -> bool:
-    """Return whether a tag such as `v1.0` or `pkg-1.0` ends in the version, however that is spelled."""
-    for match in re.finditer(r"(?<![\d.])\d", tag):
-        try:
-            if Version(tag[match.start() :]) == Version(version):
-                return True
-        except InvalidVersion:
-            continue
-    return False
-
-
-# --- the command line
-
-
-def start_clean(release: Release) -> None:
-    """Remove what an earlier run left; refuse to touch a folder that is no release."""
-    out = release.out
-    if os.path.ismount(out):
-        raise FailedError(
-            f"{out} is a mount point, which cannot be replaced; name a folder inside it"
+            f"the commit has no {name}, which --expect names; commit it, or keep it outside of the repository"
         )
-    for folder in release.thin:
-        if out.is_relative_to(folder) or folder.is_relative_to(release.partial):
-            raise FailedError(
-                f"{out} lies in {folder}, and its own files would be taken for thin wheels; name another folder"
-            )
-    empty = out.is_dir() and not any(out.iterdir())
-    if out.exists() and not empty and not (out / MANIFEST).is_file():
-        raise FailedError(f"{out} exists and is no earlier release; name another folder")
-    if release.partial.exists():
-        if not (release.partial / MARKER).is_file():
-            raise FailedError(f"{release.partial} is in the way; remove it")
-        with (release.partial / MARKER).open("r+", encoding="utf-8") as marker:
-            if not lock(marker):
-                raise FailedError(
-                    f"another run is at work in {release.partial}; wait for it, or name another folder"
-                )
-        shutil.rmtree(release.partial)
-    release.partial.mkdir(parents=True)
-    release.lock = (release.partial / MARKER).open("w", encoding="utf-8")
-    release.lock.write("an unfinished release of release.py, which the next run removes\n")
-    release.lock.flush()
-    lock(release.lock)
-
-
-def lock(file: IO[str]) -> bool:
-    """Return whether no other process has locked the file; this one has it then until it ends."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # on Windows; there, files in use cannot be removed anyway
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
-
-
-def parse(arguments: Sequence[str]) -> Release:
-    """Return the release that a command line asks for."""
-    lines = (__doc__ or "").splitlines()
-    parser = argparse.ArgumentParser(
-        prog="release",
-        description="\n".join(lines),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("project", type=Path, nargs="?", default=Path())
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the release")
-    parser.add_argument("--tag", help="release this tag's commit  [default: HEAD]")
-    parser.add_argument(
-        "--thin", type=Path, action="append", default=[], help="folder of thin wheels; repeatable"
-    )
-    parser.add_argument("--expect", help="as for fatwheel fuse; with --thin")
-    parser.add_argument("--once", action="store_true", help="do not build a second time to compare")
-    before, separator, after = split_at_dashes(arguments)
-    given = parser.parse_args(before)
-    if given.expect is not None and not given.thin:
-        parser.error("--expect is for --thin: what is built here is counted by the build")
-    if separator and given.thin:
-        parser.error("arguments after -- are for a build, and --thin builds nothing")
-    if not given.out.resolve().name:
-        parser.error(f"-o {given.out} is no folder that could be made")
-    expect = given.expect
-    if expect is not None and not expect.isdigit():
-        expect = str(Path(expect).resolve())
-    return Release(
-        project=given.project.resolve(),
-        out=given.out.resolve(),
-        tag=given.tag,
-        thin=[folder.resolve() for folder in given.thin],
-        expect=expect,
-        once=given.once,
-        maturin=after,
-    )
-
-
-def split_at_dashes(arguments: Sequence[str]) -> tuple[list[str], bool, list[str]]:
-    """Return what stands before the first `--`, whether there is one, and what stands behind it."""
-    given = list(arguments)
-    if "--" not in given:
-        return given, False, []
-    place = given.index("--")
-    return given[:place], True, given[place + 1 :]
-
-
-def say(line: str) -> None:
-    """Report to standard error."""
-    print(f"release: {line}", file=sys.stderr, flush=True)
-
-
-def interrupt(number: int, _frame: object) -> NoReturn:
-    """Handle a signal as Python handles Ctrl-C."""
-    raise KeyboardInterrupt(number)
-
-
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Make a release; print its folder."""
-    release = parse(sys.argv[1:] if arguments is None else arguments)
-    os.umask(0o022)
-    name = "start"
-    try:
-        start_clean(release)
-        # Where nothing lies that `python -m` could take for the module it is to run.
-        os.chdir(release.partial)
-        steps = [(n, step) for n, step in STEPS if not (release.once and step is again)]
-        for number, (name, step) in enumerate(steps, 1):
-            purpose = (step.__doc__ or "no docstrings with -OO").splitlines()[0]
-            say(f"[{number}/{len(steps)}] {name}: {purpose}")
-            step(release)
-    except (FailedError, OSError, UnicodeError) as error:
-        say(f"step {name} failed: {error}")
-        if release.lock is not None:
-            say(f"what was made is in {release.partial}; the next run starts clean")
-        sys.exit(1)
-    except KeyboardInterrupt as signalled:
-        say(f"interrupted in step {name}; the next run starts clean")
-        sys.exit(128 + (signalled.args[0] if signalled.args else signal.SIGINT))
-    finally:
-        if release.lock is not None:
-            release.lock.close()
-    say(
-        f"{release.name} {release.version}: {len(list(release.out.glob('dist/*')))} files; upload them with"
-    )
-    say(f"  twine upload {shlex.quote(str(release.out))}/dist/*")
-    print(release.out)
-    sys.exit(0)
-
-
-if __name__ == "__main__":
-    for stop in ("SIGTERM", "SIGHUP"):  # as an interrupt: what was started is ended, the index too
-        if hasattr(signal, stop):
-            signal.signal(getattr(signal, stop), interrupt)
-    main()
+    return str(clone / name)
