@@ -60,7 +60,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     package = {name for name in tracked() if name.startswith("fatwheel/")}
     assert {
         "fatwheel/py.typed",
-        "fatwheel/rulebook.toml",
+        "fatwheel/fusion/rulebook.toml",
         "fatwheel/schema/fatwheel.schema.json",
     } <= package
     with zipfile.ZipFile(built / f"{NAME}-py3-none-any.whl") as wheel:
