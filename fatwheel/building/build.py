@@ -23,6 +23,7 @@ from fatwheel.fusion.fuse import Fused, FuseOptions, fuse_wheels
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.macho.image import Image
 from fatwheel.process import Command, Runner
+from fatwheel.toolchain.advice import advice
 from fatwheel.values import valueclass
 from fatwheel.wheels.tags import WheelKey, claims, parse_wheel_name
 from fatwheel.wheels.wheel import images
@@ -270,7 +271,8 @@ _ERROR = re.compile(r"error(\[E[0-9]+\])?: ")
 def compiler_errors(output: str) -> str:
     """Return the end of maturin's output that says why: from the first error on, without maturin's own tail.
 
-    The output may be coloured. Where no error is found, its last lines are returned.
+    The output may be coloured. Where no error is found, its last lines are returned. What to do about it follows
+    where fatwheel knows it, and its own linker has not said it already.
     """
     lines = output.splitlines()
     plain = [_COLOUR.sub("", line) for line in lines]
@@ -279,4 +281,6 @@ def compiler_errors(output: str) -> str:
     starts = [i for i, line in enumerate(plain[:end]) if _ERROR.match(line)]
     start = starts[0] if starts else max(0, end - 30)
     # Without a compiler's error, maturin's own words are the reason.
-    return "\n".join(lines[start : end if starts else len(lines)]).strip("\n")
+    reason = "\n".join(lines[start : end if starts else len(lines)]).strip("\n")
+    told = advice("\n".join(plain))
+    return f"{reason}\n{told}" if told not in reason else reason

@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from fatwheel.toolchain.advice import advice
 from fatwheel.toolchain.stubs import format_stub, known_libraries, share_symbols
 from fatwheel.values import valueclass
 
 __all__ = [
     "Link",
     "LinkSettings",
-    "advice",
     "link",
     "link_command",
     "main",
@@ -223,21 +223,6 @@ def _run(command: Sequence[str]) -> tuple[int, str]:
     return completed.returncode, completed.stdout + completed.stderr
 
 
-def advice(said: str) -> str:
-    """Return what to do about the linker's complaint, or nothing where it is not about an SDK."""
-    missing = re.findall(r"framework not found (?:for -framework )?(\S+)", said)
-    if missing:
-        what = f"the framework {missing[0]}"
-    elif missing := re.findall(r"library not found for -l(\S+)", said):
-        what = f"the library lib{missing[0]}"
-    else:
-        return ""
-    return (
-        f"fatwheel: {what} has no stub here; if it is macOS's own, set SDKROOT to a macOS SDK (the folder "
-        "MacOSX.sdk from Xcode's command line tools), else say with -L or -F where it is\n"
-    )
-
-
 def link(settings: LinkSettings, arguments: Sequence[str], cxx: Mapping[str, str]) -> int:
     """Link as a C driver's `arguments` say, and return the exit code.
 
@@ -250,7 +235,8 @@ def link(settings: LinkSettings, arguments: Sequence[str], cxx: Mapping[str, str
         stubs = _stub_arguments(wanted, settings, Path(folder))
         command = link_command(wanted, settings, output=wanted.output, extra=stubs)
         code, said = _run(command)
-    sys.stderr.write(said + (advice(said) if code else ""))
+    told = advice(said) if code else ""
+    sys.stderr.write(said + (f"{told}\n" if told else ""))
     return code
 
 

@@ -12,8 +12,7 @@ from fatwheel.toolchain.host import Look, Missing, Search
 from fatwheel.toolchain.rust import Rust, cargo_variable
 from fatwheel.toolchain.sdk import Sdk, need_named_sdk, need_xcode_sdk
 from fatwheel.toolchain.stubs import make_stub_sdk
-from fatwheel.toolchain.zig import VARIABLE as ZIG_VARIABLE
-from fatwheel.toolchain.zig import libsystem_stub, need_zig
+from fatwheel.toolchain.zig import libsystem_stub, need_zig, zig_variables
 from fatwheel.values import valueclass
 
 __all__ = ["Linker", "choose_linker", "find_lld"]
@@ -56,13 +55,13 @@ def choose_linker(
             yield Missing(
                 what="a shell for the linker's wrapper", how="use --linker zig on Windows"
             )
-        return _zig_linker(zig)
+        return _zig_linker(look, zig)
     lld = find_lld(look, rust)
     if lld is not None:
         return (yield from _lld_linker(look, lld, zig, sdk))
     if wanted == "auto":
         note = "LLVM's Mach-O linker was not found, so zig links; modules are larger that way"
-        return _zig_linker(zig, note)
+        return _zig_linker(look, zig, note)
     yield Missing(
         what="LLVM's Mach-O linker (rust-lld or ld64.lld)",
         how="take a Rust toolchain from rustup, or: apt-get install lld-19",
@@ -75,11 +74,11 @@ def _is_set_up(look: Look, archs: Sequence[Arch]) -> bool:
     return all(cargo_variable(arch, "LINKER") in look.host.environ for arch in archs)
 
 
-def _zig_linker(zig: Path | None, note: str = "") -> Linker | None:
+def _zig_linker(look: Look, zig: Path | None, note: str = "") -> Linker | None:
     if zig is None:
         return None
-    variables = ((ZIG_VARIABLE, str(zig)),)
-    return Linker(kind="zig", zig=True, variables=dict.fromkeys(Arch, variables), note=note)
+    variables = dict.fromkeys(Arch, zig_variables(zig, look.host.cache))
+    return Linker(kind="zig", zig=True, variables=variables, note=note)
 
 
 def find_lld(look: Look, rust: Rust | None) -> tuple[str, ...] | None:
@@ -112,7 +111,7 @@ def _lld_linker(
         sdk_version=sdk.version if sdk else None,
     )
     shared = (
-        (ZIG_VARIABLE, str(zig)),
+        *zig_variables(zig, look.host.cache),
         *wrapper_environment(settings, look.host.python).items(),
         # Without it, rustc warns in every run that it found no Xcode.
         ("SDKROOT", sdk.root if sdk else stubs),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fatwheel.toolchain.host import Look, Missing, Search
 
-__all__ = ["VARIABLE", "find_zig", "libsystem_stub", "need_zig"]
+__all__ = ["VARIABLE", "find_zig", "libsystem_stub", "need_zig", "zig_variables"]
 
 VARIABLE = "CARGO_ZIGBUILD_ZIG_PATH"
 """The environment variable that names zig's program to maturin."""
@@ -29,6 +29,20 @@ def _places(look: Look) -> Iterator[Path]:
     on_path = look.which("zig")
     if on_path is not None:
         yield on_path.resolve()
+
+
+def zig_variables(zig: Path, cache: Path) -> tuple[tuple[str, str], ...]:
+    """Return the environment variables by which maturin takes this very program.
+
+    Before the one that is named, it would ask the `python3` on PATH for `-m ziglang`, in the project's folder: another
+    zig than was looked at, or a file of the project's. A Python that is nowhere is not asked. Its scripts around zig
+    lie in fatwheel's own `cache`: in everybody's, another build may write the same files for another zig meanwhile.
+    """
+    return (
+        (VARIABLE, str(zig)),
+        ("CARGO_ZIGBUILD_PYTHON_PATH", "/nowhere/python"),
+        ("CARGO_ZIGBUILD_CACHE_DIR", str(cache / "zigbuild")),
+    )
 
 
 def need_zig(look: Look) -> Search[Path | None]:

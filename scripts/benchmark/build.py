@@ -55,7 +55,17 @@ def copy(project: Path, folder: Path) -> Path:
 
 
 def download(folder: Path) -> Path:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+    pip = [
+        sys.executable,
+        "-I",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+    ]
     subprocess.run([*pip, "--dest", str(folder), RPDS], check=True)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
@@ -70,11 +80,11 @@ def measure(
     python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     commands = {
         "fatwheel": [
-            *(sys.executable, "-m", "fatwheel", "build", "--quiet"),
+            *(sys.executable, "-I", "-m", "fatwheel", "build", "--quiet"),
             *("-o", str(folder / "out"), "--linker", linker),
         ],
         "maturin": [
-            *(sys.executable, "-m", "maturin", "build", "--release", "--quiet", "-i", python),
+            *(sys.executable, "-I", "-m", "maturin", "build", "--release", "--quiet", "-i", python),
             *("-o", str(folder / "out"), "--target", "universal2-apple-darwin"),
         ],
     }

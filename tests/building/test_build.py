@@ -15,6 +15,7 @@ from fatwheel.config import ArchConfig, Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.fusion.fuse import ConflictsError, FuseOptions
 from fatwheel.process import Command, Completed
+from fatwheel.toolchain.advice import advice
 from fatwheel.toolchain.host import Host
 from fatwheel.toolchain.linker import Linker
 from fatwheel.toolchain.lookup import Toolchain
@@ -344,6 +345,7 @@ def test_contradictions(building: Building, changes: dict[str, object], message:
 # --- the reason of a failure
 
 
+LACKING = 'error: unable to find system framework "Foo"'
 ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: could not compile `x`"
 
 
@@ -359,10 +361,20 @@ ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: coul
             "found\n💥 maturin failed\n  Caused by: no python",
             "found\n💥 maturin failed\n  Caused by: no python",
         ),
+        (f"{ERROR}\n{LACKING}\n💥 m", f"{ERROR}\n{LACKING}\n{advice(LACKING)}"),
+        (f"{LACKING}\n{advice(LACKING)}\n💥 m", f"{LACKING}\n{advice(LACKING)}"),
         ("\n".join(map(str, range(99))), "\n".join(map(str, range(69, 99)))),
         ("", ""),
     ],
-    ids=["compiler", "coloured", "maturin", "neither", "silence"],
+    ids=[
+        "compiler",
+        "coloured",
+        "maturin",
+        "a framework",
+        "as its linker said",
+        "neither",
+        "silence",
+    ],
 )
 def test_the_reason_of_a_failure(output: str, reason: str) -> None:
     assert compiler_errors(output) == reason

@@ -24,6 +24,7 @@ from releasing.platforms import platforms_to_try
 from releasing.programs import FailedError
 
 from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.hostile import assert_nothing_ran, hostile
 from tests.support.projects import build_environment, copy_project, require_rust
 from tests.support.required import require_tool, unavailable
 from tests.support.wheels import A, X, code, make_pair, make_wheel
@@ -619,10 +620,10 @@ def test_the_folder_and_its_entry_point_work_in_any_repository(tmp_path: Path) -
     program = copied(project / "ci tools")
     (project / "ci tools" / "setup").write_text("exit 1 # another project's own")
     commit(project, "3.0.4")
-    for name in ("argparse", "packaging", "twine", "wheel"):
-        (project / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+    hostile(project)
     out = project / "out"
     done = run("-o", out, "--tag", "3.0.4", *thin, program=[program], cwd=project)
+    assert_nothing_ran(project)
     assert done.returncode == 0, done.stderr
     assert_complete(out)
 

@@ -14,7 +14,6 @@ import pytest
 
 from fatwheel.toolchain.cc import (
     LinkSettings,
-    advice,
     link,
     link_command,
     parse_link,
@@ -113,23 +112,6 @@ def test_an_old_deployment_target_is_no_old_sdk() -> None:
 
 def test_settings_survive_the_environment() -> None:
     assert LinkSettings.from_json(SETTINGS.to_json()) == SETTINGS
-
-
-@pytest.mark.parametrize(
-    ("said", "what"),
-    [
-        ("ld64.lld: error: framework not found for -framework Foo\n", "the framework Foo"),
-        ("ld64.lld: error: framework not found Foo\n", "the framework Foo"),
-        ("ld64.lld: error: library not found for -lfoo\n", "the library libfoo"),
-    ],
-)
-def test_advice(said: str, what: str) -> None:
-    assert advice(said).startswith(f"fatwheel: {what} has no stub here; ")
-    assert "SDKROOT" in advice(said)
-
-
-def test_no_advice_where_no_sdk_would_help() -> None:
-    assert advice("ld64.lld: error: undefined symbol: _f\n") == ""
 
 
 def test_the_wrapper_is_written_once_and_mended(tmp_path: Path) -> None:

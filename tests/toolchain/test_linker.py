@@ -47,7 +47,12 @@ def test_zig_links_where_there_is_no_other(machine: Machine) -> None:
     linker = machine.look().linker
     assert (linker.kind, linker.zig) == ("zig", True)
     assert "modules are larger" in linker.note
-    assert variables(linker, Arch.ARM64) == {"CARGO_ZIGBUILD_ZIG_PATH": str(machine.zig_program)}
+    assert variables(linker, Arch.ARM64) == {
+        "CARGO_ZIGBUILD_ZIG_PATH": str(machine.zig_program),
+        # else the python3 on PATH would be asked for another zig first
+        "CARGO_ZIGBUILD_PYTHON_PATH": "/nowhere/python",
+        "CARGO_ZIGBUILD_CACHE_DIR": str(machine.folder / "cache" / "zigbuild"),
+    }
 
 
 def test_zig_because_it_was_asked_for(machine: Machine) -> None:
