@@ -38,7 +38,7 @@ def needs_cffi(pyproject: str, cargo: str) -> bool:
     """
     try:
         settings, crate = tomllib.loads(pyproject), tomllib.loads(cargo)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return False  # maturin will say what is wrong
     bindings = _at(settings, "tool", "maturin").get("bindings")
     if isinstance(bindings, str):

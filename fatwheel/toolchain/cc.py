@@ -183,7 +183,8 @@ def link_command(
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.split("."))
+    # What is no version is for the linker to refuse.
+    return tuple(int(number) for number in re.findall(r"[0-9]{1,4}", version))
 
 
 def _stub_arguments(link: Link, settings: LinkSettings, folder: Path) -> list[str]:
@@ -255,7 +256,10 @@ def main() -> NoReturn:
     settings = LinkSettings.from_json(os.environ[_VARIABLE])
     names = {"arm64": "CXX_aarch64_apple_darwin", "x86_64": "CXX_x86_64_apple_darwin"}
     cxx = {arch: os.environ[name] for arch, name in names.items() if name in os.environ}
-    sys.exit(link(settings, sys.argv[1:], cxx))
+    try:
+        sys.exit(link(settings, sys.argv[1:], cxx))
+    except ValueError as error:
+        sys.exit(f"fatwheel: {error}")
 
 
 # Isolated, and without the environment's packages: cargo calls it in the project's folder, whose modules are not

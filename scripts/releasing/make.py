@@ -57,7 +57,7 @@ def _backend(settings: Path) -> object:
     """Return what builds the project. Raises `FailedError` where the commit's pyproject.toml does not say it."""
     try:
         system = tomllib.loads(settings.read_text("utf-8")).get("build-system", {})
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise FailedError(f"the commit's pyproject.toml is no TOML: {error}") from None
     if not isinstance(system, dict):
         raise FailedError("the commit's pyproject.toml has a build-system that is no table")

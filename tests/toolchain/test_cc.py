@@ -108,6 +108,11 @@ def test_an_old_deployment_target_is_no_old_sdk() -> None:
     assert link_command(link, SETTINGS, output="b")[6:9] == ["macos", "10.12", "11.0"]
 
 
+def test_a_deployment_target_that_is_none_is_the_linkers_to_refuse() -> None:
+    link = parse_link(shlex.split("-arch x86_64 -mmacosx-version-min=x a.o"))
+    assert link_command(link, SETTINGS, output="b")[6:9] == ["macos", "x", "11.0"]
+
+
 def test_settings_survive_the_environment() -> None:
     assert LinkSettings.from_json(SETTINGS.to_json()) == SETTINGS
 
@@ -242,3 +247,5 @@ def test_the_wrapper_links_wherever_it_is_called(links: Links, tmp_path: Path) -
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert links.binary("arm64").has_entrypoint
+    done = subprocess.run([wrapper, "-o"], env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "fatwheel: -o lacks its value\n")
