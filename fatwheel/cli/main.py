@@ -67,6 +67,8 @@ class _LazyGroup(click.Group):
             return None
         module, _, attribute = place.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
+        if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -108,8 +110,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, _terminated)
-    if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     open_closed_streams()
     print_every_name()
     if "_FATWHEEL_COMPLETE" in os.environ:
@@ -150,8 +150,11 @@ def _run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("fatwheel: interrupted; what was not complete is gone", err=True)
-        return 130
+        return _interrupted()
+    except RuntimeError as error:  # how Python tells of an interruption while it makes a class
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return _interrupted()
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -159,6 +162,11 @@ def _run(arguments: list[str]) -> int:
         click.echo(f"fatwheel: {describe_error(error)}", err=True)
         return exit_code(error)
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    click.echo("fatwheel: interrupted; what was not complete is gone", err=True)
+    return 130
 
 
 def _terminated(_signal: int, _frame: object) -> NoReturn:
