@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -140,6 +141,17 @@ def test_a_room_says_what_it_is_for_and_costs_nothing(room: str) -> None:
 def test_tests_lie_in_the_rooms_of_what_they_test(path: Path) -> None:
     room = path.relative_to(ROOT / "tests").parts[0]
     assert room in ROOMS | {"docs", "scripts"}
+
+
+def test_no_test_imports_from_another() -> None:
+    """What two of them need lies in tests/support."""
+    wrong = [
+        f"{path.relative_to(ROOT)}, line {number}: {line.strip()}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if re.match(r"\s*(from|import) tests\b", line) and " tests.support" not in line
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

@@ -33,24 +33,9 @@ from fatwheel.targets.decision import Decision, PythonFacts, Wishes, decide_targ
 from fatwheel.targets.interpreter import RunningPython
 from fatwheel.toolchain.lookup import Host, MissingToolsError
 from tests.support.fake_runner import says
+from tests.support.machines import LINUX, MAC, Machine
 from tests.support.wheels import FUSED_NAME, NATIVE, PLATFORMS, A, X, code, make_wheel, slices_of
-from tests.toolchain.test_lookup import Machine
 
-LINUX = PythonFacts(
-    system="linux",
-    platform="linux-x86_64",
-    machine="x86_64",
-    executable="/venv/bin/python",
-    version="3.12.4",
-)
-MAC = PythonFacts(
-    system="darwin",
-    platform="macosx-11.0-universal2",
-    machine="arm64",
-    slices=frozenset(Arch),
-    executable="/venv/bin/python",
-    version="3.12.4",
-)
 BOTH = "-arch x86_64 -arch arm64"
 
 

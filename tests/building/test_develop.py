@@ -31,11 +31,10 @@ from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.process import Command, Completed
 from fatwheel.targets.decision import PythonFacts, Wishes, decide_targets
 from fatwheel.toolchain.lookup import inspect_toolchain
-from tests.building.test_backend import LINUX, MAC
 from tests.support.fake_runner import says
+from tests.support.machines import LINUX, MAC, Machine
 from tests.support.projects import copy_project, run_fatwheel
 from tests.support.wheels import PLATFORMS, A, X, code, make_wheel, program, slices_of
-from tests.toolchain.test_lookup import Machine
 
 ROSETTA = replace(MAC, machine="x86_64", translated=True)
 ARM_ONLY = replace(MAC, platform="macosx-11.0-arm64", slices=frozenset({A}))
