@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from scripts.bench_report import FATWHEEL, MERGE, OTHER, READ, Report, Row, Samples
 from tests.support.corpus import ROOT, Pair, Published, Run, acceptance_pairs, tomllib
 
-STANDINS = ROOT / "tests" / "standins"
+STANDINS = ROOT / "tests" / "support" / "standins"
 DATA = ROOT / "scripts" / "bench.toml"
 QUIET = 0.5  # load average below which other programs hardly disturb
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from fatwheel.check.code import check_code
 from fatwheel.check.finding import Finding, Severity, disagreement, unreadable
+from fatwheel.check.images import check_images
 from fatwheel.check.loads import check_loads
 from fatwheel.check.record import check_record
 from fatwheel.check.tags import check_identity, check_tags
+from fatwheel.check.textstubs import check_text_stubs
 from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import WheelError
 from fatwheel.wheels.read import read_wheel, reading_threads
@@ -31,6 +33,8 @@ def check(wheel: Wheel) -> tuple[Finding, ...]:
         *check_tags(wheel),
         *check_identity(wheel),
         *check_code(wheel),
+        *check_images(wheel),
+        *check_text_stubs(wheel),
         *check_loads(wheel),
     ]
     ranks = list(Severity)

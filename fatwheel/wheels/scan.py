@@ -24,6 +24,7 @@ from fatwheel.macho.bitcode import Bitcode
 from fatwheel.macho.image import Image
 from fatwheel.macho.probe import Probe
 from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.textstub import TextStub, looks_like_stub, parse_text_stub
 from fatwheel.macho.universal import Layout, Universal, layout, looks_like, parse, thin_head
 from fatwheel.values import valueclass
 from fatwheel.wheels.pair import FusedDigest, MemberPair
@@ -45,7 +46,7 @@ __all__ = [
     "scan_pair",
 ]
 
-Parsed = Universal | Image | StaticLibrary | Bitcode | None
+Parsed = Universal | Image | StaticLibrary | Bitcode | TextStub | None
 
 _HEAD = 32  # bytes; a mach_header_64
 _SMALL = 1 << 16  # bytes; up to here the calls cost more than the work
@@ -134,8 +135,11 @@ class _Reading:
         if len(chunk) < min(_HEAD, self._entry.size):
             return
         self._undecided = None
-        if looks_like(bytes(chunk[:_HEAD])):
+        start = bytes(chunk[:_HEAD])
+        if looks_like(start):
             self._parse(chunk, Probe(parse(self._source, self._entry.size)))
+        elif looks_like_stub(start):
+            self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size)))
 
     def _parse(self, chunk: Chunk, probe: Probe[Parsed]) -> None:
         self._probe = probe
@@ -291,7 +295,8 @@ def _scan_small(job: Job, raw: bytes, inflater: Inflater) -> Scanned | None:
     entry, name = job.entry, job.wheel.path.name
     stored = entry.method is Method.STORED
     content = raw if stored else inflate_whole(raw, entry, inflater, name)
-    if looks_like(content[:_HEAD]):
+    start = content[:_HEAD]
+    if looks_like(start) or looks_like_stub(start):
         return None
     if (found := inflater.crc32(content, 0)) != entry.crc:
         raise _wrong_crc(name, entry, found)

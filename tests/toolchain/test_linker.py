@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +20,7 @@ from fatwheel.toolchain.linker import (
     write_wrapper,
 )
 from fatwheel.toolchain.sdk import make_stub_sdk, rewrite_targets, share_symbols
-from tests.support.required import require_tool, unavailable
+from tests.support.linkers import find_lld, find_zig
 
 SETTINGS = LinkSettings(lld=("rust-lld", "-flavor", "darwin"), stubs="/stubs")
 
@@ -179,32 +177,6 @@ def test_the_wrapper_is_written_once_and_mended(tmp_path: Path) -> None:
 
 
 # --- real links
-
-
-def find_lld() -> tuple[str, ...]:
-    rustc = shutil.which("rustc")
-    if rustc is not None:
-        said = subprocess.run(
-            [rustc, "--print", "sysroot"], capture_output=True, text=True, check=False
-        )
-        for path in Path(said.stdout.strip()).glob("lib/rustlib/*/bin/rust-lld"):
-            return (str(path), "-flavor", "darwin")
-    for name in ("ld64.lld", "ld64.lld-19"):
-        found = shutil.which(name)
-        if found is not None:
-            return (found,)
-    return (
-        require_tool("rust-lld", "take Rust from rustup, or: apt-get install lld-19"),
-        "-flavor",
-        "darwin",
-    )
-
-
-def find_zig() -> Path:
-    spec = importlib.util.find_spec("ziglang")
-    if spec is None or spec.origin is None:
-        unavailable("zig", "pip install ziglang")
-    return Path(spec.origin).parent / "zig"
 
 
 class Links:
