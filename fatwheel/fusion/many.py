@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import signal
 import sys
 import threading
@@ -27,9 +28,19 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from multiprocessing.synchronize import Event
 
-__all__ = ["FailedError", "Outcome", "WheelPair", "fuse_many", "pair_size", "processes"]
+__all__ = [
+    "FailedError",
+    "Outcome",
+    "WheelPair",
+    "fuse_many",
+    "pair_size",
+    "processes",
+    "safe_path",
+]
 
 WheelPair = tuple[Path, Path]
+
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 _stop: Event | None = None
 """In a process of `processes`: set when its work is no longer wanted."""
@@ -101,6 +112,22 @@ def fuse_many(
 def pair_size(pair: WheelPair) -> int:
     """Return the bytes of both archives; a file that is missing has none."""
     return sum(path.stat().st_size for path in pair if path.is_file())
+
+
+@contextlib.contextmanager
+def safe_path() -> Iterator[None]:
+    """Let processes that `processes` starts meanwhile find no modules in the current folder.
+
+    Where they are no copies of this one, Python would look there first. Python 3.10 has no switch for it.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
+        if before is not None:
+            os.environ[_SAFE_PATH] = before
 
 
 @contextlib.contextmanager

@@ -15,7 +15,10 @@ from fatwheel.config import ArchConfig, Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.fusion.fuse import ConflictsError, FuseOptions
 from fatwheel.process import Command, Completed
-from fatwheel.toolchain.lookup import Host, Linker, Toolchain
+from fatwheel.toolchain.advice import advice
+from fatwheel.toolchain.host import Host
+from fatwheel.toolchain.linker import Linker
+from fatwheel.toolchain.lookup import Toolchain
 from tests.support.fake_runner import FakeRunner, says
 from tests.support.projects import BuiltWheel
 from tests.support.wheels import FUSED_NAME, NATIVE, PLATFORMS, code, make_wheel
@@ -55,7 +58,7 @@ class Building:
         self.folder = folder
         self.out = folder / "dist"
         self.work = folder / "work"
-        self.runner = FakeRunner({"python -m maturin build": maturin(make_thin)})
+        self.runner = FakeRunner({"python -I -m maturin build": maturin(make_thin)})
         self.said: list[str] = []
         self.output: list[bytes] = []
         self.platform = "linux"
@@ -83,7 +86,7 @@ class Building:
         )
 
     def made_by(self, make: Make) -> None:
-        self.runner.answers["python -m maturin build"] = maturin(make)
+        self.runner.answers["python -I -m maturin build"] = maturin(make)
 
     def results(self) -> list[str]:
         found = self.out.rglob("*") if self.out.exists() else []
@@ -129,15 +132,15 @@ def test_the_sdist_is_made_once(building: Building) -> None:
         (out / "pkg-1.0.tar.gz").write_bytes(b"sdist")
         return says("")
 
-    building.runner.answers["python -m maturin sdist"] = make
+    building.runner.answers["python -I -m maturin sdist"] = make
     assert building.run(sdist=True).sdist == building.out / "pkg-1.0.tar.gz"
     assert building.results() == [FUSED_NAME, "pkg-1.0.tar.gz"]
-    verbs = [call.arguments[2] for call in building.runner.calls]
+    verbs = [call.arguments[3] for call in building.runner.calls]
     assert verbs == ["sdist", "build", "build"]
 
 
 def test_an_sdist_that_fails(building: Building) -> None:
-    building.runner.answers["python -m maturin sdist"] = says("no LICENSE", 1)
+    building.runner.answers["python -I -m maturin sdist"] = says("no LICENSE", 1)
     with pytest.raises(BuildFailedError, match=r"^making the sdist failed"):
         building.run(sdist=True)
     assert building.results() == []
@@ -251,7 +254,10 @@ def test_on_macos_delocate_grafts_before_the_fusion(building: Building) -> None:
     building.runner.answers["python -m delocate.cmd.delocate_wheel"] = graft
     built = building.run(repair="delocate")
     assert b"grafted" in BuiltWheel(built.wheels[0].path).binary()
-    assert len(building.runner.calls) == 4
+    grafts = [call for call in building.runner.calls if "-w" in call.arguments]
+    assert len(grafts) == 2
+    # where no module of the project can be taken for one of delocate's
+    assert {call.cwd for call in grafts} == {building.work}
 
 
 def test_a_dylib_that_delocate_cannot_graft(building: Building) -> None:
@@ -339,6 +345,7 @@ def test_contradictions(building: Building, changes: dict[str, object], message:
 # --- the reason of a failure
 
 
+LACKING = 'error: unable to find system framework "Foo"'
 ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: could not compile `x`"
 
 
@@ -354,10 +361,20 @@ ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: coul
             "found\n💥 maturin failed\n  Caused by: no python",
             "found\n💥 maturin failed\n  Caused by: no python",
         ),
+        (f"{ERROR}\n{LACKING}\n💥 m", f"{ERROR}\n{LACKING}\n{advice(LACKING)}"),
+        (f"{LACKING}\n{advice(LACKING)}\n💥 m", f"{LACKING}\n{advice(LACKING)}"),
         ("\n".join(map(str, range(99))), "\n".join(map(str, range(69, 99)))),
         ("", ""),
     ],
-    ids=["compiler", "coloured", "maturin", "neither", "silence"],
+    ids=[
+        "compiler",
+        "coloured",
+        "maturin",
+        "a framework",
+        "as its linker said",
+        "neither",
+        "silence",
+    ],
 )
 def test_the_reason_of_a_failure(output: str, reason: str) -> None:
     assert compiler_errors(output) == reason

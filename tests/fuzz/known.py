@@ -29,18 +29,6 @@ _DIGITS = b"9" * 5000  # more than Python reads as a number
 
 KNOWN = (
     Known(
-        "settings",
-        "RecursionError at fatwheel/config.py:parse_config",
-        b"a = " + b"[" * 5000,
-        "TOML that is nested deeply ends in a traceback",
-    ),
-    Known(
-        "settings",
-        "ValueError at fatwheel/config.py:parse_config",
-        b"a = " + _DIGITS,
-        "a number of many digits in pyproject.toml ends in a traceback",
-    ),
-    Known(
         "wheel-file",
         "ValueError at fatwheel/wheels/distinfo.py:parse_name_and_version",
         b"Version: " + _DIGITS,
@@ -51,12 +39,6 @@ KNOWN = (
         "ValueError at fatwheel/fusion/merge/metadata.py:_parse",
         joined(METADATA + b"Requires-Dist: a>=" + _DIGITS, METADATA),
         "a requirement with a version of many digits ends in a traceback",
-    ),
-    Known(
-        "linker",
-        "ValueError at fatwheel/toolchain/linker.py:<genexpr>",
-        b"-mmacosx-version-min=x",
-        "the linker's wrapper ends in a traceback where the deployment target is none",
     ),
     Known(
         "wheel-name",

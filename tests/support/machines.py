@@ -1,53 +1,57 @@
-"""Machines to build on that are only pretended, and what their Pythons say of themselves."""
+"""Machines whose tools are pretended: files under a folder, and a runner that knows what programs would say."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.targets.decision import PythonFacts
-from fatwheel.toolchain.lookup import Host, MissingToolsError, Toolchain, inspect_toolchain
+from fatwheel.toolchain.host import Host, MissingToolsError
+from fatwheel.toolchain.lookup import Toolchain, inspect_toolchain
 from tests.support.fake_runner import FakeRunner, says
 
-RUST_HOST = "x86_64-unknown-linux-gnu"
-STUB = "--- !tapi-tbd\ntbd-version: 4\ntargets: [ x86_64-macos, arm64e-macos ]\n"
+LINUX_RUST = "x86_64-unknown-linux-gnu"
+# As Apple's SDKs have it, without what nobody reads here.
+SDK_SETTINGS = {
+    "Version": "14.5",
+    "SupportedTargets": {
+        "macosx": {"MinimumDeploymentTarget": "10.13", "MaximumDeploymentTarget": "14.5.99"}
+    },
+}
 
 
+@dataclass
 class Machine:
-    """A Linux machine that has everything, under a folder; tests take things away."""
+    """A machine under a folder, with nothing on it; its methods put tools there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.sysroot = folder / "toolchains" / "stable-x86_64-unknown-linux-gnu"
-        self.tools = self.sysroot / "lib" / "rustlib" / RUST_HOST / "bin"
-        for arch in Arch:
-            self.file(self.library(arch))
-        self.program(self.tools / "rust-objcopy")
-        self.lld = self.program(self.tools / "rust-lld")
-        self.ziglang = folder / "ziglang"
-        self.zig = self.program(self.ziglang / "zig")
-        self.stub = self.ziglang / "lib" / "libc" / "darwin" / "libSystem.tbd"
-        self.file(self.stub, STUB)
-        self.path = folder / "bin"
-        self.path.mkdir()
-        self.program(self.path / "rustup")
-        self.runner = FakeRunner(
-            {
-                "python -m maturin --version": says("maturin 1.16.0\n"),
-                "cargo --version": says("cargo 1.95.0\n"),
-                "rustc -vV": says(f"rustc 1.95.0 (x)\nbinary: rustc\nhost: {RUST_HOST}\n"),
-                "rustc --print sysroot": says(f"{self.sysroot}\n"),
-            }
-        )
-        self.host = Host(
-            platform="linux",
-            environ={"PATH": str(self.path)},
+    folder: Path
+    platform: str = "linux"
+    environ: dict[str, str] = field(default_factory=dict)
+    runner: FakeRunner = field(default_factory=FakeRunner)
+    ziglang: Path | None = None
+    sysroot: Path = Path()
+    """The folder of Rust's libraries, once it is installed."""
+
+    def __post_init__(self) -> None:
+        self.path.mkdir(parents=True)
+        self.environ["PATH"] = str(self.path)
+
+    @property
+    def path(self) -> Path:
+        """The one folder on PATH."""
+        return self.folder / "bin"
+
+    @property
+    def host(self) -> Host:
+        return Host(
+            platform=self.platform,
+            environ=self.environ,
             python="/venv/bin/python",
             ziglang=self.ziglang,
-            cache=folder / "cache",
+            cache=self.folder / "cache",
         )
 
     def file(self, path: Path, text: str = "") -> Path:
@@ -59,13 +63,70 @@ class Machine:
         self.file(path, "#!/bin/sh\n").chmod(0o755)
         return path
 
+    def maturin(self) -> None:
+        self.runner.answers["python -I -m maturin --version"] = says("maturin 1.16.0\n")
+
+    def rust(self, host: str, *archs: Arch) -> None:
+        """Install Rust by rustup, for `host` and with the libraries for these of Apple's targets."""
+        self.sysroot = self.folder / "toolchains" / f"stable-{host}"
+        for arch in archs:
+            self.file(self.library(arch))
+        self.program(self.path / "rustup")
+        self.runner.answers |= {
+            "cargo --version": says("cargo 1.95.0 (f2d3ce0bd 2026-03-21)\n"),
+            "rustc -vV": says(
+                f"rustc 1.95.0 (59807616e 2026-04-14)\nbinary: rustc\nhost: {host}\n"
+            ),
+            "rustc --print sysroot": says(f"{self.sysroot}\n"),
+        }
+
     def library(self, arch: Arch) -> Path:
         return self.sysroot / "lib" / "rustlib" / arch.rust_target / "lib" / "libstd-1a2b.rlib"
 
+    def rust_tool(self, name: str) -> Path:
+        """The path of a program that comes with Rust for Linux."""
+        return self.sysroot / "lib" / "rustlib" / LINUX_RUST / "bin" / name
+
+    def zig(self) -> None:
+        """Install PyPI's ziglang."""
+        self.ziglang = self.program(self.zig_program).parent
+        self.file(self.stub, "--- !tapi-tbd\ntargets: [ x86_64-macos, arm64e-macos ]\n")
+        self.runner.answers["zig version"] = says("0.17.1\n")
+
+    @property
+    def zig_program(self) -> Path:
+        """The program of PyPI's ziglang."""
+        return self.folder / "ziglang" / "zig"
+
+    @property
+    def stub(self) -> Path:
+        """zig's stub of libSystem."""
+        return self.folder / "ziglang" / "lib" / "libc" / "darwin" / "libSystem.tbd"
+
+    def sdk(self, settings: object = SDK_SETTINGS) -> Path:
+        """Make an SDK; `settings` None leaves its description out."""
+        root = self.folder / "MacOSX.sdk"
+        root.mkdir()
+        if settings is not None:
+            (root / "SDKSettings.json").write_text(json.dumps(settings))
+        return root
+
+    def xcode(self, version: str = "14.5") -> None:
+        """Be a Mac with Apple's command line tools."""
+        self.platform = "darwin"
+        self.runner.answers |= {
+            "xcrun --sdk macosx --show-sdk-path": says(f"{self.sdk()}\n"),
+            "xcrun --sdk macosx --show-sdk-version": says(f"{version}\n"),
+        }
+        self.program(self.path / "lipo")
+        self.program(self.path / "codesign")
+
     def look(self, linker: str = "auto") -> Toolchain:
+        """Return what a build in the machine's folder finds."""
         return inspect_toolchain(self.host, self.folder, linker, self.runner)
 
     def missing(self, linker: str = "auto") -> list[str]:
+        """Return what such a build misses: what, and how it is had."""
         with pytest.raises(MissingToolsError) as caught:
             self.look(linker)
         for item in caught.value.missing:
@@ -73,26 +134,13 @@ class Machine:
             assert item.how in str(caught.value)
         return [f"{item.what} | {item.how}" for item in caught.value.missing]
 
-    def put_on_macos(self, version: str) -> None:
-        self.host = replace(self.host, platform="darwin")
-        self.runner.answers |= {
-            "xcrun --sdk macosx --show-sdk-path": says("/Xcode/MacOSX.sdk\n"),
-            "xcrun --sdk macosx --show-sdk-version": says(f"{version}\n"),
-        }
 
-
-LINUX = PythonFacts(
-    system="linux",
-    platform="linux-x86_64",
-    machine="x86_64",
-    executable="/venv/bin/python",
-    version="3.12.4",
-)
-MAC = PythonFacts(
-    system="darwin",
-    platform="macosx-11.0-universal2",
-    machine="arm64",
-    slices=frozenset(Arch),
-    executable="/venv/bin/python",
-    version="3.12.4",
-)
+def complete_linux(folder: Path) -> Machine:
+    """A Linux machine that has everything; tests take things away."""
+    machine = Machine(folder)
+    machine.maturin()
+    machine.rust(LINUX_RUST, *Arch)
+    machine.program(machine.rust_tool("rust-lld"))
+    machine.program(machine.rust_tool("rust-objcopy"))
+    machine.zig()
+    return machine

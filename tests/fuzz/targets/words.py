@@ -21,7 +21,7 @@ from fatwheel.fusion.rules import escape_glob, glob_regex, parse_rule
 from fatwheel.lipo.run import main as lipo
 from fatwheel.macho.universal import parse
 from fatwheel.targets.decision import PythonFacts, Wishes, decide_targets, fall_back
-from fatwheel.toolchain.linker import LinkSettings, link_command, parse_link
+from fatwheel.toolchain.cc import LinkSettings, link_command, parse_link
 from tests.fuzz.target import Target, check, joined, scratch, split
 from tests.fuzz.targets.binaries import BITCODE
 from tests.support import macho
