@@ -17,15 +17,9 @@ import click
 from fatwheel.building.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
 from fatwheel.building.plan import BuildPlan, BuildRequest, plan_build
 from fatwheel.building.report import build_plan_json, built_json, built_lines, command_lines
-from fatwheel.cli.command import (
-    CommandWithPage,
-    exit_codes,
-    floor_option,
-    on_conflict_option,
-    rule_option,
-    tags_option,
-)
+from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import read_project, running_python, terminal_settings, this_host
+from fatwheel.cli.options import floor_option, on_conflict_option, rule_option, tags_option
 from fatwheel.cli.terminal import exit_code, print_bytes, print_json, say
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fusion.fuse import ConflictsError

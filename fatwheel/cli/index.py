@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fatwheel.cli.command import (
-    CommandWithPage,
-    exit_codes,
-    on_conflict_option,
-    rule_option,
-)
+from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import cache_folder
+from fatwheel.cli.options import on_conflict_option, rule_option
 from fatwheel.cli.terminal import say
 from fatwheel.errors import ToolError, UsageError
 from fatwheel.fusion.report import size_text

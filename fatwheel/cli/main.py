@@ -40,7 +40,7 @@ _COMMANDS = {
     ),
     "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
     "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
-    "rules": ("fatwheel.cli.check:rules_command", "Print the shipped rule book."),
+    "rules": ("fatwheel.cli.rules:rules_command", "Print the shipped rule book."),
     "lipo": ("fatwheel.cli.lipo:lipo_command", "Do what lipo does, in its own words."),
     "completion": ("fatwheel.cli.shell:completion_command", "Let your shell complete all this."),
 }

@@ -15,9 +15,10 @@ from typing import Any
 import click
 
 from fatwheel.arch import Arch
-from fatwheel.cli.command import CommandWithPage, exit_codes, on_conflict_option, rule_option
+from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import cache_folder
 from fatwheel.cli.index import index_options, macos_floor
+from fatwheel.cli.options import on_conflict_option, rule_option
 from fatwheel.cli.terminal import is_live, print_json, say, wants_colour
 from fatwheel.errors import UsageError
 from fatwheel.fusion.report import counted, size_text
