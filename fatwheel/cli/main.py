@@ -108,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, _terminated)
+    if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     open_closed_streams()
     print_every_name()
     if "_FATWHEEL_COMPLETE" in os.environ:
@@ -116,6 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(_run(list(arguments)))
     with _little_garbage():
         code = _run(sys.argv[1:])
+    if callable(
+        signal.getsignal(signal.SIGINT)
+    ):  # all is done, and what ends now has no place for an exception
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 
 

@@ -46,9 +46,12 @@ class Cache:
 
     @contextlib.contextmanager
     def new(self, path: Path) -> Iterator[BinaryIO]:
-        """Yield a file that becomes `path` when the block ends well; who came first in the meantime is replaced."""
+        """Yield a file that becomes `path` when the block ends well; who came first in the meantime is replaced.
+
+        Wheels are on the disk before their facts say so; of all else, what a power cut damages is fetched again.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(path, replace=True) as file:
+        with new_file(path, replace=True, durable=path.suffix == ".whl") as file:
             yield file
 
     def input_path(self, file: File) -> Path:

@@ -147,7 +147,7 @@ def _part(piece: bytes, at: int, file: RangeFile, finder: Inflater) -> tuple[Par
     if kind == b"l":
         return Literal(body), body
     if kind == b"s":
-        return Stored(file=file, offset=at + 1, size=len(body)), body
+        return Stored(file=file, offset=at + 1, data_size=len(body), start=0, size=len(body)), body
     if kind not in (b"d", b"c"):
         return None, b""
     places, body = (body[:8], body[8:]) if kind == b"c" else (b"", body)
