@@ -30,7 +30,17 @@ MAY_IMPORT = {
     "cli": "building, wheelhouse",
 }
 FACADES = {"__init__", "__main__", "backend"}
-WORDS = {"action", "arch", "atomic", "config", "errors", "process", "values", "version"}
+WORDS = {
+    "action",
+    "arch",
+    "atomic",
+    "config",
+    "errors",
+    "printable",
+    "process",
+    "values",
+    "version",
+}
 MOST_AT_THE_TOP = 13
 
 PACKAGE = ROOT / "fatwheel"

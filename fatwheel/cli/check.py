@@ -10,8 +10,9 @@ from fatwheel.check.finding import Severity
 from fatwheel.check.verdict import check_wheel
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.options import WheelPath
-from fatwheel.cli.terminal import print_json
-from fatwheel.fusion.report import counted, finding_json, finding_line
+from fatwheel.cli.terminal import print_json, tell
+from fatwheel.fusion.report import finding_json, finding_line
+from fatwheel.printable import counted
 from fatwheel.version import __version__
 
 __all__ = ["check_command"]
@@ -50,10 +51,10 @@ def check_command(wheels: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
         documents.append({"wheel": str(wheel), "findings": [finding_json(f) for f in findings]})
         if not as_json and (errors or not quiet):
             others = counted(len(findings) - errors, "other finding")
-            click.echo(f"{wheel}: {counted(errors, 'error')}, {others}")
+            tell(f"{wheel}: {counted(errors, 'error')}, {others}")
             for finding in findings:
                 if finding.severity is Severity.ERROR or not quiet:
-                    click.echo(f"  {finding_line(finding)}")
+                    tell(f"  {finding_line(finding)}")
     if as_json:
         print_json({"fatwheel": __version__, "wheels": documents})
     if failed:

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from fatwheel.archive.ranges import RangeFile, file_sha256
-from fatwheel.cli.terminal import describe_error, say
+from fatwheel.cli.terminal import describe_error, say, say_error, tell_path
 from fatwheel.fusion.fuse import Fused
 from fatwheel.fusion.many import Outcome
 from fatwheel.fusion.pairing import Unpaired
 from fatwheel.fusion.report import (
     conflict_lines,
-    counted,
     finding_json,
     finding_lines,
     plan_json,
     plan_lines,
-    size_text,
 )
 from fatwheel.fusion.request import Request
 from fatwheel.fusion.rules import Rule
+from fatwheel.printable import counted, size_text
 from fatwheel.version import __version__
 
 __all__ = ["print_outcome", "print_rest", "report_json", "unused_everywhere"]
@@ -32,7 +29,8 @@ def print_outcome(outcome: Outcome, request: Request) -> None:
     """Print one pair's report on standard error, and the path of what was written on standard output."""
     plan = outcome.plan
     if plan is None:
-        say(f"fatwheel: {describe_error(outcome.error)}" if outcome.error else "")
+        if outcome.error is not None:
+            say_error(outcome.error)
         return
     if not request.quiet:
         say(plan.name.filename)
@@ -50,7 +48,7 @@ def print_outcome(outcome: Outcome, request: Request) -> None:
             say(f"  {line}")
         size = size_text(outcome.fused.size)
         say(f"  {size} in {outcome.seconds:.2f} s ({outcome.fused.inflater})")
-    click.echo(outcome.fused.path)
+    tell_path(outcome.fused.path)
 
 
 def print_rest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fatwheel.cli.command import CommandWithPage, exit_codes
-from fatwheel.cli.terminal import print_json
+from fatwheel.cli.terminal import print_json, tell
 from fatwheel.fusion.rules import rule_book
 from fatwheel.version import __version__
 
@@ -40,5 +40,5 @@ def rules_command(as_json: bool) -> None:
         print_json({"fatwheel": __version__, "rules": entries})
         return
     for entry in entries:
-        click.echo(f"{entry['project']}: {entry['member']} = {entry['action']}")
-        click.echo(f"    {entry['reason']}")
+        tell(f"{entry['project']}: {entry['member']} = {entry['action']}")
+        tell(f"    {entry['reason']}")
