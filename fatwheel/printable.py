@@ -29,10 +29,11 @@ def printable(line: str) -> str:
 
     What `str.isprintable` refuses becomes an escape: control characters such as ESC and those of C1, tabs and ends of
     lines of every kind, marks that turn the direction of writing, characters without width, halves of surrogate pairs.
-    The escapes are Python's, of two, four or eight digits (`\x1b`, `\u202e`, `\U000e0001`). A backslash that would be
-    taken for the beginning of one is doubled, so that no two texts look alike.
+    The escapes are Python's: `\x1b`, `\u202e`, `\U000e0001`. Where one stands in a line, a backslash that would be
+    taken for another's is doubled, so that no two such lines look alike. A line that can be printed is left as it is,
+    be it source code or a `repr` full of escapes.
     """
-    if line.isprintable() and "\\" not in line:
+    if line.isprintable():
         return line
     line = re.sub(r"\\+", _doubled, line)
     return "".join(c if c.isprintable() else _escape(c) for c in line)

@@ -48,9 +48,15 @@ _NARROWEST = 30
 _WIDTH_FOR_ALL = 70  # columns, for a progress bar with figures
 
 
+def _write(stream: TextIO, text: str) -> None:
+    """Write at once, in the stream's own encoding: `click.echo` takes UTF-8 where that is ASCII."""
+    stream.write(text)
+    stream.flush()
+
+
 def say(line: str = "") -> None:
     """Print a line of a report; reports go to standard error, results to standard output."""
-    click.echo(printable(line), err=True)
+    _write(sys.stderr, f"{printable(line)}\n")
 
 
 def announce(line: str) -> None:
@@ -60,20 +66,21 @@ def announce(line: str) -> None:
 
 def tell(line: str = "") -> None:
     """Print a line of what was asked for on standard output."""
-    click.echo(printable(line))
+    _write(sys.stdout, f"{printable(line)}\n")
 
 
 def tell_own(text: str) -> None:
     """Print a text of fatwheel's own, a help page or a script, on standard output as it is."""
-    click.echo(text, nl=not text.endswith("\n"))
+    _write(sys.stdout, text if text.endswith("\n") else f"{text}\n")
 
 
 def tell_path(path: Path) -> None:
     """Print the path of a result on standard output: to programs byte for byte, to people so that they see it all."""
-    if sys.stdout.isatty() or sys.platform == "win32":
+    if sys.stdout.isatty() or sys.platform == "win32" or not hasattr(sys.stdout, "buffer"):
         tell(str(path))
     else:
-        click.echo(os.fsencode(path))
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def say_error(error: FatwheelError | OSError) -> None:
@@ -116,7 +123,7 @@ def print_json(document: dict[str, Any]) -> None:
     import json
 
     text = json.dumps(document, indent=2, ensure_ascii=False)
-    click.echo(json_printable(text, ascii_only=not is_unicode(sys.stdout)))
+    tell_own(json_printable(text, ascii_only=not is_unicode(sys.stdout)))
 
 
 def is_unicode(stream: TextIO) -> bool:
