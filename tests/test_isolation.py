@@ -90,6 +90,8 @@ REASONS = {
     "fatwheel/__main__.py": "is one that users start",
     "fatwheel/building/build.py": "starts delocate, which only PYTHONPATH may lead to, in a folder of ours",
     "fatwheel/building/develop.py": "tells users how an environment is made",
+    "fatwheel/index/client.py": "looks for an option of pip's",
+    "scripts/fuzz": "runs tests of the repository, in its folder",
     "scripts/benchmark/fuse.py": "starts them in a scratch folder, without variables of Python's",
     "scripts/releasing/command.py": "says in its help what builds a project",
 }

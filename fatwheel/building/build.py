@@ -16,7 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fatwheel.arch import Arch
+from fatwheel.building.faults import refuse_misplaced_thread_locals, refuse_newer_code
 from fatwheel.building.plan import ORDER, Build, BuildPlan, describe
+from fatwheel.check.verdict import check_wheel
 from fatwheel.errors import RefusedError, ToolError
 from fatwheel.fusion.actions import Fuse, Keep
 from fatwheel.fusion.fuse import Fused, FuseOptions, fuse_wheels
@@ -115,8 +117,7 @@ def run_build(
         alone = len(plan.builds) == 1
         pairs = [] if alone else _pairs(halves)
         fused = [fuse_wheels(*pair, stage, options) for pair in pairs]
-        for wheel in fused:
-            _refuse_newer_code(wheel)
+        _refuse_faults(fused, halves if alone else (), plan.linker)
         thin: tuple[Path, ...] = ()
         if alone or request.keep_thin:
             thin = _keep(halves, request.out if alone else request.out / "thin")
@@ -220,14 +221,16 @@ def _pairs(runs: Sequence[ThinWheels]) -> list[tuple[Path, Path]]:
     return [(wheels[0], wheels[1]) for wheels in by_key.values()]
 
 
-def _refuse_newer_code(fused: Fused) -> None:
-    """Refuse a wheel whose code needs a newer macOS than its tags promise: here, both are ours to set."""
-    for finding in fused.findings:
-        if finding.code == "FW203":
-            raise RefusedError(
-                f"{fused.path.name}: {finding.member}: {finding.message}; raise deployment-target in "
-                "pyproject.toml, or say --floor binaries"
-            )
+def _refuse_faults(fused: Iterable[Fused], alone: Iterable[ThinWheels], linker: str) -> None:
+    """Refuse what a build must not make; thin wheels of one architecture `alone` are read for it.
+
+    But not those that the system's linker made: that takes time, and Apple's is right.
+    """
+    for wheel in fused:
+        refuse_newer_code(wheel.path.name, wheel.findings)
+        refuse_misplaced_thread_locals(wheel.path.name, wheel.findings, linker)
+    for path in (path for run in alone if linker != "system" for path in run.wheels):
+        refuse_misplaced_thread_locals(path.name, check_wheel(path), linker)
 
 
 def external_loads(plan: FusePlan) -> Iterator[str]:

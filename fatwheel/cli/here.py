@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -68,7 +67,9 @@ def _maturin_elsewhere(environ: Mapping[str, str]) -> str | None:
     folder = Path(spec.origin).parents[1]
     if folder not in [Path(place) for place in places if place]:
         return None
-    files = importlib.metadata.distribution("maturin").files or ()
+    from importlib.metadata import distribution
+
+    files = distribution("maturin").files or ()
     programs = [file for file in files if file.parent.name in ("bin", "Scripts")]
     return str(programs[0].locate()) if programs else None
 

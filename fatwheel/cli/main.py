@@ -70,6 +70,8 @@ class _LazyGroup(click.Group):
             return None
         module, _, attribute = place.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
+        if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -111,8 +113,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, _terminated)
-    if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     open_closed_streams()
     print_every_name()
     sys.excepthook = say_own_fault
@@ -154,8 +154,11 @@ def _run(arguments: list[str]) -> int:
         say_usage_error(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        announce("interrupted; what was not complete is gone")
-        return 130
+        return _interrupted()
+    except RuntimeError as error:  # how Python tells of an interruption while it makes a class
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return _interrupted()
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -163,6 +166,11 @@ def _run(arguments: list[str]) -> int:
         say_error(error)
         return exit_code(error)
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    announce("interrupted; what was not complete is gone")
+    return 130
 
 
 def _terminated(_signal: int, _frame: object) -> NoReturn:

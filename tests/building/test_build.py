@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from fatwheel.arch import Arch
 from fatwheel.building.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
 from fatwheel.building.maturin import MaturinSettings
-from fatwheel.building.plan import BuildPlan, BuildRequest, plan_build
+from fatwheel.building.plan import ORDER, BuildPlan, BuildRequest, plan_build
 from fatwheel.config import ArchConfig, Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.fusion.fuse import ConflictsError, FuseOptions
@@ -63,6 +64,7 @@ class Building:
         self.output: list[bytes] = []
         self.platform = "linux"
         self.environ: dict[str, str] = {}
+        self.linker = "lld"
 
     def plan(self, **changes: object) -> BuildPlan:
         values = {"project": self.folder, "source": "pyproject.toml", "out": self.out, **changes}
@@ -73,7 +75,8 @@ class Building:
             ziglang=None,
             cache=self.folder / "cache",
         )
-        return plan_build(BuildRequest(**values), host, TOOLCHAIN, self.work)  # type: ignore[arg-type]
+        toolchain = replace(TOOLCHAIN, linker=replace(TOOLCHAIN.linker, kind=self.linker))
+        return plan_build(BuildRequest(**values), host, toolchain, self.work)  # type: ignore[arg-type]
 
     def run(self, **changes: object) -> Built:
         return run_build(
@@ -215,6 +218,47 @@ def test_code_that_is_newer_than_its_tag(building: Building) -> None:
     with pytest.raises(RefusedError, match=r"needs macOS 13\.0, the tags promise .*; raise deploy"):
         building.run()
     assert building.results() == []
+
+
+def with_thread_locals(align: int) -> Make:
+    """A maturin whose modules have their thread-local variables at 0x1008, aligned to 2^`align` bytes."""
+
+    def make(arch: Arch, out: Path) -> Path:
+        return make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch, thread_locals=(0x1008, align))})
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "archs", [ORDER, (Arch.ARM64,), (Arch.X86_64,)], ids=["both", "arm64", "x86_64"]
+)
+def test_thread_locals_that_zig_put_beside_their_alignment(
+    building: Building, archs: tuple[Arch, ...]
+) -> None:
+    building.linker = "zig"
+    building.made_by(with_thread_locals(6))
+    with pytest.raises(RefusedError, match=r"variables begin at 0x1008, .*: --linker lld"):
+        building.run(archs=archs)
+    assert building.results() == []
+
+
+def test_thread_locals_that_zig_put_where_they_belong(building: Building) -> None:
+    building.linker = "zig"
+    building.made_by(with_thread_locals(3))
+    building.run()
+    assert building.results() == [FUSED_NAME]
+
+
+def test_thread_locals_of_another_linker_are_refused_where_they_crash(building: Building) -> None:
+    building.made_by(with_thread_locals(6))
+    with pytest.raises(RefusedError, match=r"crashes; .*zig still links what needs libc\+\+"):
+        building.run(archs=(Arch.X86_64,))
+
+
+def test_thread_locals_of_another_linker_for_arm64(building: Building) -> None:
+    building.made_by(with_thread_locals(6))
+    building.run(archs=(Arch.ARM64,))
+    assert len(building.results()) == 1
 
 
 def test_conflicts_leave_nothing(building: Building) -> None:

@@ -206,6 +206,25 @@ def test_a_framework_that_zig_lacks(tmp_path: Path) -> None:
     assert "--linker lld" in told
 
 
+def test_thread_locals_are_where_code_expects_them(tmp_path: Path) -> None:
+    project = copy_project("threadlocal", tmp_path)
+    done = run_fatwheel(project, "build", "--linker", "zig")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "thread-local variables begin at " in done.stderr
+    assert "--linker lld" in done.stderr.splitlines()[-1]
+    assert not list((project / "dist").iterdir())
+    for image in build(project, "--linker", "lld").images().values():
+        kinds = lief.MachO.Section.TYPE
+        sections = [
+            section
+            for section in image.sections
+            if section.type in (kinds.THREAD_LOCAL_REGULAR, kinds.THREAD_LOCAL_ZEROFILL)
+        ]
+        strictest = max(section.alignment for section in sections)
+        assert strictest >= 6
+        assert min(section.virtual_address for section in sections) % (1 << strictest) == 0
+
+
 @pytest.mark.parametrize("linker", ["lld", "zig"])
 def test_modules_of_the_project_are_not_run(linker: str, tmp_path: Path) -> None:
     project = hostile(copy_project("abi3", tmp_path), but=asked_by_maturin())
