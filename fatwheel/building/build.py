@@ -197,8 +197,9 @@ def _graft(run: ThinWheels, plan: BuildPlan, work: Path, runner: Runner) -> Thin
         completed = runner.capture(command)
         if completed.exit_code:
             raise ToolError(
-                f"delocate could not graft what {wheel.name} loads: {completed.stderr.strip()}; "
-                "--repair none leaves it as it is"
+                f"delocate could not graft what {wheel.name} loads; --repair none leaves it as it is, and "
+                "delocate says:",
+                [f"  {line}" for line in completed.stderr.strip().splitlines()],
             )
         result = out / wheel.name if (out / wheel.name).exists() else wheel
         grafted[result] = result.stat().st_size

@@ -15,10 +15,13 @@ import click
 
 from fatwheel.cli.terminal import (
     PageContext,
-    describe_error,
+    announce,
     exit_code,
     open_closed_streams,
     print_every_name,
+    say_error,
+    say_own_fault,
+    say_usage_error,
 )
 from fatwheel.errors import FatwheelError
 from fatwheel.version import __version__
@@ -40,7 +43,7 @@ _COMMANDS = {
     ),
     "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
     "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
-    "rules": ("fatwheel.cli.check:rules_command", "Print the shipped rule book."),
+    "rules": ("fatwheel.cli.rules:rules_command", "Print the shipped rule book."),
     "lipo": ("fatwheel.cli.lipo:lipo_command", "Do what lipo does, in its own words."),
     "completion": ("fatwheel.cli.shell:completion_command", "Let your shell complete all this."),
 }
@@ -112,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             signal.signal(number, _terminated)
     open_closed_streams()
     print_every_name()
+    sys.excepthook = say_own_fault
     if "_FATWHEEL_COMPLETE" in os.environ:
         import_module("fatwheel.cli.completion")  # in place of click's own
     if arguments is not None:
@@ -147,7 +151,7 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        say_usage_error(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _interrupted()
@@ -159,13 +163,13 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (FatwheelError, OSError) as error:
-        click.echo(f"fatwheel: {describe_error(error)}", err=True)
+        say_error(error)
         return exit_code(error)
     return result if isinstance(result, int) else 0
 
 
 def _interrupted() -> int:
-    click.echo("fatwheel: interrupted; what was not complete is gone", err=True)
+    announce("interrupted; what was not complete is gone")
     return 130
 
 

@@ -77,16 +77,6 @@ KNOWN = (
         ),
         "two files that land on one name are fused",
     ),
-    Known(
-        "command",
-        "BrokenPromiseError at tests/fuzz/targets/wheels.py:_printable",
-        joined(
-            "",
-            part("x", NATIVE, code(X)),
-            part("a", NATIVE, code(A, loads=["@loader_path/\u202e"])),
-        ),
-        "control characters out of a wheel are printed",
-    ),
 )
 
 
