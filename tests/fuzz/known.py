@@ -58,18 +58,6 @@ KNOWN = (
         "a version needed that zipfile and pip do not know is taken",
     ),
     Known(
-        "python",
-        "BrokenPromiseError at tests/fuzz/targets/texts.py:_same_code",
-        joined("if x:\n        a\n        b\n", "if x:\n        a\n\tb\n"),
-        "a source that does not compile is kept where its tokens equal the other's",
-    ),
-    Known(
-        "python",
-        "BrokenPromiseError at tests/fuzz/targets/texts.py:_dispatches",
-        joined(*2 * [b"#!/usr/bin/python # coding: latin-1\nx = '\xe9'\n"]),
-        "a coding cookie in the #! line is kept while the module is written as UTF-8",
-    ),
-    Known(
         "fuse",
         "BrokenPromiseError at tests/fuzz/targets/wheels.py:_installed",
         joined(
