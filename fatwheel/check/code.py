@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from fatwheel.check.onesided import one_sided_problem
 from fatwheel.errors import FormatError, WheelError
 from fatwheel.macho.image import FileType, Image
 from fatwheel.wheels.distinfo import REPORT_NAME
+from fatwheel.wheels.jsontext import load_json
 from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.tags import Floor, claims, format_floor
 from fatwheel.wheels.wheel import Member, Wheel, architectures, images, slices
@@ -144,9 +144,9 @@ def _decisions(wheel: Wheel) -> dict[str, _Decided]:
     try:
         return {
             str(d["member"]): _Decided(str(d["action"]), str(d["by"]), str(d["reason"]))
-            for d in json.loads(text)["decisions"]
+            for d in load_json(text)["decisions"]
         }
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         name = posixpath.join(wheel.dist_info, REPORT_NAME)
         raise WheelError(
             wheel.name.filename, name, f"is not what fatwheel writes ({error!r})"

@@ -10,7 +10,8 @@ import posixpath
 
 from fatwheel.arch import Arch
 from fatwheel.macho.image import FileType, Image
-from fatwheel.wheels.loads import LoadGraph, installed_path
+from fatwheel.wheels.installed import installed_path
+from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.wheel import Content, images
 
 __all__ = ["importable", "one_sided_problem"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from fatwheel.check.code import check_code
 from fatwheel.check.finding import Finding, Severity, disagreement, unreadable
 from fatwheel.check.loads import check_loads
+from fatwheel.check.names import check_names
 from fatwheel.check.record import check_record
 from fatwheel.check.tags import check_identity, check_tags
 from fatwheel.deflate.inflaters import Inflater, best_inflater
@@ -28,6 +29,7 @@ def check(wheel: Wheel) -> tuple[Finding, ...]:
     """
     findings = [
         *check_record(wheel),
+        *check_names(wheel),
         *check_tags(wheel),
         *check_identity(wheel),
         *check_code(wheel),

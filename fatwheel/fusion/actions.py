@@ -120,7 +120,9 @@ class Conflict:
     """
 
     name: str
-    kind: Literal["differs", "one-sided", "one-architecture", "payload", "unlike", "rule"]
+    kind: Literal[
+        "differs", "one-sided", "one-architecture", "payload", "unlike", "rule", "collision"
+    ]
     problem: str
     matters: str
     remedies: tuple[Action, ...]

@@ -64,7 +64,15 @@ def test_reads_like_installers_do() -> None:
         ("Wheel-Version: 1.0\nRoot-Is-Purelib: maybe\n", "has maybe as Root-Is-Purelib"),
         ("Wheel-Version: 1.0\nTag: py3-none\n", "has 'py3-none' as a Tag"),
         ("Wheel-Version: 1.0\nTag: py3..py2-none-any\n", "has 'py3..py2-none-any' as a Tag"),
-        (f"Wheel-Version: 1.0\nTag: {'.'.join('a' * 101)}-{'.'.join('b' * 101)}-c\n", "as a Tag"),
+        (
+            f"Wheel-Version: 1.0\nTag: {'.'.join('a' * 101)}-{'.'.join('b' * 101)}-c\n",
+            "its Tag lines stand for more than 10000 tags; no real wheel's do",
+        ),
+        (
+            "Wheel-Version: 1.0\n" + f"Tag: {'.'.join('a' * 60)}-{'.'.join('b' * 60)}-c\n" * 3,
+            "its Tag lines stand for more than 10000 tags; no real wheel's do",
+        ),
+        ("a:\n" * 25_001, "has more than 25000 headers; no real wheel's has"),
         ("Wheel-Version: 1.0\nBuild: 1\nBuild: 2\n", "has several Build lines: 1, 2"),
     ],
 )
@@ -85,7 +93,9 @@ HEADER_TEXTS = st.lists(st.sampled_from(WORDS + BREAKS) | st.text(max_size=3)).m
 @example("Tag: " + "a" * 8187 + "\r\n b")  # email reads 8192 characters at a time
 def test_law_headers_are_those_that_email_reads(text: str) -> None:
     parsed = HeaderParser().parsestr(text)
-    assert read_headers(text) == [(n.lower(), str(value).strip()) for n, value in parsed.items()]
+    headers, description = read_headers(text, wheel="a.whl", member="METADATA")
+    assert headers == [(n.lower(), str(value).strip()) for n, value in parsed.items()]
+    assert description == parsed.get_payload()
 
 
 @given(
