@@ -19,10 +19,12 @@ from typing import Any
 
 import maturin
 
+from fatwheel.building.announcement import announcement
 from fatwheel.building.arguments import ConfigSettings, parse_config_settings
 from fatwheel.building.build import BuildFailedError, compiler_errors
-from fatwheel.building.pep517 import MATURIN, AppleHooks, Hooks, announcement, wishes
+from fatwheel.building.hooks import AppleHooks, Hooks
 from fatwheel.building.project import Project
+from fatwheel.building.requirements import MATURIN
 from fatwheel.cli.here import read_project, running_python, this_host
 from fatwheel.cli.terminal import describe_error, exit_code, print_bytes, say
 from fatwheel.errors import FatwheelError, UsageError
@@ -30,8 +32,9 @@ from fatwheel.fusion.fuse import ConflictsError
 from fatwheel.fusion.report import conflict_lines
 from fatwheel.fusion.request import Request, fuse_options
 from fatwheel.process import SubprocessRunner
-from fatwheel.targets.decision import decide_targets
+from fatwheel.targets.decision import Wishes, decide_targets
 from fatwheel.targets.pythonfacts import own_facts
+from fatwheel.toolchain.host import Host
 
 __all__ = [
     "build_editable",
@@ -122,7 +125,8 @@ def _choose(
     project = read_project(folder, settings.words.manifest_path)
     runner = SubprocessRunner()
     python = own_facts(environ, folder, runner)
-    decision = decide_targets(wishes(settings, environ, project.config.universal2), python)
+    wishes = Wishes.read(settings.option, environ, project.config.universal2)
+    decision = decide_targets(wishes, python)
     if not decision.archs:
         _refuse_own_settings(settings)
         if works:
@@ -135,7 +139,7 @@ def _choose(
         project=project,
         settings=settings,
         decision=decision,
-        host=replace(this_host(environ), maturin=shutil.which("maturin", path=environ.get("PATH"))),
+        host=_host(environ),
         python=python,
         running=running_python(interpreter(environ, project)),
         runner=runner,
@@ -144,6 +148,12 @@ def _choose(
         output=print_bytes,
         fuse=fuse_options(Request(force=True), project.config),
     )
+
+
+def _host(environ: Mapping[str, str]) -> Host:
+    """Return this machine with the maturin that the frontend put first on PATH: in its isolated build, its own."""
+    host = this_host(environ)
+    return replace(host, maturin=shutil.which("maturin", path=environ.get("PATH")) or host.maturin)
 
 
 def _refuse_own_settings(settings: ConfigSettings) -> None:

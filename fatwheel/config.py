@@ -103,6 +103,10 @@ def parse_config(text: str, source: str) -> Config:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(
+            f"{source} has a number too long to be read, or arrays nested too deeply"
+        ) from None
     tool = document.get("tool", {})
     table = tool.get("fatwheel", {}) if isinstance(tool, dict) else {}
     return Config(**_table(_Place(source, "[tool.fatwheel]", ""), table, _KEYS))

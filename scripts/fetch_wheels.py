@@ -77,7 +77,18 @@ def download(missing: list[tuple[Pair | Single, Published]], platforms: list[str
         options += [f"--platform={platform}" for platform in platforms]
         print(f"fetch_wheels: downloading {len(missing)} wheels …", flush=True)
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", *options, "-d", scratch, "-r", requirements],
+            [
+                sys.executable,
+                "-I",
+                "-m",
+                "pip",
+                "download",
+                *options,
+                "-d",
+                scratch,
+                "-r",
+                requirements,
+            ],
             check=False,
         )
         for _, wheel in missing:

@@ -90,6 +90,8 @@ def test_without_settings(text: str) -> None:
     ("text", "message"),
     [
         ("[tool", r"p\.toml is not TOML: Expected"),
+        ("a = " + "9" * 5000, r"p\.toml has a number too long to be read"),
+        ("a = " + "[" * 5000, r"p\.toml has .* arrays nested too deeply"),
         ("tool.fatwheel = 1", r"p\.toml: \[tool\.fatwheel\] is the number 1; it must be a table"),
         (
             "feature = ['a']",

@@ -1,6 +1,6 @@
 """From a Rust crate to universal2 wheels: maturin once for each architecture, then fuse, then check.
 
-What is run is planned in `buildplan`. Wheels get their place in the output folder only when they are complete and
+What is run is planned in `plan`. Wheels get their place in the output folder only when they are complete and
 checked.
 """
 
@@ -16,13 +16,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from fatwheel.arch import Arch
+from fatwheel.building.faults import refuse_misplaced_thread_locals, refuse_newer_code
 from fatwheel.building.plan import ORDER, Build, BuildPlan, describe
+from fatwheel.check.verdict import check_wheel
 from fatwheel.errors import RefusedError, ToolError
 from fatwheel.fusion.actions import Fuse, Keep
 from fatwheel.fusion.fuse import Fused, FuseOptions, fuse_wheels
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.macho.image import Image
 from fatwheel.process import Command, Runner
+from fatwheel.toolchain.advice import advice
 from fatwheel.values import valueclass
 from fatwheel.wheels.tags import WheelKey, claims, parse_wheel_name
 from fatwheel.wheels.wheel import images
@@ -31,6 +34,7 @@ __all__ = [
     "BuildFailedError",
     "Built",
     "ThinWheels",
+    "call_maturin",
     "compiler_errors",
     "external_loads",
     "made_wheels",
@@ -69,6 +73,19 @@ class BuildFailedError(ToolError):
         self.output = output
 
 
+def call_maturin(
+    command: Command,
+    what: str,
+    *,
+    runner: Runner,
+    output: Callable[[bytes], None] | None,
+) -> None:
+    """Run maturin to do `what`; `output` gets what it prints. Raises `BuildFailedError` where it fails."""
+    completed = runner.stream(command, output)
+    if completed.exit_code:
+        raise BuildFailedError(what, completed.exit_code, completed.stdout)
+
+
 def run_build(
     plan: BuildPlan,
     work: Path,
@@ -100,8 +117,7 @@ def run_build(
         alone = len(plan.builds) == 1
         pairs = [] if alone else _pairs(halves)
         fused = [fuse_wheels(*pair, stage, options) for pair in pairs]
-        for wheel in fused:
-            _refuse_newer_code(wheel)
+        _refuse_faults(fused, halves if alone else (), plan.linker)
         thin: tuple[Path, ...] = ()
         if alone or request.keep_thin:
             thin = _keep(halves, request.out if alone else request.out / "thin")
@@ -130,12 +146,8 @@ def _run_maturin(
 ) -> ThinWheels:
     """Run maturin and return its wheels, which must be for this architecture."""
     started = time.monotonic()
-    completed = runner.stream(build.command, output)
+    call_maturin(build.command, f"building {build.arch.value}", runner=runner, output=output)
     seconds = time.monotonic() - started
-    if completed.exit_code:
-        raise BuildFailedError(
-            f"building {build.arch.value}", completed.exit_code, completed.stdout
-        )
     wheels = tuple(sorted(build.thin.out.glob("*.whl")))
     if not wheels:
         raise RefusedError(
@@ -157,16 +169,16 @@ def _make_sdist(
 ) -> Path | None:
     if plan.sdist is None:
         return None
-    completed = runner.stream(plan.sdist, output)
+    call_maturin(plan.sdist, "making the sdist", runner=runner, output=output)
     made = sorted((work / "sdist").glob("*.tar.gz"))
-    if completed.exit_code or not made:
-        raise BuildFailedError("making the sdist", completed.exit_code, completed.stdout)
+    if not made:
+        raise RefusedError("maturin ended well and made no sdist; see its output above")
     return made[-1]
 
 
 def _graft(run: ThinWheels, plan: BuildPlan, work: Path, runner: Runner) -> ThinWheels:
     """Copy dylibs from outside into the thin wheels, as delocate does it on a Mac."""
-    env, cwd = plan.builds[0].command.env, plan.request.project
+    env = plan.builds[0].command.env
     grafted: dict[Path, int] = {}
     for wheel in run.wheels:
         out = work / "grafted" / run.arch.value
@@ -177,7 +189,9 @@ def _graft(run: ThinWheels, plan: BuildPlan, work: Path, runner: Runner) -> Thin
                 *("-w", str(out), str(wheel)),
             ),
             env=env,
-            cwd=cwd,
+            # A folder of ours: `python -m` looks in the current one first, and in a frontend's isolated build only
+            # PYTHONPATH, which -I leaves out, may lead to delocate.
+            cwd=work,
             how="pip install delocate",
         )
         completed = runner.capture(command)
@@ -206,14 +220,13 @@ def _pairs(runs: Sequence[ThinWheels]) -> list[tuple[Path, Path]]:
     return [(wheels[0], wheels[1]) for wheels in by_key.values()]
 
 
-def _refuse_newer_code(fused: Fused) -> None:
-    """Refuse a wheel whose code needs a newer macOS than its tags promise: here, both are ours to set."""
-    for finding in fused.findings:
-        if finding.code == "FW203":
-            raise RefusedError(
-                f"{fused.path.name}: {finding.member}: {finding.message}; raise deployment-target in "
-                "pyproject.toml, or say --floor binaries"
-            )
+def _refuse_faults(fused: Iterable[Fused], alone: Iterable[ThinWheels], linker: str) -> None:
+    """Refuse what a build must not make; thin wheels of one architecture `alone` are read for it."""
+    for wheel in fused:
+        refuse_newer_code(wheel.path.name, wheel.findings)
+        refuse_misplaced_thread_locals(wheel.path.name, wheel.findings, linker)
+    for path in (path for run in alone for path in run.wheels):
+        refuse_misplaced_thread_locals(path.name, check_wheel(path), linker)
 
 
 def external_loads(plan: FusePlan) -> Iterator[str]:
@@ -258,7 +271,8 @@ _ERROR = re.compile(r"error(\[E[0-9]+\])?: ")
 def compiler_errors(output: str) -> str:
     """Return the end of maturin's output that says why: from the first error on, without maturin's own tail.
 
-    The output may be coloured. Where no error is found, its last lines are returned.
+    The output may be coloured. Where no error is found, its last lines are returned. What to do about it follows
+    where fatwheel knows it, and its own linker has not said it already.
     """
     lines = output.splitlines()
     plain = [_COLOUR.sub("", line) for line in lines]
@@ -267,4 +281,6 @@ def compiler_errors(output: str) -> str:
     starts = [i for i, line in enumerate(plain[:end]) if _ERROR.match(line)]
     start = starts[0] if starts else max(0, end - 30)
     # Without a compiler's error, maturin's own words are the reason.
-    return "\n".join(lines[start : end if starts else len(lines)]).strip("\n")
+    reason = "\n".join(lines[start : end if starts else len(lines)]).strip("\n")
+    told = advice("\n".join(plain))
+    return f"{reason}\n{told}" if told not in reason else reason

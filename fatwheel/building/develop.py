@@ -13,21 +13,22 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from fatwheel.arch import Arch
 from fatwheel.atomic import new_file
 from fatwheel.building.arguments import MaturinWords, without_options
-from fatwheel.building.build import BuildFailedError
+from fatwheel.building.build import call_maturin
 from fatwheel.building.inplace import InPlace, fuse_files, is_macho
-from fatwheel.building.pep517 import hook_build
-from fatwheel.building.plan import Build, BuildRequest, plan_build
+from fatwheel.building.plan import Build, BuildRequest, hook_build, plan_build
 from fatwheel.building.project import Project
 from fatwheel.config import Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.process import Command, Runner
 from fatwheel.targets.decision import Decision, PythonFacts, running_arch
-from fatwheel.toolchain.lookup import Host, Toolchain
+from fatwheel.toolchain.host import Host
+from fatwheel.toolchain.lookup import Toolchain
 from fatwheel.values import valueclass
 from fatwheel.wheels.record import RecordHash
 from fatwheel.wheels.tags import parse_wheel_name
@@ -225,16 +226,17 @@ def run_develop(
 
     Raises `BuildFailedError`, and `RefusedError` where the two builds did not make two halves of the same.
     """
+    call = partial(call_maturin, runner=runner, output=output)
     if plan.other is None:
-        _run(plan.develop, f"maturin develop for {plan.arch.value}", runner, output)
+        call(plan.develop, f"maturin develop for {plan.arch.value}")
         return ()
     tree = InPlace(plan.project.source_folders, work)
     other = plan.other.arch
     say(f"building {other.value}, to be fused into what is installed")
-    _run(plan.other.command, f"building {other.value}", runner, output)
+    call(plan.other.command, f"building {other.value}")
     tree.keep(other)
     say(f"installing {plan.arch.value}")
-    _run(plan.develop, f"maturin develop for {plan.arch.value}", runner, output)
+    call(plan.develop, f"maturin develop for {plan.arch.value}")
     tree.keep(plan.arch)
     fused = tree.fuse()
     if plan.installs:
@@ -245,14 +247,6 @@ def run_develop(
     for path in fused:
         say(f"fused {path}, for both architectures")
     return fused
-
-
-def _run(
-    command: Command, what: str, runner: Runner, output: Callable[[bytes], None] | None
-) -> None:
-    completed = runner.stream(command, output)
-    if completed.exit_code:
-        raise BuildFailedError(what, completed.exit_code, completed.stdout)
 
 
 def installed_files(python: str, name: str, like: Command, runner: Runner) -> dict[str, Path]:

@@ -17,6 +17,7 @@ from fatwheel.building.deployment import Deployment
 from fatwheel.config import ArchConfig
 from fatwheel.errors import UsageError
 from fatwheel.process import Command
+from fatwheel.toolchain.rust import cargo_variable
 from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):
@@ -33,7 +34,6 @@ __all__ = [
     "maturin_arguments",
     "maturin_command",
     "parse_maturin_settings",
-    "rustflags_variable",
     "sdist_command",
     "union_features",
 ]
@@ -148,11 +148,6 @@ class ThinBuild:
     arguments: tuple[str, ...] = ()
 
 
-def rustflags_variable(arch: Arch) -> str:
-    """Return the variable whose flags join those of `.cargo/config.toml` for the target."""
-    return f"CARGO_TARGET_{arch.rust_target.upper().replace('-', '_')}_RUSTFLAGS"
-
-
 def union_features(
     settings: MaturinSettings, shared: Sequence[str], own: Sequence[str]
 ) -> tuple[str, ...]:
@@ -231,7 +226,7 @@ def environment_changes(build: ThinBuild, environ: Mapping[str, str]) -> dict[st
                     f"{name} is set, and cargo would take it instead of [tool.fatwheel.{build.arch.value}] "
                     "rustflags; unset it, and put its flags into .cargo/config.toml"
                 )
-        variable = rustflags_variable(build.arch)
+        variable = cargo_variable(build.arch, "RUSTFLAGS")
         flags = environ.get(variable, "").split() + list(build.settings.rustflags)
         changes[variable] = " ".join(flags)
     changes |= dict(build.linker)
@@ -242,7 +237,7 @@ def environment_changes(build: ThinBuild, environ: Mapping[str, str]) -> dict[st
 def check_environment_settings(settings: ArchConfig, arch: Arch, source: str) -> None:
     """Raise `UsageError` where `[tool.fatwheel.ARCH] env` sets what fatwheel sets itself."""
     own = dict.fromkeys(_REMOVED, "fatwheel builds for both architectures")
-    own |= dict.fromkeys((*_RUSTFLAGS, rustflags_variable(arch)), "use rustflags")
+    own |= dict.fromkeys((*_RUSTFLAGS, cargo_variable(arch, "RUSTFLAGS")), "use rustflags")
     own["MACOSX_DEPLOYMENT_TARGET"] = "use deployment-target"
     for name, _ in settings.env:
         if name in own:
@@ -264,16 +259,16 @@ def maturin_command(build: ThinBuild, environ: Mapping[str, str], *maturin: str)
 
 
 def sdist_command(
-    project: Path, manifest_path: Path | None, out: Path, environ: Mapping[str, str], python: str
+    project: Path, manifest_path: Path | None, out: Path, environ: Mapping[str, str], *maturin: str
 ) -> Command:
-    """Return the run that makes the source distribution.
+    """Return the run that makes the source distribution; `maturin` are the words that start maturin.
 
     Once, by itself: with `maturin build --sdist` each run would compile everything from a temporary folder.
     """
     manifest = ("--manifest-path", str(manifest_path)) if manifest_path is not None else ()
     return Command(
-        program=python,
-        arguments=("-m", "maturin", "sdist", "--out", str(out), *manifest),
+        program=maturin[0],
+        arguments=(*maturin[1:], "sdist", "--out", str(out), *manifest),
         env=dict(_without(environ, _REMOVED)),
         cwd=project,
         how=HOW,

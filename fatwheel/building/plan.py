@@ -6,7 +6,7 @@ So `--dry-run` prints the truth, and the choices can be tested without a compile
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 
 from fatwheel.arch import Arch
@@ -22,10 +22,11 @@ from fatwheel.building.maturin import (
 )
 from fatwheel.config import Config
 from fatwheel.process import Command
-from fatwheel.toolchain.lookup import Host, Toolchain
+from fatwheel.toolchain.host import Host
+from fatwheel.toolchain.lookup import Toolchain
 from fatwheel.values import valueclass
 
-__all__ = ["ORDER", "Build", "BuildPlan", "BuildRequest", "describe", "plan_build"]
+__all__ = ["ORDER", "Build", "BuildPlan", "BuildRequest", "describe", "hook_build", "plan_build"]
 
 ORDER = (Arch.ARM64, Arch.X86_64)
 """The architectures as they are built: arm64 is what most users have, so its errors are what to see first."""
@@ -157,8 +158,15 @@ def _wishes(
 
 def _sdist(request: BuildRequest, host: Host, work: Path) -> Command:
     return sdist_command(
-        request.project, request.manifest_path, work / "sdist", host.environ, host.python
+        request.project, request.manifest_path, work / "sdist", host.environ, *host.maturin_words
     )
+
+
+def hook_build(build: Build, host: Host, profile: str | None, *options: str) -> Build:
+    """Return a build as `maturin pep517 build-wheel` does it; without a profile, pyproject.toml's counts."""
+    words = ("pep517", "build-wheel", *options)
+    thin: ThinBuild = replace(build.thin, subcommand=words, profile=profile)
+    return Build(thin=thin, command=maturin_command(thin, host.environ, *host.maturin_words))
 
 
 def describe(build: Build, plan: BuildPlan) -> str:

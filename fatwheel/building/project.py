@@ -33,6 +33,12 @@ class Project:
     maturin: MaturinSettings
     source_folders: tuple[Path, ...]
 
+    def manifest(self, named: Path | None) -> Path | None:
+        """Return the Cargo.toml to hand to maturin: the one that was `named`, else `[tool.fatwheel]`'s, if any."""
+        if named is not None or self.config.manifest_path is None:
+            return named
+        return self.pyproject.parent / self.config.manifest_path
+
 
 def parse_project(text: str, pyproject: Path, name: str) -> Project:
     """Read the text of a pyproject.toml. Raises `UsageError` for what is no TOML and settings that are none."""

@@ -17,7 +17,7 @@ from fatwheel.fusion.report import (
     size_text,
     summary,
 )
-from fatwheel.toolchain.lookup import Host
+from fatwheel.toolchain.host import Host
 
 __all__ = ["build_plan_json", "built_json", "built_lines", "command_lines"]
 

@@ -1,35 +1,30 @@
-"""Findings about code (FW3xx): the slices of each Mach-O file, against what the file name promises."""
+"""Findings about code (FW301 to FW305, FW309 to FW311): what each file holds, against what the file name promises."""
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
-from fatwheel.action import Action
 from fatwheel.arch import Arch
+from fatwheel.check.decisions import Decided, decisions
 from fatwheel.check.finding import Finding, Severity
-from fatwheel.check.onesided import one_sided_problem
-from fatwheel.errors import FormatError, WheelError
-from fatwheel.macho.image import FileType, Image
+from fatwheel.check.onesided import named_after, one_sided_problem, unusable_problem
+from fatwheel.macho.cpu import arch_name
+from fatwheel.macho.platforms import is_foreign, platform_name
+from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import REPORT_NAME
-from fatwheel.wheels.jsontext import load_json
 from fatwheel.wheels.loads import LoadGraph
-from fatwheel.wheels.tags import Floor, claims, format_floor
-from fatwheel.wheels.wheel import Member, Wheel, architectures, images, slices
+from fatwheel.wheels.tags import claims
+from fatwheel.wheels.wheel import Content, Member, Wheel, architectures, images, slices
 
-__all__ = ["check_code"]
-
-_CODE = (FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE)
+__all__ = ["check_code", "described"]
 
 
 def check_code(wheel: Wheel) -> Iterator[Finding]:
     """Check each Mach-O file and static library against what the file name promises."""
-    promised = claims(wheel.name)
+    promised = tuple(claims(wheel.name))
     coded = {
         n: m for n, m in wheel.members.items() if m.content is not None and any(images(m.content))
     }
-    held = {arch for member in coded.values() for arch in architectures(member.content)}
     if not coded and len(promised) == 2:
         yield Finding(
             code="FW305",
@@ -37,117 +32,138 @@ def check_code(wheel: Wheel) -> Iterator[Finding]:
             member=None,
             message="no file in it holds code, so that one wheel for any platform may do",
         )
-    decided = _decisions(wheel)
-    # What fatwheel fused is judged file by file: one wheel may have had code, and the other none.
-    one_architecture = len(promised) == 2 and len(held) == 1 and not wheel.text(REPORT_NAME)
-    if one_architecture:
-        (arch,) = held
-        yield Finding(
-            code="FW304",
-            severity=Severity.ERROR,
-            member=None,
-            message=(
-                f"its file name promises universal2, and all its code is for {arch.value} only; fuse it "
-                f"with the {arch.other.value} wheel"
-            ),
-        )
     graph = LoadGraph.of(slices(wheel), wheel.members)
-    for name, member in wheel.members.items():
-        if isinstance(member.content, FormatError):
-            yield Finding(
-                code="FW306",
-                severity=Severity.WARNING,
-                member=name,
-                message=f"begins like a Mach-O file or archive, but {member.content.problem}",
-            )
+    context = _Context(
+        promised=promised,
+        graph=graph,
+        decided=decisions(wheel),
+        held=frozenset().union(*(architectures(m.content) for m in coded.values())),
+        served=_served(coded, graph),
+    )
+    # What fatwheel fused is judged file by file: one wheel may have had code, and the other none.
+    wrong = None if wheel.text(REPORT_NAME) else _wrong_architecture(coded, promised, graph)
+    if wrong is not None:
+        yield wrong
+        return
     for name, member in coded.items():
-        if not one_architecture:
-            yield from _check_slices(name, member, promised, graph, decided)
-        yield from _check_images(name, member, promised)
+        yield from _check_file(name, member.content, context)
 
 
-def _check_slices(
-    name: str,
-    member: Member,
-    promised: Mapping[Arch, Floor],
-    graph: LoadGraph,
-    decided: Mapping[str, _Decided],
-) -> Iterator[Finding]:
-    have = architectures(member.content)
-    for arch in promised:
-        if arch in have:
-            continue
-        lacks = f"holds no code for {arch.value}"
-        if (decision := decided.get(name)) is not None:
-            meant = decision.action == Action.ALLOW.value
-            code, severity = ("FW303", Severity.NOTE) if meant else ("FW309", Severity.WARNING)
-            message = f"{lacks}, as {decision.by} decided ({decision.reason})"
-        elif (
-            arch.other in have
-            and one_sided_problem(name, member.content, arch.other, graph) is None
-        ):
-            code, severity = "FW302", Severity.NOTE
-            message = f"{lacks}, and no {arch.value} code in the wheel loads it"
-        else:
-            code, severity, message = "FW301", Severity.ERROR, lacks
+@valueclass
+class _Context:
+    """What is known of the wheel: the architectures that are promised, who loads what, and what was decided.
+
+    `held` are the architectures that any file has code for, `served` those that a library, archive or object has.
+    """
+
+    promised: tuple[Arch, ...]
+    graph: LoadGraph
+    decided: Mapping[str, Decided]
+    held: frozenset[Arch]
+    served: frozenset[Arch]
+
+
+def _served(coded: Mapping[str, Member], graph: LoadGraph) -> frozenset[Arch]:
+    """Return the architectures for which the wheel holds libraries, archives or objects."""
+    found: set[Arch] = set()
+    for name, member in coded.items():
+        held = architectures(member.content)
+        if any(one_sided_problem(name, member.content, arch, graph) is None for arch in held):
+            found |= held
+    return frozenset(found)
+
+
+def _wrong_architecture(
+    coded: Mapping[str, Member], promised: tuple[Arch, ...], graph: LoadGraph
+) -> Finding | None:
+    """Return the finding for a wheel whose code is all for one architecture, where another is promised."""
+    held = {
+        arch
+        for name, member in coded.items()
+        for arch in architectures(member.content)
+        if not _is_meant(name, member.content, arch, graph)
+    }
+    missing = [arch for arch in promised if arch not in held]
+    if len(held) != 1 or not missing:
+        return None
+    (arch,) = held
+    promise = "universal2" if len(promised) == 2 else missing[0].value
+    remedy = (
+        f"fuse it with the {missing[0].value} wheel"
+        if len(promised) == 2
+        else f"build it anew for {missing[0].value}"
+    )
+    return Finding(
+        code="FW304",
+        severity=Severity.ERROR,
+        member=None,
+        message=f"its file name promises {promise}, and all its code is for {arch.value} only; {remedy}",
+    )
+
+
+def _is_meant(name: str, content: Content, arch: Arch, graph: LoadGraph) -> bool:
+    """Return whether a file for `arch` alone is so on purpose: debuggers bring libraries for other programs."""
+    return (
+        named_after(name, arch)
+        and architectures(content) == {arch}
+        and one_sided_problem(name, content, arch, graph) is None
+    )
+
+
+def _check_file(name: str, content: Content, context: _Context) -> Iterator[Finding]:
+    held = architectures(content)
+    missing = [arch for arch in context.promised if arch not in held]
+    if missing:
+        code, severity, message = _judge(name, content, missing, context)
         yield Finding(code=code, severity=severity, member=name, message=message)
 
 
-def _check_images(name: str, member: Member, promised: Mapping[Arch, Floor]) -> Iterator[Finding]:
-    found = [image for image in images(member.content) if isinstance(image, Image)]
-    for image in found:
-        floor = promised.get(image.arch) if image.arch is not None else None
-        if floor is None or image.arch is None:
-            continue
-        if image.minos is not None and image.minos > floor:
-            yield Finding(
-                code="FW203",
-                severity=Severity.WARNING,
-                member=name,
-                message=(
-                    f"its {image.arch.value} code needs macOS {format_floor(image.minos)}, the tags promise "
-                    f"{format_floor(floor)}"
-                ),
-            )
-        if image.arch is Arch.ARM64 and not image.signed and image.filetype in _CODE:
-            yield Finding(
-                code="FW307",
-                severity=Severity.ERROR,
-                member=name,
-                message="its arm64 code is not signed, and macOS runs no unsigned arm64 code; sign the thin wheel",
-            )
-        if image.payload is not None and len(found) > 1:
-            yield Finding(
-                code="FW308",
-                severity=Severity.ERROR,
-                member=name,
-                message=(
-                    f"its {image.arch.value} program carries {image.payload.size} bytes of its own at the end, "
-                    "which it cannot find in a universal file"
-                ),
-            )
+def _judge(
+    name: str, content: Content, missing: list[Arch], context: _Context
+) -> tuple[str, Severity, str]:
+    """Judge a file that holds no code for what is promised: for `missing`."""
+    foreign, held = _is_foreign(content, missing), architectures(content)
+    kind = "macOS code" if foreign else "code"
+    lacks = f"holds no {kind} for {' or '.join(arch.value for arch in missing)}"
+    if (decision := context.decided.get(name)) is not None:
+        code, severity = (
+            ("FW303", Severity.NOTE) if decision.allowed else ("FW309", Severity.WARNING)
+        )
+        return code, severity, f"{lacks}, {decision.clause}"
+    if held and not foreign:
+        return _judge_one_sided(name, content, missing[0], context, lacks)
+    lacks += f", but for {described(content)}"
+    error = "FW310" if foreign else "FW301"
+    if (problem := unusable_problem(name, content, context.graph)) is not None:
+        return error, Severity.ERROR, f"{lacks}, {problem}"
+    if held or (foreign and context.held.isdisjoint(missing)):
+        return error, Severity.ERROR, lacks
+    return "FW311", Severity.WARNING, f"{lacks}, and nothing in the wheel uses it as code"
 
 
-class _Decided(NamedTuple):
-    """What `fatwheel.json` says of a member: the action, who decided, and why."""
+def _judge_one_sided(
+    name: str, content: Content, missing: Arch, context: _Context, lacks: str
+) -> tuple[str, Severity, str]:
+    """Judge a file that holds code for the other architecture than `missing`."""
+    if one_sided_problem(name, content, missing.other, context.graph) is not None:
+        return "FW301", Severity.ERROR, lacks
+    alone = context.promised == (missing,) and missing not in context.served
+    if alone and not named_after(name, missing.other):
+        return "FW301", Severity.ERROR, f"{lacks}, as no library in the wheel does"
+    return "FW302", Severity.NOTE, f"{lacks}, and no {missing.value} code in the wheel loads it"
 
-    action: str
-    by: str
-    reason: str
+
+def _is_foreign(content: Content, arches: list[Arch]) -> bool:
+    """Return whether a file holds code for one of `arches` that another platform than macOS runs."""
+    return any(image.arch in arches and image.mac_arch is None for image in images(content))
 
 
-def _decisions(wheel: Wheel) -> dict[str, _Decided]:
-    """Return, for each member that a rule or an option decided on, what was decided (`fatwheel.json`)."""
-    text = wheel.text(REPORT_NAME)
-    if not text:
-        return {}
-    try:
-        return {
-            str(d["member"]): _Decided(str(d["action"]), str(d["by"]), str(d["reason"]))
-            for d in load_json(text)["decisions"]
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        name = posixpath.join(wheel.dist_info, REPORT_NAME)
-        raise WheelError(
-            wheel.name.filename, name, f"is not what fatwheel writes ({error!r})"
-        ) from error
+def described(content: Content) -> str:
+    """Return for which processors, and for which platforms other than macOS, a file holds code, in words."""
+    found = {}
+    for image in images(content):
+        processor = arch_name(image.cputype, image.cpusubtype)
+        platform = image.platform if is_foreign(image.platform) else None
+        where = "" if platform is None else f" on {platform_name(platform)}"
+        found[processor + where] = True
+    return " and ".join(found)

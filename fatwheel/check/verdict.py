@@ -9,10 +9,12 @@ from pathlib import Path
 
 from fatwheel.check.code import check_code
 from fatwheel.check.finding import Finding, Severity, disagreement, unreadable
+from fatwheel.check.images import check_images
 from fatwheel.check.loads import check_loads
 from fatwheel.check.names import check_names
 from fatwheel.check.record import check_record
 from fatwheel.check.tags import check_identity, check_tags
+from fatwheel.check.textstubs import check_text_stubs
 from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import WheelError
 from fatwheel.wheels.read import read_wheel, reading_threads
@@ -33,6 +35,8 @@ def check(wheel: Wheel) -> tuple[Finding, ...]:
         *check_tags(wheel),
         *check_identity(wheel),
         *check_code(wheel),
+        *check_images(wheel),
+        *check_text_stubs(wheel),
         *check_loads(wheel),
     ]
     ranks = list(Severity)
@@ -52,10 +56,11 @@ def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Findin
         try:
             with reading_threads(2, [wheel]) as executor:
                 read = read_wheel(wheel, inflater=inflater or best_inflater(), executor=executor)
+            findings = check(read)
+            problem = wheel_package_problem(path)
+            wheel.file.check_unchanged()
         finally:
             wheel.close()
-        findings = check(read)
     except WheelError as error:
         return (unreadable(error),)
-    problem = wheel_package_problem(path)
     return findings if problem is None else (*findings, disagreement(problem))

@@ -33,7 +33,8 @@ from fatwheel.fusion.report import conflict_lines
 from fatwheel.fusion.request import Request, fuse_options
 from fatwheel.process import SubprocessRunner
 from fatwheel.targets.interpreter import choose_interpreters
-from fatwheel.toolchain.lookup import Host, inspect_toolchain
+from fatwheel.toolchain.host import Host
+from fatwheel.toolchain.lookup import inspect_toolchain
 from fatwheel.values import valueclass
 from fatwheel.version import __version__
 
@@ -219,9 +220,7 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
     """Return what to build, and the linker that was asked for: options over pyproject.toml over defaults."""
     project = read_project(cwd, options.manifest_path)
     pyproject, config, maturin = project.pyproject, project.config, project.maturin
-    manifest = options.manifest_path
-    if manifest is None and config.manifest_path is not None:
-        manifest = pyproject.parent / config.manifest_path
+    manifest = project.manifest(options.manifest_path)
     if manifest is not None and not manifest.is_file():
         raise UsageError(f"{manifest}: there is no such file; -m takes the crate's Cargo.toml")
     if manifest is None and not ((cwd / "Cargo.toml").is_file() or maturin.manifest_path):

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from fatwheel.arch import Arch
+from fatwheel.building.announcement import announcement
 from fatwheel.building.arguments import ConfigSettings, MaturinWords, parse_maturin_words
 from fatwheel.building.build import BuildFailedError, compiler_errors
 from fatwheel.building.develop import (
@@ -23,15 +24,15 @@ from fatwheel.building.develop import (
     plan_develop,
     run_develop,
 )
-from fatwheel.building.pep517 import announcement, look_for_tools, wishes
 from fatwheel.building.project import Project
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import read_project, terminal_settings, this_host
 from fatwheel.cli.terminal import exit_code, print_bytes, say
 from fatwheel.process import Command, SubprocessRunner
-from fatwheel.targets.decision import Decision, PythonFacts, decide_targets
+from fatwheel.targets.decision import Decision, PythonFacts, Wishes, decide_targets
 from fatwheel.targets.pythonfacts import ask_python
-from fatwheel.toolchain.lookup import Host, Toolchain, inspect_toolchain
+from fatwheel.toolchain.host import Host
+from fatwheel.toolchain.lookup import Toolchain, inspect_toolchain, look_for_tools
 
 __all__ = ["develop_command"]
 
@@ -97,7 +98,8 @@ def develop_command(**given: Any) -> None:
     program = find_environment(environ, folder, windows=sys.platform == "win32")
     python = ask_python(program, environ, folder, runner)
     settings = ConfigSettings(target=target, words=words)
-    decision = decide_targets(wishes(settings, environ, project.config.universal2), python)
+    wishes = Wishes.read(settings.option, environ, project.config.universal2)
+    decision = decide_targets(wishes, python)
     host = this_host({**environ, **terminal_settings(environ)})
     if not decision.archs:
         own = ("--target", target) if target is not None else ()

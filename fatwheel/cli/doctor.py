@@ -25,7 +25,7 @@ from fatwheel.toolchain.doctor import (
     diagnosis_lines,
     is_apple_silicon,
 )
-from fatwheel.toolchain.machine import check_readiness, look_at_tools
+from fatwheel.toolchain.tools import check_readiness, look_at_tools
 from fatwheel.version import __version__
 
 __all__ = ["doctor_command"]
@@ -72,13 +72,7 @@ def doctor_command(interpreters: tuple[str, ...], target: str | None, as_json: b
     environ, cwd = dict(os.environ), Path.cwd()
     runner = SubprocessRunner()
     config = read_project(cwd).config
-    wishes = Wishes(
-        option=target,
-        cargo_build_target=environ.get("CARGO_BUILD_TARGET"),
-        archflags=environ.get("ARCHFLAGS"),
-        host_platform=environ.get("_PYTHON_HOST_PLATFORM"),
-        universal2=config.universal2,
-    )
+    wishes = Wishes.read(target, environ, config.universal2)
     own = own_facts(environ, cwd, runner)
     if target is not None:
         decide_targets(Wishes(option=target), own)

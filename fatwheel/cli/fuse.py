@@ -25,7 +25,7 @@ from fatwheel.cli.terminal import describe_error, exit_code, print_json, progres
 from fatwheel.errors import UsageError
 from fatwheel.fusion.expect import read_expected, unmet
 from fatwheel.fusion.fuse import Fused, FuseOptions
-from fatwheel.fusion.many import Outcome, WheelPair, fuse_many, pair_size, processes
+from fatwheel.fusion.many import Outcome, WheelPair, fuse_many, pair_size, processes, safe_path
 from fatwheel.fusion.pairing import Unpaired, find_wheels, pair_up
 from fatwheel.fusion.report import (
     conflict_lines,
@@ -203,7 +203,7 @@ def _outcomes(
     jobs = min(request.jobs or _jobs(total), len(pairs))
     if jobs > 1:
         options = replace(options, threads=max(options.threads // jobs, 1))
-    with processes(jobs) if jobs > 1 else contextlib.nullcontext() as executor:
+    with safe_path(), processes(jobs) if jobs > 1 else contextlib.nullcontext() as executor:
         outcomes = fuse_many(
             pairs,
             request.folder or Path(),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import site
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +15,7 @@ from fatwheel.building.project import Project, parse_project
 from fatwheel.cli.terminal import is_live, wants_colour
 from fatwheel.config import read_pyproject
 from fatwheel.targets.interpreter import RunningPython
-from fatwheel.toolchain.lookup import Host
+from fatwheel.toolchain.host import Host
 
 __all__ = ["cache_folder", "read_project", "running_python", "terminal_settings", "this_host"]
 
@@ -52,7 +54,24 @@ def this_host(environ: Mapping[str, str]) -> Host:
         python=sys.executable,
         ziglang=Path(origin).parent if origin else None,
         cache=cache_folder(environ),
+        maturin=_maturin_elsewhere(environ),
     )
+
+
+def _maturin_elsewhere(environ: Mapping[str, str]) -> str | None:
+    """Return the program of a maturin that an isolated Python does not find: the user's own, or on PYTHONPATH."""
+    spec = importlib.util.find_spec("maturin")
+    if spec is None or spec.origin is None:
+        return None
+    places = [*environ.get("PYTHONPATH", "").split(os.pathsep), site.getusersitepackages()]
+    folder = Path(spec.origin).parents[1]
+    if folder not in [Path(place) for place in places if place]:
+        return None
+    from importlib.metadata import distribution
+
+    files = distribution("maturin").files or ()
+    programs = [file for file in files if file.parent.name in ("bin", "Scripts")]
+    return str(programs[0].locate()) if programs else None
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:

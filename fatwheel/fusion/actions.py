@@ -17,6 +17,7 @@ from fatwheel.values import valueclass
 from fatwheel.wheels.wheel import Member
 
 __all__ = [
+    "KEEP_EITHER",
     "Conflict",
     "Decision",
     "Drop",
@@ -28,6 +29,10 @@ __all__ = [
     "WriteAnew",
     "WriteRecord",
 ]
+
+
+KEEP_EITHER = (Action.KEEP_ARM64, Action.KEEP_X86_64, Action.DROP)
+"""The remedies for two files that cannot both be in the fused wheel."""
 
 
 @valueclass
@@ -116,17 +121,28 @@ class Conflict:
     """A member that nothing has settled.
 
     `kind` is a word for scripts, `problem` a sentence, `matters` why it is not settled in silence, `diff` a
-    few lines of the texts' first difference, and `remedies` the actions that would settle it.
+    few lines of the texts' first difference, and `remedies` the actions that would settle it. `warning` is a
+    clause that says what is wrong with them all, and empty where one of them can be right.
     """
 
     name: str
     kind: Literal[
-        "differs", "one-sided", "one-architecture", "payload", "unlike", "rule", "collision"
+        "collision",
+        "differs",
+        "one-sided",
+        "one-architecture",
+        "payload",
+        "platform",
+        "rule",
+        "stub",
+        "swapped",
+        "unlike",
     ]
     problem: str
     matters: str
     remedies: tuple[Action, ...]
     diff: tuple[str, ...] = ()
+    warning: str = ""
 
 
 Planned = Keep | Fuse | Merge | WriteAnew | WriteRecord | Drop | Conflict

@@ -22,17 +22,14 @@ def settle_collisions(
 ) -> tuple[list[Planned], list[Decision]]:
     """Return the plan with a conflict for each two members that collide, and what `on_conflict` decided on them.
 
-    `needed` are names that every fused wheel has besides; `only` says which wheel alone has a member. What both
-    wheels do is their own affair: nobody's installation gets worse, and `check` has a finding. With `on_conflict`
-    the member goes that the wheel to be kept does not have.
+    `needed` are names that every fused wheel has besides; `only` says which wheel alone has a member. With
+    `on_conflict` the member goes that the wheel to be kept does not have.
     """
     members = {member.name: member for member in planned}
     decisions: list[Decision] = []
     while True:
         there = [name for name, member in members.items() if not isinstance(member, Drop)]
-        found = [
-            one for one in collisions([*there, *sorted(needed)]) if _gets_worse(one, needed, only)
-        ]
+        found = list(collisions([*there, *sorted(needed)]))
         going = _going(found, only, on_conflict)
         for name, collision in going.items():
             why = f"{collision.member} {describe(collision)}"
@@ -47,11 +44,6 @@ def settle_collisions(
         name = collision.other if collision.member in needed else collision.member
         members[name] = _conflict(name, collision)
     return [*members.values()], decisions
-
-
-def _gets_worse(found: Collision, needed: Collection[str], only: Mapping[str, Arch | None]) -> bool:
-    names = (found.member, found.other)
-    return any(name in needed or only.get(name) is not None for name in names)
 
 
 def _going(

@@ -11,16 +11,26 @@ from dataclasses import replace
 
 from fatwheel.action import Action
 from fatwheel.arch import Arch
+from fatwheel.check.code import described
 from fatwheel.check.onesided import one_sided_problem
 from fatwheel.errors import FormatError
-from fatwheel.fusion.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.fusion.actions import (
+    KEEP_EITHER,
+    Conflict,
+    Decision,
+    Drop,
+    Fuse,
+    Keep,
+    Merge,
+    Planned,
+)
+from fatwheel.fusion.binaries import equal_code, fuse_code, mixed_platforms, stub_conflict, unlike
+from fatwheel.fusion.bundles import bundle_of
 from fatwheel.fusion.differences import describe_difference, short_diff
 from fatwheel.fusion.merge import Merged, Unmergeable
 from fatwheel.fusion.mergers import find_merger, merge_by_rule
 from fatwheel.fusion.rules import Rule, RuleSet
-from fatwheel.fusion.slices import Selection, select_slices
-from fatwheel.macho.image import Image
-from fatwheel.macho.universal import Universal
+from fatwheel.macho.textstub import TextStub
 from fatwheel.values import valueclass
 from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.pair import MemberPair
@@ -29,19 +39,22 @@ from fatwheel.wheels.wheel import Content, Member, architectures, images
 __all__ = ["Decider"]
 
 _KEEP = {Action.KEEP_X86_64: Arch.X86_64, Action.KEEP_ARM64: Arch.ARM64}
-_EITHER = (Action.KEEP_ARM64, Action.KEEP_X86_64, Action.DROP)
-_LOSS = "one file has to serve both architectures; keeping one wheel's takes it from the other architecture"
+_FORTRAN = (b"\x1f\x8b", b"GFORTRAN module", b"!mod$")  # gfortran's (as gzip since 4.9), flang's
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
 @valueclass
 class Decider:
-    """What decides about members: the wheel's names, the rules in force and the graph of load commands."""
+    """What decides about members.
+
+    It knows the wheel's names, the rules in force, the graph of load commands and the folders of signed `bundles`.
+    """
 
     project: str
     dist_info: str
     rules: RuleSet
     graph: LoadGraph
+    bundles: frozenset[str] = frozenset()
     on_conflict: Action | None = None
 
     def decide(self, pair: MemberPair) -> tuple[Planned, Decision | None]:
@@ -92,58 +105,62 @@ class Decider:
             return self._settle_equal(pair, x86_64, arm64)
         codes = [bool(list(images(member.content))) for member in (x86_64, arm64)]
         if all(codes):
-            return _settle_code(pair, x86_64, arm64)
+            return fuse_code(pair, x86_64, arm64)
         if any(codes):
             kinds = [_kind(member.content) for member in (x86_64, arm64)]
-            problem = f"is {kinds[0]} in the x86_64 wheel and {kinds[1]} in the arm64 wheel"
-            return _conflict(pair, "unlike", problem)
+            return unlike(
+                pair, f"is {kinds[0]} in the x86_64 wheel and {kinds[1]} in the arm64 wheel"
+            )
+        if (conflict := stub_conflict(pair, x86_64.content, arm64.content)) is not None:
+            return conflict
         return self._settle_text(pair)
 
     def _settle_text(self, pair: MemberPair) -> Planned:
         """Settle two files that differ and hold no code for a processor."""
         x86_64, arm64 = pair.x86_64_text, pair.arm64_text
-        if x86_64 is None or arm64 is None:
-            return _differs(pair)
-        if (merger := find_merger(pair.name, self.dist_info)) is not None:
+        why = ""
+        merger = find_merger(pair.name, self.dist_info)
+        if merger is not None and x86_64 is not None and arm64 is not None:
             result = merger(x86_64, arm64)
             if isinstance(result, Merged):
                 return _merge(pair, result)
-            return _differs(pair, result.why)
-        return _differs(pair)
+            why = result.why
+        return replace(_differs(pair, why), warning=self._warning(pair))
+
+    def _warning(self, pair: MemberPair) -> str:
+        """Return what is wrong with keeping either of two files that differ; empty where one can be right."""
+        if pair.name.endswith((".mod", ".smod")) and (pair.arm64_text or b"").startswith(_FORTRAN):
+            return "a Fortran compiler writes a module file for one architecture, and may misread the other's"
+        if (bundle := bundle_of(pair.name, self.bundles)) is not None:
+            return (
+                f"the signatures of the code in {bundle} seal it, so that codesign --verify refuses the code "
+                "whose file is not kept; macOS loads it all the same"
+            )
+        return ""
 
     def _settle_equal(self, pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
         """Keep a file that both wheels have; code must be for both, or be of no use to the other anyway."""
-        if arm64.content is None:
+        if arm64.content is None or not any(images(arm64.content)):
             return _keep_smaller(pair, x86_64, arm64)
-        held = architectures(arm64.content)
-        missing = [arch.value for arch in Arch if arch not in held]
-        note = ""
-        if missing and any(images(arm64.content)):
-            problems = [self._problem_of(pair, arch, arm64) for arch in held]
-            if problems != [None]:
-                return Conflict(
-                    name=pair.name,
-                    kind="one-architecture",
-                    problem=f"is the same file in both wheels and holds no code for {' or '.join(missing)}",
-                    matters=f"it cannot be loaded or run on {' or '.join(missing)}",
-                    remedies=(Action.ALLOW, Action.DROP),
-                )
-            note = f"holds no code for {missing[0]}, and no {missing[0]} code loads it"
-        return _keep_smaller(pair, x86_64, arm64, note)
-
-    def _problem_of(self, pair: MemberPair, only: Arch, member: Member) -> str | None:
-        return one_sided_problem(pair.name, member.content, only, self.graph)
+        judged = equal_code(pair, arm64.content, self.graph)
+        if isinstance(judged, Conflict):
+            return judged
+        return _keep_smaller(pair, x86_64, arm64, judged)
 
     def _settle_one_sided(self, pair: MemberPair, only: Arch) -> Planned:
         member = pair.member(only)
         assert member is not None
-        problem = self._problem_of(pair, only, member)
-        if problem is None:
-            return _keep_side(pair, only, f"only the {only.value} wheel has it")
+        problem = one_sided_problem(pair.name, member.content, only, self.graph)
+        mixed = mixed_platforms(member.content)
+        note = f"only the {only.value} wheel has it"
+        if problem is None and mixed is None:
+            if any(images(member.content)) and only not in architectures(member.content):
+                note += f", with code for {described(member.content)}"
+            return _keep_side(pair, only, note)
         return Conflict(
             name=pair.name,
-            kind="one-sided",
-            problem=f"only the {only.value} wheel has it, {problem}",
+            kind="platform" if problem is None else "one-sided",
+            problem=f"{note}, {problem or f'{mixed}'}",
             matters="users of the other architecture would get a file that their wheel did not have",
             remedies=(Action.ALLOW, Action.DROP),
         )
@@ -162,7 +179,7 @@ class Decider:
                 return planned
             if pair.only is not None:
                 return _keep_side(pair, pair.only, rule.reason)
-            if planned.kind == "one-architecture" and _equal(pair):
+            if _equal(pair):
                 return _keep_side(pair, Arch.ARM64, rule.reason)
             return _unfit(pair, rule, "it is in both wheels and differs")
         x86_64, arm64 = pair.x86_64_text, pair.arm64_text
@@ -220,86 +237,21 @@ def _merge(pair: MemberPair, result: Merged) -> Planned:
 def _kind(content: Content) -> str:
     if isinstance(content, FormatError):
         return f"a damaged Mach-O file ({content.problem})"
+    if isinstance(content, TextStub):
+        return "a text stub"
     return "a Mach-O file" if any(images(content)) else "something else"
-
-
-def _settle_code(pair: MemberPair, x86_64: Member, arm64: Member) -> Planned:
-    chosen = select_slices(x86_64.content, arm64.content)
-    if len({isinstance(piece.content, Image) for piece in chosen.slices}) == 2:
-        return _conflict(
-            pair, "unlike", "is a static library in one wheel and an image in the other"
-        )
-    have = {piece.content.arch for piece in chosen.slices}
-    missing = [arch.value for arch in Arch if arch not in have]
-    if missing:
-        problem = f"holds no code for {' or '.join(missing)} in either wheel"
-        return _conflict(pair, "one-architecture", problem)
-    if (payload := _payload(pair, chosen)) is not None:
-        return payload
-    known = pair.fused if pair.fused is not None and pair.fused.layout == chosen.layout else None
-    return Fuse(
-        name=pair.name,
-        mode=pair.mode,
-        x86_64=x86_64,
-        arm64=arm64,
-        slices=chosen.slices,
-        layout=chosen.layout,
-        sha256=known.sha256 if known else None,
-        note=f"left out {', '.join(chosen.left_out)}" if chosen.left_out else "",
-    )
-
-
-def _payload(pair: MemberPair, chosen: Selection) -> Conflict | None:
-    """Return the conflict of a program that carries data of its own at the end, if it does."""
-    x86_64, arm64 = _both(pair)
-    carried = [
-        (piece.source, piece.content.payload)
-        for piece in chosen.slices
-        if isinstance(piece.content, Image)
-    ] + [
-        (arch, member.content.payload)
-        for arch, member in zip(Arch, (x86_64, arm64), strict=True)
-        if isinstance(member.content, Universal)
-    ]
-    for arch, payload in carried:
-        if payload is not None:
-            return Conflict(
-                name=pair.name,
-                kind="payload",
-                problem=(
-                    f"in the {arch.value} wheel it carries {payload.size} bytes of its own at its end "
-                    f"(from byte {payload.offset})"
-                ),
-                matters=(
-                    "in a fused file, a program that is not last cannot find what it carries at its end; "
-                    "keeping one wheel's file takes it from the other architecture"
-                ),
-                remedies=_EITHER,
-            )
-    return None
-
-
-def _conflict(pair: MemberPair, kind: str, problem: str) -> Conflict:
-    assert kind in ("unlike", "one-architecture")
-    return Conflict(
-        name=pair.name,
-        kind="unlike" if kind == "unlike" else "one-architecture",
-        problem=problem,
-        matters=_LOSS,
-        remedies=_EITHER,
-    )
 
 
 def _differs(pair: MemberPair, why: str = "") -> Conflict:
     """The conflict of two files that differ; Python modules and texts get the remedies that fit them."""
-    remedies: tuple[Action, ...] = _EITHER
+    remedies: tuple[Action, ...] = KEEP_EITHER
     if pair.x86_64_text is not None and pair.arm64_text is not None:
         texts = (pair.name, pair.x86_64_text, pair.arm64_text)
         merging = (Action.DISPATCH, Action.GUARD)
         fitting = [
             action for action in merging if isinstance(merge_by_rule(action, *texts), Merged)
         ]
-        remedies = (*fitting, *_EITHER)
+        remedies = (*fitting, *KEEP_EITHER)
     x86_64, arm64 = _both(pair)
     malformed = [m.content.problem for m in (x86_64, arm64) if isinstance(m.content, FormatError)]
     return Conflict(
@@ -318,5 +270,5 @@ def _unfit(pair: MemberPair, rule: Rule, why: str) -> Conflict:
         kind="rule",
         problem=f"{rule.origin} {rule.glob!r} asks for {rule.action.value}, which does not fit: {why}",
         matters="a rule that cannot be carried out settles nothing",
-        remedies=_EITHER if pair.only is None else (Action.ALLOW, Action.DROP),
+        remedies=KEEP_EITHER if pair.only is None else (Action.ALLOW, Action.DROP),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import signal
 import sys
 import threading
@@ -27,9 +28,19 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from multiprocessing.synchronize import Event
 
-__all__ = ["FailedError", "Outcome", "WheelPair", "fuse_many", "pair_size", "processes"]
+__all__ = [
+    "FailedError",
+    "Outcome",
+    "WheelPair",
+    "fuse_many",
+    "pair_size",
+    "processes",
+    "safe_path",
+]
 
 WheelPair = tuple[Path, Path]
+
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 _stop: Event | None = None
 """In a process of `processes`: set when its work is no longer wanted."""
@@ -104,6 +115,22 @@ def pair_size(pair: WheelPair) -> int:
 
 
 @contextlib.contextmanager
+def safe_path() -> Iterator[None]:
+    """Let processes that `processes` starts meanwhile find no modules in the current folder.
+
+    Where they are no copies of this one, Python would look there first. Python 3.10 has no switch for it.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
+        if before is not None:
+            os.environ[_SAFE_PATH] = before
+
+
+@contextlib.contextmanager
 def processes(count: int) -> Iterator[Executor]:
     """Yield an executor of `count` processes, which give up their pairs when the block is left by an exception.
 
@@ -130,6 +157,18 @@ def _begin(stop: Event) -> None:
     global _stop  # noqa: PLW0603  (how a process of a pool is handed what cannot be pickled)
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="fatwheel-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that began this one is gone, killed for instance, and end this one, too."""
+    import multiprocessing
+    from multiprocessing.connection import wait
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _go_on(_: int = 0) -> None:

@@ -14,6 +14,7 @@ from fatwheel.action import Action
 from fatwheel.arch import Arch
 from fatwheel.errors import RefusedError
 from fatwheel.fusion.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
+from fatwheel.fusion.bundles import find_bundles, seal_notes
 from fatwheel.fusion.collide import settle_collisions
 from fatwheel.fusion.decide import Decider
 from fatwheel.fusion.rules import Rule, RuleSet, rule_book
@@ -104,6 +105,7 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         dist_info=dist_info,
         rules=options.rules,
         graph=_load_graph(pair.members),
+        bundles=find_bundles(member.name for member in pair.members),
         on_conflict=options.on_conflict,
     )
     own = {f"{dist_info}/{base}" for base in ("RECORD", "WHEEL", REPORT_NAME)}
@@ -121,6 +123,7 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         arm64=pair.arm64.filename,
         arm64_sha256=pair.arm64.sha256,
     )
+    seals = seal_notes(members, pair.members, decider.bundles) if decider.bundles else ()
     members += _own_members(
         pair, name, options, format_report(inputs, decisions, options.generator)
     )
@@ -131,7 +134,7 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         members=tuple(sorted(members, key=lambda m: _order(m.name, dist_info))),
         decisions=decisions,
         unused_rules=_unused(options.rules, pair.members, project),
-        notes=pair.notes,
+        notes=(*pair.notes, *seals),
     )
 
 
@@ -189,7 +192,7 @@ def _oldest_macos(members: Sequence[MemberPair], arch: Arch) -> Floor:
         for pair in members
         if (member := pair.member(arch)) is not None
         for image in images(member.content)
-        if isinstance(image, Image) and image.arch is arch and image.minos is not None
+        if isinstance(image, Image) and image.mac_arch is arch and image.minos is not None
     ]
     major, minor = max(versions, default=arch.lowest_macos)
     if major >= 11 and minor:
@@ -206,7 +209,7 @@ def _load_graph(members: Sequence[MemberPair]) -> LoadGraph:
         if (member := pair.member(arch) or pair.member(arch.other)) is not None
         and member.content is not None
         for image in images(member.content)
-        if isinstance(image, Image) and image.arch is arch
+        if isinstance(image, Image) and image.mac_arch is arch
     ]
     return LoadGraph.of(found, (pair.name for pair in members))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fatwheel.arch import Arch
 from fatwheel.archive.ranges import ReadAhead, file_sha256
+from fatwheel.check.code import described
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import RefusedError, WheelError
 from fatwheel.fusion.pairing import Candidate
@@ -217,8 +218,8 @@ def _refuse_without_code(wheel: OpenWheel, read: Wheel, arch: Arch) -> None:
     }
     held = frozenset().union(*map(architectures, coded.values()))
     if coded and arch not in held:
-        others = ", ".join(sorted(found.value for found in held)) or "neither"
         first = next(iter(coded))
+        others = ", ".join(sorted(found.value for found in held)) or described(coded[first])
         raise RefusedError(
             f"{wheel.path.name} says {arch.value} and holds no code for it: its code is for {others} "
             f"({first} for one), so there is nothing to fuse"

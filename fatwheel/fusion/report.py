@@ -111,6 +111,8 @@ def conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
         for line in conflict.diff:
             yield f"    {line}"
         yield f"  why it matters: {conflict.matters}"
+        if conflict.warning:
+            yield f"  mind: {conflict.warning}"
         first, *others = [action.value for action in conflict.remedies]
         choice = f"   (or {', '.join(others)})" if others else ""
         glob = escape_glob(conflict.name)
@@ -183,6 +185,7 @@ def _conflict_json(conflict: Conflict) -> dict[str, Any]:
         "kind": conflict.kind,
         "problem": conflict.problem,
         "matters": conflict.matters,
+        "warning": conflict.warning,
         "diff": list(conflict.diff),
         "rules": [f"{escape_glob(conflict.name)}={action.value}" for action in conflict.remedies],
     }

@@ -32,6 +32,19 @@ class Selection:
     layout: Layout
     left_out: tuple[str, ...]
 
+    @property
+    def note(self) -> str:
+        """What is not plain about the choice, as a clause; empty where each wheel gave its own and all."""
+        borrowed = [
+            f"the {piece.content.arch.value} slice of the {piece.source.value} wheel"
+            for piece in self.slices
+            if piece.content.arch is piece.source.other and piece.content.arch is not None
+        ]
+        notes = [f"took {name}, since its own has none" for name in borrowed]
+        if self.left_out:
+            notes.append(f"left out {', '.join(self.left_out)}")
+        return "; ".join(notes)
+
 
 @valueclass
 class _Candidate:

@@ -1,7 +1,8 @@
 """One thin Mach-O image: what its header and its load commands say (mach-o/loader.h).
 
-Only the header, the `sizeofcmds` bytes after it, and (for a payload, see `fatwheel.macho.payload`) the
-symbol table and the end of the string table are read, in that order.
+Only the header and the `sizeofcmds` bytes after it are read and, where more is asked for, the symbol
+table and the end of the string table (for a payload, see `fatwheel.macho.payload`) and the export trie
+(for what Python would call, see `fatwheel.macho.exports`), in the order of the file.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from enum import IntEnum
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK
+from fatwheel.macho.exports import read_init_functions
 from fatwheel.macho.layout import LARGEST_ALIGN
-from fatwheel.macho.loadcommands import Commands, read_commands
+from fatwheel.macho.loadcommands import Commands, ThreadLocals, read_commands
 from fatwheel.macho.payload import Payload, find_payload
+from fatwheel.macho.platforms import Platform, is_foreign
 from fatwheel.macho.probe import Parser, take
 from fatwheel.macho.wire import MACH_HEADER, MACH_HEADER_64
 from fatwheel.values import valueclass
@@ -24,6 +27,7 @@ __all__ = [
     "FileType",
     "Image",
     "Payload",
+    "ThreadLocals",
     "parse_image",
     "plain_arch",
     "thin_align",
@@ -70,6 +74,7 @@ class FileType(IntEnum):
 
 
 _RUNNABLE = frozenset({FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE, FileType.DYLINKER})
+_LOADABLE = frozenset({FileType.DYLIB, FileType.BUNDLE})
 
 
 @valueclass
@@ -79,7 +84,9 @@ class Image:
     `cpusubtype` is the raw 32-bit value, capability bits included; `size` is in bytes; `loads` are
     the install names of LC_LOAD_DYLIB and its weak, re-exported, upward and lazy kinds in file
     order; `platform` and `minos` (major, minor) are those of macOS where the image names several;
-    `natural_align` is the alignment (log2) that lipo gives its slice.
+    `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals` and
+    `init_functions` are those of programs, dylibs and bundles: the latter are the names, sorted, that
+    Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it exports.
     """
 
     cputype: int
@@ -95,6 +102,8 @@ class Image:
     signed: bool
     payload: Payload | None
     natural_align: int
+    thread_locals: ThreadLocals | None = None
+    init_functions: tuple[str, ...] | None = None
 
     @property
     def arch(self) -> Arch | None:
@@ -102,6 +111,14 @@ class Image:
         others.
         """
         return plain_arch(self.cputype, self.cpusubtype)
+
+    @property
+    def mac_arch(self) -> Arch | None:
+        """`arch`, where a Mac with that processor runs, loads or links it; None for other platforms'
+        code. Of Mac Catalyst's, programs alone run.
+        """
+        catalyst = self.platform == Platform.MAC_CATALYST and self.filetype is FileType.EXECUTE
+        return None if is_foreign(self.platform) and not catalyst else self.arch
 
 
 def plain_arch(cputype: int, cpusubtype: int) -> Arch | None:
@@ -126,7 +143,8 @@ def parse_image(
     """Parse the image of `size` bytes at byte `base` of the source.
 
     `head` are bytes of its start that were read already. `payload` says whether to look for data of
-    its own at its end; it never applies to objects and debug files. Raises `FormatError` where
+    its own at its end and for what Python would call; it never applies to objects and debug files.
+    Raises `FormatError` where
     header, load commands or what they describe leave the image or contradict themselves.
     """
     head += yield from take(base + len(head), max(0, min(size, MACH_HEADER_64.size) - len(head)))
@@ -157,16 +175,9 @@ def parse_image(
     )
     commands.end = end
     read_commands(commands, data, layout.size, header.ncmds)
-    found = None
+    found, functions = None, None
     if payload and header.filetype in _RUNNABLE:
-        found = yield from find_payload(
-            source,
-            base=base,
-            size=size,
-            read=max(end, len(head)),
-            described=commands.end,
-            table=commands.symbols,
-        )
+        found, functions = yield from _beyond(commands, end=max(end, len(head)))
     align = thin_align(header.cputype)
     return Image(
         cputype=header.cputype,
@@ -182,4 +193,34 @@ def parse_image(
         signed=commands.signed,
         payload=found,
         natural_align=max(2, min(commands.align, LARGEST_ALIGN)) if align is None else align,
+        thread_locals=commands.thread_locals if header.filetype in _RUNNABLE else None,
+        init_functions=functions,
     )
+
+
+def _beyond(commands: Commands, end: int) -> Parser[tuple[Payload | None, tuple[str, ...] | None]]:
+    """Look for a payload, and for what Python would call, behind the first `end` bytes of the image,
+    which were read.
+    """
+    table = commands.symbols
+    search = find_payload(
+        commands.source,
+        base=commands.base,
+        size=commands.size,
+        read=end,
+        described=commands.end,
+        table=table,
+    )
+    tries = commands.export_tries
+    if commands.filetype not in _LOADABLE or commands.reexports or len(tries) != 1:
+        return (yield from search), None
+    ((offset, size),) = tries
+    functions: tuple[str, ...] | None = None
+    reading = read_init_functions(commands.base, offset, size)
+    if size == 0:
+        functions = ()
+    elif offset >= end and (table is None or offset + size <= table.start):
+        functions = yield from reading
+    elif table is not None and offset >= max(table.end, end):
+        return (yield from search), (yield from reading)
+    return (yield from search), functions

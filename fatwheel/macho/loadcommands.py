@@ -14,8 +14,10 @@ from typing import NamedTuple
 from fatwheel.errors import FormatError
 from fatwheel.macho import wire
 from fatwheel.macho.payload import SymbolTable
+from fatwheel.macho.platforms import Platform
+from fatwheel.values import valueclass
 
-__all__ = ["Commands", "LoadCommand", "Platform", "read_commands"]
+__all__ = ["Commands", "LoadCommand", "ThreadLocals", "read_commands"]
 
 _REQ_DYLD = 0x80000000
 _MH_OBJECT = 1
@@ -58,15 +60,6 @@ class LoadCommand(IntEnum):
     FUNCTION_VARIANT_FIXUPS = 0x38
 
 
-class Platform(IntEnum):
-    """`platform` of build_version_command, as far as LC_VERSION_MIN_* knows them."""
-
-    MACOS = 1
-    IOS = 2
-    TVOS = 3
-    WATCHOS = 4
-
-
 _VERSION_MIN = {
     LoadCommand.VERSION_MIN_MACOSX: Platform.MACOS,
     LoadCommand.VERSION_MIN_IPHONEOS: Platform.IOS,
@@ -95,6 +88,26 @@ _LINKEDIT_DATA_COMMANDS = (
     LoadCommand.FUNCTION_VARIANT_FIXUPS,
 )
 _ZEROFILL = (0x01, 0x0C, 0x12)  # S_ZEROFILL, S_GB_ZEROFILL, S_THREAD_LOCAL_ZEROFILL
+_THREAD_LOCAL = (0x11, 0x12)  # S_THREAD_LOCAL_REGULAR, S_THREAD_LOCAL_ZEROFILL
+_LARGEST_SECTION_ALIGN = 63  # log2
+
+
+@valueclass
+class ThreadLocals:
+    """The thread-local variables of an image, as their sections describe them.
+
+    `address` is where the first of these sections begins (vmaddr), `align` the strictest alignment
+    (log2) of them all. For each thread dyld copies what lies from `address` on into memory from
+    `malloc`, as one piece.
+    """
+
+    address: int
+    align: int
+
+    @property
+    def misalignment(self) -> int:
+        """By how many bytes `address` misses the strictest alignment, and all copies with it."""
+        return self.address % (1 << self.align)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -102,7 +115,8 @@ class Commands:
     """What the load commands of the image at byte `base` of `source` said so far.
 
     `end` is the end of everything that they describe, in bytes from the image's start; `align` the
-    smallest alignment (log2) of its segments.
+    smallest alignment (log2) of its segments. `export_tries` are the areas (offset in the image, size)
+    of export tries, `reexports` says whether it passes on what other libraries export.
     """
 
     source: str
@@ -120,6 +134,9 @@ class Commands:
     minos: tuple[int, int] | None = None
     signed: bool = False
     symbols: SymbolTable | None = None
+    thread_locals: ThreadLocals | None = None
+    export_tries: list[tuple[int, int]] = field(default_factory=list)
+    reexports: bool = False
 
     def describe(self, at: int, what: str, offset: int, size: int) -> None:
         """Note that the command at byte `at` of the image says that `what` lies at `offset`."""
@@ -201,10 +218,19 @@ def _segment(commands: Commands, command: _Command) -> None:
         if section.nreloc:
             commands.describe(at, "relocation entries", section.reloff, section.nreloc * 8)
         align = max(align, section.align)
+        if section.flags & 0xFF in _THREAD_LOCAL:
+            _thread_local(commands, section.addr, section.align if section.size else 0)
     if commands.filetype != _MH_OBJECT:
         align = (segment.vmaddr & -segment.vmaddr).bit_length() - 1 if segment.vmaddr else 64
     if wide == commands.is64:
         commands.align = min(commands.align, align)
+
+
+def _thread_local(commands: Commands, address: int, align: int) -> None:
+    """Note a section of thread-local variables; dyld's copy begins with the first one."""
+    known = commands.thread_locals or ThreadLocals(address=address, align=0)
+    align = max(known.align, min(align, _LARGEST_SECTION_ALIGN))
+    commands.thread_locals = ThreadLocals(address=known.address, align=align)
 
 
 def _symtab(commands: Commands, command: _Command) -> None:
@@ -244,12 +270,15 @@ def _linkedit_data(commands: Commands, command: _Command) -> None:
     commands.describe(command.at, command.name, found.dataoff, found.datasize)
     if command.cmd == LoadCommand.CODE_SIGNATURE:
         commands.signed = True
+    elif command.cmd == LoadCommand.DYLD_EXPORTS_TRIE:
+        commands.export_tries.append((found.dataoff, found.datasize))
 
 
 def _dyld_info(commands: Commands, command: _Command) -> None:
     found = wire.DYLD_INFO.unpack(commands.order, command.data, command.body)
     for offset, size in zip(found[::2], found[1::2], strict=True):
         commands.describe(command.at, command.name, offset, size)
+    commands.export_tries.append((found.export_off, found.export_size))
 
 
 def _twolevel_hints(commands: Commands, command: _Command) -> None:
@@ -269,6 +298,7 @@ def _dylib(commands: Commands, command: _Command) -> None:
         commands.install_name = name
     else:
         commands.loads.append(name)
+        commands.reexports |= command.cmd == LoadCommand.REEXPORT_DYLIB
 
 
 def _rpath(commands: Commands, command: _Command) -> None:

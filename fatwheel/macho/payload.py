@@ -55,6 +55,22 @@ class SymbolTable:
         return NLIST_64.size if self.is64 else NLIST.size
 
     @property
+    def start(self) -> int:
+        """The first byte of both tables; 0 where both are empty."""
+        return min((start for start, _ in self.areas), default=0)
+
+    @property
+    def end(self) -> int:
+        """The first byte after both tables; 0 where both are empty."""
+        return max((end for _, end in self.areas), default=0)
+
+    @property
+    def areas(self) -> list[tuple[int, int]]:
+        """Where both tables lie, from first byte to the one after the last, but for an empty one."""
+        both = (self.symoff, self.symbols_end), (self.stroff, self.strings_end)
+        return sorted((start, end) for start, end in both if end > start)
+
+    @property
     def symbols_end(self) -> int:
         """The first byte after the nlists."""
         return self.symoff + self.nsyms * self.entry_size
@@ -83,16 +99,8 @@ def find_payload(
 
 def _strings_used(source: str, base: int, read: int, table: SymbolTable) -> Parser[int]:
     """Return where in the image the last string ends that a symbol names."""
-    areas = sorted(
-        (start, end)
-        for start, end in (
-            (table.symoff, table.symbols_end),
-            (table.stroff, table.strings_end),
-        )
-        if end > start
-    )
     position = read
-    for start, end in areas:
+    for start, end in table.areas:
         if start < position:
             problem = (
                 f"LC_SYMTAB: the table at {start} overlaps the load commands or the table"

@@ -12,6 +12,7 @@ from fatwheel.errors import FormatError
 from fatwheel.macho.bitcode import Bitcode, is_bitcode, parse_bitcode
 from fatwheel.macho.cpu import arch_name
 from fatwheel.macho.image import MAGICS, Image, parse_image, plain_arch
+from fatwheel.macho.platforms import is_foreign
 from fatwheel.macho.probe import LARGEST_RANGE, Parser, Range
 from fatwheel.values import valueclass
 
@@ -44,7 +45,8 @@ class StaticLibrary:
     """What all members of a static library agree on.
 
     `cpusubtype` is the raw 32-bit value, `size` is in bytes, `members` counts the objects without
-    the symbol table; `natural_align` is the alignment (log2) that lipo gives its slice.
+    the symbol table; `natural_align` is the alignment (log2) that lipo gives its slice. `platform` is
+    the first one that an object names, or the first one other than macOS's.
     """
 
     cputype: int
@@ -53,11 +55,17 @@ class StaticLibrary:
     size: int
     members: int
     natural_align: int
+    platform: int | None = None
 
     @property
     def arch(self) -> Arch | None:
         """The architecture of a plain x86_64 or arm64 library; None for all others."""
         return plain_arch(self.cputype, self.cpusubtype)
+
+    @property
+    def mac_arch(self) -> Arch | None:
+        """`arch`, where macOS code can be linked with it; None for other platforms' objects."""
+        return None if is_foreign(self.platform) else self.arch
 
 
 @valueclass
@@ -87,6 +95,7 @@ def parse_static_library(
     found: Image | Bitcode | None = None
     first = ""
     members = 0
+    platform: int | None = None
     while position < base + size:
         member = yield from _member_header(source, position, base + size)
         if member.name not in _INDEXES and member.name != "//":
@@ -94,6 +103,8 @@ def parse_static_library(
             if found is None:
                 found, first = content, member.name
             _check_same(source, member, content, first, found)
+            if isinstance(content, Image) and not is_foreign(platform):
+                platform = content.platform or platform
             members += 1
         position = member.end + (member.end - base & 1)
         if position > base + size:
@@ -112,6 +123,7 @@ def parse_static_library(
         size=size,
         members=members,
         natural_align=align,
+        platform=platform,
     )
 
 

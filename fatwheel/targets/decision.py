@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -88,6 +88,19 @@ class Wishes:
     archflags: str | None = None
     host_platform: str | None = None
     universal2: bool | None = None
+
+    @classmethod
+    def read(
+        cls, option: str | None, environ: Mapping[str, str], universal2: bool | None
+    ) -> Wishes:
+        """Return the wishes with the variables as they stand in `environ`."""
+        return cls(
+            option=option,
+            cargo_build_target=environ.get(CARGO_BUILD_TARGET),
+            archflags=environ.get(ARCHFLAGS),
+            host_platform=environ.get(HOST_PLATFORM),
+            universal2=universal2,
+        )
 
 
 @valueclass

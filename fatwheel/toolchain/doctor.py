@@ -8,7 +8,7 @@ from typing import Any
 from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
 from fatwheel.targets.decision import Decision, PythonFacts, Wishes, decide_targets
-from fatwheel.toolchain.machine import Readiness, Tool
+from fatwheel.toolchain.tools import Readiness, Tool
 from fatwheel.values import valueclass
 
 __all__ = [

@@ -24,6 +24,7 @@ from fatwheel.macho.bitcode import Bitcode
 from fatwheel.macho.image import Image
 from fatwheel.macho.probe import Probe
 from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.textstub import TextStub, looks_like_stub, parse_text_stub
 from fatwheel.macho.universal import Layout, Universal, layout, looks_like, parse, thin_head
 from fatwheel.values import valueclass
 from fatwheel.wheels.pair import FusedDigest, MemberPair
@@ -45,7 +46,7 @@ __all__ = [
     "scan_pair",
 ]
 
-Parsed = Universal | Image | StaticLibrary | Bitcode | None
+Parsed = Universal | Image | StaticLibrary | Bitcode | TextStub | None
 
 _HEAD = 32  # bytes; a mach_header_64
 _SMALL = 1 << 16  # bytes; up to here the calls cost more than the work
@@ -84,8 +85,8 @@ class Job:
 
     def raw(self) -> bytes:
         """Return the compressed bytes of a small member."""
-        file = self.ahead or self.wheel.file
-        return file.read(self.entry.data_offset, self.entry.compressed_size)
+        ahead = self.ahead or ReadAhead(self.wheel.file)
+        return ahead.steady(self.entry.data_offset, self.entry.compressed_size)
 
 
 @valueclass
@@ -134,8 +135,11 @@ class _Reading:
         if len(chunk) < min(_HEAD, self._entry.size):
             return
         self._undecided = None
-        if looks_like(bytes(chunk[:_HEAD])):
+        start = bytes(chunk[:_HEAD])
+        if looks_like(start):
             self._parse(chunk, Probe(parse(self._source, self._entry.size)))
+        elif looks_like_stub(start):
+            self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size)))
 
     def _parse(self, chunk: Chunk, probe: Probe[Parsed]) -> None:
         self._probe = probe
@@ -210,7 +214,7 @@ def scan_file(file: RangeFile, name: str) -> tuple[bytes, Content]:
     parser = Probe(parse(name, file.size))
     content: Content = None
     try:
-        for chunk in file.chunks(0, file.size):
+        for chunk in file.steady(0, file.size):
             digest.update(chunk)
             parser.feed(chunk)
         parsed = parser.finish()
@@ -291,7 +295,8 @@ def _scan_small(job: Job, raw: bytes, inflater: Inflater) -> Scanned | None:
     entry, name = job.entry, job.wheel.path.name
     stored = entry.method is Method.STORED
     content = raw if stored else inflate_whole(raw, entry, inflater, name)
-    if looks_like(content[:_HEAD]):
+    start = content[:_HEAD]
+    if looks_like(start) or looks_like_stub(start):
         return None
     if (found := inflater.crc32(content, 0)) != entry.crc:
         raise _wrong_crc(name, entry, found)
@@ -324,8 +329,8 @@ def _scan_equal(x86_64: Job, arm64: Job, inflater: Inflater) -> Scanned | None:
             return None
         return _scan_small(arm64, raw, inflater) or _scan(arm64, inflater, None)
     pieces = zip(
-        x86_64.wheel.file.chunks(one.data_offset, one.compressed_size),
-        arm64.wheel.file.chunks(other.data_offset, other.compressed_size),
+        x86_64.wheel.file.steady(one.data_offset, one.compressed_size),
+        arm64.wheel.file.steady(other.data_offset, other.compressed_size),
         strict=True,
     )
     return _scan(arm64, inflater, None) if all(a == b for a, b in pieces) else None

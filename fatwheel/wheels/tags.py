@@ -210,6 +210,10 @@ def parse_wheel_name(filename: str) -> WheelName:
     if (count := math.prod(map(len, sets))) > MOST_TAGS:
         raise refuse(f"the file name stands for {count} tags; at most {MOST_TAGS} are read")
     pythons, abis, platforms = sets
+    if not all(map(str.isidentifier, pythons)):  # installers refuse it
+        raise refuse(
+            f"the file name has {parts[-3]!r} as Python tags, which do not start with a letter"
+        )
     return WheelName(
         distribution=distribution,
         version=version,

@@ -13,6 +13,7 @@ from fatwheel.deflate.content import Blocks
 from fatwheel.errors import FormatError, WheelError
 from fatwheel.macho.image import Image
 from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.textstub import TextStub
 from fatwheel.macho.universal import Universal
 from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import find_dist_info
@@ -30,9 +31,9 @@ __all__ = [
     "slices",
 ]
 
-Content = Universal | Image | StaticLibrary | FormatError | None
-"""What a member holds: Mach-O, a static library, something that only begins like one (the error says what
-is wrong with it), or anything else (None)."""
+Content = Universal | Image | StaticLibrary | TextStub | FormatError | None
+"""What a member holds: Mach-O, a static library, a text stub, something that only begins like one (the
+error says what is wrong with it), or anything else (None)."""
 
 
 @valueclass
@@ -132,13 +133,13 @@ def images(content: Content) -> Iterator[Image | StaticLibrary]:
 
 
 def architectures(content: Content) -> frozenset[Arch]:
-    """Return which of the two architectures a member holds code for; empty for other files."""
-    return frozenset(arch for image in images(content) if (arch := image.arch) is not None)
+    """Return for which of the two architectures a member holds macOS code; empty for other files."""
+    return frozenset(arch for image in images(content) if (arch := image.mac_arch) is not None)
 
 
 def slices(wheel: Wheel) -> Iterator[tuple[str, Arch, Image]]:
-    """Yield the slices of all code in `wheel`: member, architecture, image."""
+    """Yield the slices of all macOS code in `wheel`: member, architecture, image."""
     for name, member in wheel.members.items():
         for image in images(member.content):
-            if isinstance(image, Image) and image.arch is not None:
-                yield name, image.arch, image
+            if isinstance(image, Image) and (arch := image.mac_arch) is not None:
+                yield name, arch, image

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fatwheel.wheels.tags import parse_wheel_name
+from tests.support import hostile
 from tests.support.corpus import ROOT
 from tests.support.projects import BuiltWheel, build_environment, copy_project, require_rust
 
@@ -239,3 +240,15 @@ def test_a_missing_cffi_is_not_installed(tmp_path: Path, environment: Path) -> N
     assert not list(site.glob("cffi*"))
     required = call(environment, project, "get_requires_for_build_wheel", ARCHFLAGS="-arch arm64")
     assert "'cffi'" in required.stdout
+
+
+def test_modules_of_the_project_are_not_run(tmp_path: Path) -> None:
+    project = hostile.hostile(
+        copy_project("backend-mixed", tmp_path), but=hostile.asked_by_maturin()
+    )
+    words = ["-I", "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path / "out")]
+    done = hostile.run([sys.executable, *words], project, ARCHFLAGS=BOTH)
+    assert done.returncode == 0, done.stderr
+    assert parse_wheel_name(only_wheel(tmp_path / "out").path.name).platforms == (
+        "macosx_10_12_universal2",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,15 @@ import pytest
 from fatwheel.arch import Arch
 from fatwheel.building.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
 from fatwheel.building.maturin import MaturinSettings
-from fatwheel.building.plan import BuildPlan, BuildRequest, plan_build
+from fatwheel.building.plan import ORDER, BuildPlan, BuildRequest, plan_build
 from fatwheel.config import ArchConfig, Config
 from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.fusion.fuse import ConflictsError, FuseOptions
 from fatwheel.process import Command, Completed
-from fatwheel.toolchain.lookup import Host, Linker, Toolchain
+from fatwheel.toolchain.advice import advice
+from fatwheel.toolchain.host import Host
+from fatwheel.toolchain.linker import Linker
+from fatwheel.toolchain.lookup import Toolchain
 from tests.support.fake_runner import FakeRunner, says
 from tests.support.projects import BuiltWheel
 from tests.support.wheels import FUSED_NAME, NATIVE, PLATFORMS, code, make_wheel
@@ -55,11 +59,12 @@ class Building:
         self.folder = folder
         self.out = folder / "dist"
         self.work = folder / "work"
-        self.runner = FakeRunner({"python -m maturin build": maturin(make_thin)})
+        self.runner = FakeRunner({"python -I -m maturin build": maturin(make_thin)})
         self.said: list[str] = []
         self.output: list[bytes] = []
         self.platform = "linux"
         self.environ: dict[str, str] = {}
+        self.linker = "lld"
 
     def plan(self, **changes: object) -> BuildPlan:
         values = {"project": self.folder, "source": "pyproject.toml", "out": self.out, **changes}
@@ -70,7 +75,8 @@ class Building:
             ziglang=None,
             cache=self.folder / "cache",
         )
-        return plan_build(BuildRequest(**values), host, TOOLCHAIN, self.work)  # type: ignore[arg-type]
+        toolchain = replace(TOOLCHAIN, linker=replace(TOOLCHAIN.linker, kind=self.linker))
+        return plan_build(BuildRequest(**values), host, toolchain, self.work)  # type: ignore[arg-type]
 
     def run(self, **changes: object) -> Built:
         return run_build(
@@ -83,7 +89,7 @@ class Building:
         )
 
     def made_by(self, make: Make) -> None:
-        self.runner.answers["python -m maturin build"] = maturin(make)
+        self.runner.answers["python -I -m maturin build"] = maturin(make)
 
     def results(self) -> list[str]:
         found = self.out.rglob("*") if self.out.exists() else []
@@ -129,15 +135,15 @@ def test_the_sdist_is_made_once(building: Building) -> None:
         (out / "pkg-1.0.tar.gz").write_bytes(b"sdist")
         return says("")
 
-    building.runner.answers["python -m maturin sdist"] = make
+    building.runner.answers["python -I -m maturin sdist"] = make
     assert building.run(sdist=True).sdist == building.out / "pkg-1.0.tar.gz"
     assert building.results() == [FUSED_NAME, "pkg-1.0.tar.gz"]
-    verbs = [call.arguments[2] for call in building.runner.calls]
+    verbs = [call.arguments[3] for call in building.runner.calls]
     assert verbs == ["sdist", "build", "build"]
 
 
 def test_an_sdist_that_fails(building: Building) -> None:
-    building.runner.answers["python -m maturin sdist"] = says("no LICENSE", 1)
+    building.runner.answers["python -I -m maturin sdist"] = says("no LICENSE", 1)
     with pytest.raises(BuildFailedError, match=r"^making the sdist failed"):
         building.run(sdist=True)
     assert building.results() == []
@@ -214,6 +220,47 @@ def test_code_that_is_newer_than_its_tag(building: Building) -> None:
     assert building.results() == []
 
 
+def with_thread_locals(align: int) -> Make:
+    """A maturin whose modules have their thread-local variables at 0x1008, aligned to 2^`align` bytes."""
+
+    def make(arch: Arch, out: Path) -> Path:
+        return make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch, thread_locals=(0x1008, align))})
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "archs", [ORDER, (Arch.ARM64,), (Arch.X86_64,)], ids=["both", "arm64", "x86_64"]
+)
+def test_thread_locals_that_zig_put_beside_their_alignment(
+    building: Building, archs: tuple[Arch, ...]
+) -> None:
+    building.linker = "zig"
+    building.made_by(with_thread_locals(6))
+    with pytest.raises(RefusedError, match=r"variables begin at 0x1008, .*: --linker lld"):
+        building.run(archs=archs)
+    assert building.results() == []
+
+
+def test_thread_locals_that_zig_put_where_they_belong(building: Building) -> None:
+    building.linker = "zig"
+    building.made_by(with_thread_locals(3))
+    building.run()
+    assert building.results() == [FUSED_NAME]
+
+
+def test_thread_locals_of_another_linker_are_refused_where_they_crash(building: Building) -> None:
+    building.made_by(with_thread_locals(6))
+    with pytest.raises(RefusedError, match=r"crashes; .*zig still links what needs libc\+\+"):
+        building.run(archs=(Arch.X86_64,))
+
+
+def test_thread_locals_of_another_linker_for_arm64(building: Building) -> None:
+    building.made_by(with_thread_locals(6))
+    building.run(archs=(Arch.ARM64,))
+    assert len(building.results()) == 1
+
+
 def test_conflicts_leave_nothing(building: Building) -> None:
     building.made_by(
         lambda arch, out: make_wheel(
@@ -251,7 +298,10 @@ def test_on_macos_delocate_grafts_before_the_fusion(building: Building) -> None:
     building.runner.answers["python -m delocate.cmd.delocate_wheel"] = graft
     built = building.run(repair="delocate")
     assert b"grafted" in BuiltWheel(built.wheels[0].path).binary()
-    assert len(building.runner.calls) == 4
+    grafts = [call for call in building.runner.calls if "-w" in call.arguments]
+    assert len(grafts) == 2
+    # where no module of the project can be taken for one of delocate's
+    assert {call.cwd for call in grafts} == {building.work}
 
 
 def test_a_dylib_that_delocate_cannot_graft(building: Building) -> None:
@@ -339,6 +389,7 @@ def test_contradictions(building: Building, changes: dict[str, object], message:
 # --- the reason of a failure
 
 
+LACKING = 'error: unable to find system framework "Foo"'
 ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: could not compile `x`"
 
 
@@ -354,10 +405,20 @@ ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: coul
             "found\n💥 maturin failed\n  Caused by: no python",
             "found\n💥 maturin failed\n  Caused by: no python",
         ),
+        (f"{ERROR}\n{LACKING}\n💥 m", f"{ERROR}\n{LACKING}\n{advice(LACKING)}"),
+        (f"{LACKING}\n{advice(LACKING)}\n💥 m", f"{LACKING}\n{advice(LACKING)}"),
         ("\n".join(map(str, range(99))), "\n".join(map(str, range(69, 99)))),
         ("", ""),
     ],
-    ids=["compiler", "coloured", "maturin", "neither", "silence"],
+    ids=[
+        "compiler",
+        "coloured",
+        "maturin",
+        "a framework",
+        "as its linker said",
+        "neither",
+        "silence",
+    ],
 )
 def test_the_reason_of_a_failure(output: str, reason: str) -> None:
     assert compiler_errors(output) == reason

@@ -12,6 +12,7 @@ from pathlib import Path
 import lief
 import pytest
 
+from tests.support.hostile import asked_by_maturin, hostile, run
 from tests.support.oracles import JUDGES, Fusion
 from tests.support.projects import (
     FATWHEEL,
@@ -22,6 +23,8 @@ from tests.support.projects import (
     require_rust,
     run_fatwheel,
 )
+
+PROGRAM = Path(sys.executable).with_name("fatwheel")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -193,6 +196,41 @@ def test_c_sources_and_a_framework(built: BuiltWheel) -> None:
         assert bound["_CFRelease"] == bound["_kCFAbsoluteTimeIntervalSince1970"] == framework
         python = {name: library for name, library in bound.items() if name.startswith("_Py")}
         assert set(python.values()) == {None}
+
+
+def test_a_framework_that_zig_lacks(tmp_path: Path) -> None:
+    done = run_fatwheel(copy_project("native", tmp_path), "build", "--linker", "zig")
+    assert (done.returncode, done.stdout) == (3, "")
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("fatwheel: zig has no stub of the framework CoreFoundation, ")
+    assert "--linker lld" in told
+
+
+def test_thread_locals_are_where_code_expects_them(tmp_path: Path) -> None:
+    project = copy_project("threadlocal", tmp_path)
+    done = run_fatwheel(project, "build", "--linker", "zig")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "thread-local variables begin at " in done.stderr
+    assert "--linker lld" in done.stderr.splitlines()[-1]
+    assert not list((project / "dist").iterdir())
+    for image in build(project, "--linker", "lld").images().values():
+        kinds = lief.MachO.Section.TYPE
+        sections = [
+            section
+            for section in image.sections
+            if section.type in (kinds.THREAD_LOCAL_REGULAR, kinds.THREAD_LOCAL_ZEROFILL)
+        ]
+        strictest = max(section.alignment for section in sections)
+        assert strictest >= 6
+        assert min(section.virtual_address for section in sections) % (1 << strictest) == 0
+
+
+@pytest.mark.parametrize("linker", ["lld", "zig"])
+def test_modules_of_the_project_are_not_run(linker: str, tmp_path: Path) -> None:
+    project = hostile(copy_project("abi3", tmp_path), but=asked_by_maturin())
+    done = run([PROGRAM, "build", "--sdist", "--linker", linker], project)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
 
 
 def test_traps_in_the_environment(tmp_path: Path) -> None:

@@ -31,13 +31,14 @@ from fatwheel.errors import RefusedError, ToolError, UsageError
 from fatwheel.process import Command, Completed
 from fatwheel.targets.decision import PythonFacts, Wishes, decide_targets
 from fatwheel.toolchain.lookup import inspect_toolchain
-from tests.building.test_backend import LINUX, MAC
 from tests.support.fake_runner import says
+from tests.support.interpreters import LINUX, PYTHON_ORG, under_rosetta
+from tests.support.machines import complete_linux
 from tests.support.projects import copy_project, run_fatwheel
 from tests.support.wheels import PLATFORMS, A, X, code, make_wheel, program, slices_of
-from tests.toolchain.test_lookup import Machine
 
-ROSETTA = replace(MAC, machine="x86_64", translated=True)
+MAC = replace(PYTHON_ORG, executable="/venv/bin/python")
+ROSETTA = under_rosetta(MAC)
 ARM_ONLY = replace(MAC, platform="macosx-11.0-arm64", slices=frozenset({A}))
 
 
@@ -124,8 +125,8 @@ class Developing:
     """A crate on a Mac with pretended tools; the project is mixed unless its wheel has the module."""
 
     def __init__(self, folder: Path) -> None:
-        self.machine = Machine(folder / "machine")
-        self.machine.put_on_macos("14.5")
+        self.machine = complete_linux(folder / "machine")
+        self.machine.xcode()
         self.folder = folder / "project"
         self.module = self.folder / "pkg" / "_native.abi3.so"
         self.module.parent.mkdir(parents=True)
@@ -137,8 +138,8 @@ class Developing:
         self.in_wheel: dict[str, str] = {}  # names in wheels, and where they are installed
         self.installed: dict[str, str] = {}
         answers = self.machine.runner.answers
-        answers["python -m maturin pep517 build-wheel"] = self._build
-        answers["python -m maturin develop"] = self._develop
+        answers["python -I -m maturin pep517 build-wheel"] = self._build
+        answers["python -I -m maturin develop"] = self._develop
         answers["python -I -c"] = lambda _: says(json.dumps(self.installed))
 
     def _arch(self, command: Command) -> Arch:
@@ -214,7 +215,7 @@ def test_one_architecture(developing: Developing, python: PythonFacts, target: s
     plan = developing.plan("-E", "test", "--locked", "--", "-C", "opt-level=1")
     (command,) = plan.commands
     assert command.arguments == (
-        *("-m", "maturin", "develop", "--target", target, "--profile", "dev"),
+        *("-I", "-m", "maturin", "develop", "--target", target, "--profile", "dev"),
         *("-E", "test", "--locked", "--", "-C", "opt-level=1"),
     )
     assert developing.run() == ()
@@ -246,7 +247,7 @@ def test_both_in_the_source_tree(developing: Developing, python: PythonFacts) ->
     assert fused == (developing.module.resolve(),)
     assert sorted(slices_of(developing.module.read_bytes()).values()) == sorted([code(A), code(X)])
     runs = [call for call in developing.machine.runner.calls if "--target" in call.arguments]
-    assert [call.arguments[2] for call in runs] == ["pep517", "develop"]
+    assert [call.arguments[3] for call in runs] == ["pep517", "develop"]
     first = " ".join(runs[0].arguments)
     assert "-E" not in first
     assert "--uv" not in first
@@ -274,12 +275,12 @@ def test_both_in_site_packages(developing: Developing) -> None:
 
 def test_without_installation_only_the_tree_is_touched(developing: Developing) -> None:
     assert developing.run("--skip-install", option="universal2") == (developing.module.resolve(),)
-    assert not [call for call in developing.machine.runner.calls if "-I" in call.arguments]
+    assert not [call for call in developing.machine.runner.calls if "-c" in call.arguments]
 
 
 def test_a_build_that_fails(developing: Developing) -> None:
-    developing.machine.runner.answers["python -m maturin pep517"] = says("error: no", 1)
-    del developing.machine.runner.answers["python -m maturin pep517 build-wheel"]
+    developing.machine.runner.answers["python -I -m maturin pep517"] = says("error: no", 1)
+    del developing.machine.runner.answers["python -I -m maturin pep517 build-wheel"]
     with pytest.raises(BuildFailedError, match=r"^building x86_64 failed"):
         developing.run(option="universal2")
     assert not [call for call in developing.machine.runner.calls if "develop" in call.arguments]
@@ -345,7 +346,7 @@ def test_for_other_targets_all_is_passed_on(tmp_path: Path, empty_environment: s
     words = ["-r", "--uv", "-E", "a,b", "--", "-C", "opt-level=1"]
     done = run(tmp_path, empty_environment, "--dry-run", *words)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(f" -m maturin develop {' '.join(words)}\n")
+    assert done.stdout.endswith(f" -I -m maturin develop {' '.join(words)}\n")
 
 
 @off_macos

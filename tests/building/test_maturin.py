@@ -131,9 +131,11 @@ def test_the_command_has_the_whole_environment() -> None:
 
 
 def test_sdist_is_a_run_of_its_own() -> None:
-    command = sdist_command(Path("/p"), Path("c/Cargo.toml"), Path("/o"), {"ARCHFLAGS": "x"}, "/py")
+    command = sdist_command(
+        Path("/p"), Path("c/Cargo.toml"), Path("/o"), {"ARCHFLAGS": "x"}, "/py", "-m", "m"
+    )
     assert command.arguments == (
-        *("-m", "maturin", "sdist", "--out", "/o", "--manifest-path", "c/Cargo.toml"),
+        *("-m", "m", "sdist", "--out", "/o", "--manifest-path", "c/Cargo.toml"),
     )
     assert command.env == {}
 

@@ -16,6 +16,7 @@ from fatwheel.check.verdict import check_wheel
 from fatwheel.deflate.inflaters import Inflater, available_inflaters
 from fatwheel.fusion.fuse import FuseOptions, fuse_wheels
 from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.macho import ARM64E, I386
 from tests.support.wheels import (
     DIST_INFO,
     NATIVE,
@@ -31,6 +32,7 @@ from tests.support.wheels import (
     program,
     record_of,
     static,
+    stub,
     tamper,
     universal,
 )
@@ -68,6 +70,17 @@ class Case:
 
 
 LOADED = code(A, loads=["@loader_path/libz.dylib"])
+
+
+def framework(name: str, *loads: str, version: str = "5") -> dict[str, bytes]:
+    """The library of a framework in `pkg`, with the copies that a wheel has instead of symbolic links."""
+    data = universal(dylib(X, loads=loads), dylib(A, loads=loads))
+    places = (f"Versions/{version}/", "Versions/Current/", "")
+    return {f"pkg/Frameworks/{name}.framework/{place}{name}": data for place in places}
+
+
+OUTSIDE = "@loader_path/../../../a.dylib"
+FRAMEWORKS = {**framework("Y", OUTSIDE), **framework("Z", OUTSIDE, OUTSIDE)}
 CASES = {
     "damaged": Case(
         code="FW001",
@@ -255,12 +268,28 @@ CASES = {
         message="holds no code for arm64",
         files={NATIVE: universal(code(X), LOADED), "pkg/libz.dylib": dylib(X)},
     ),
-    "code of neither architecture": Case(
+    "a module of neither architecture": Case(
         code="FW301",
         severity="error",
-        member="pkg/libold.dylib",
-        message="holds no code for ",
-        files={"pkg/libold.dylib": dylib(X, cpu=(7, 3))},
+        member="pkg/old.so",
+        message="holds no code for x86_64 or arm64, but for i386, and Python would import it",
+        files={"pkg/old.so": code(X, cpu=I386)},
+    ),
+    "a dylib of neither architecture that is loaded": Case(
+        code="FW301",
+        severity="error",
+        member="pkg/libz.dylib",
+        message="holds no code for x86_64 or arm64, but for i386, and code for arm64 loads it",
+        files={NATIVE: universal(code(X), LOADED), "pkg/libz.dylib": dylib(X, cpu=I386)},
+    ),
+    "an arm64 wheel whose libraries are all for x86_64": Case(
+        code="FW301",
+        severity="error",
+        member="pkg/libz.dylib",
+        message="holds no code for arm64, as no library in the wheel does",
+        files={NATIVE: code(A), "pkg/libz.dylib": dylib(X)},
+        options={"platform": PLATFORMS[A]},
+        also=("FW202",),
     ),
     "a dylib of one architecture": Case(
         code="FW302",
@@ -302,6 +331,28 @@ CASES = {
         message="all its code is for arm64 only; fuse it with the x86_64 wheel",
         files={NATIVE: code(A), "pkg/m.so": code(A)},
     ),
+    "all code for x86_64 in an arm64 wheel": Case(
+        code="FW304",
+        severity="error",
+        message="promises arm64, and all its code is for x86_64 only; build it anew for arm64",
+        files={NATIVE: b"", "pkg/libz.dylib": dylib(X), "pkg/libz.a": static(X)},
+        options={"platform": PLATFORMS[A]},
+        also=("FW202",),
+    ),
+    "all code for arm64 in an x86_64 wheel": Case(
+        code="FW304",
+        severity="error",
+        message="promises x86_64, and all its code is for arm64 only; build it anew for x86_64",
+        files={NATIVE: code(A), "pkg/tool": program(A)},
+        options={"platform": PLATFORMS[X]},
+        also=("FW202",),
+    ),
+    "all code for x86_64 but for what is named arm64": Case(
+        code="FW304",
+        severity="error",
+        message="promises universal2, and all its code is for x86_64 only; fuse it with the arm64",
+        files={NATIVE: code(X), "pkg/attach_arm64.dylib": dylib(A)},
+    ),
     "all code for arm64, as was decided": Case(
         code="FW303",
         severity="note",
@@ -319,8 +370,15 @@ CASES = {
         code="FW306",
         severity="warning",
         member="pkg/data.bin",
-        message="begins like a Mach-O file or archive, but ",
+        message="begins like a Mach-O file, archive or text stub, but ",
         files={"pkg/data.bin": code(X)[:40]},
+    ),
+    "a malformed stub": Case(
+        code="FW306",
+        severity="warning",
+        member="pkg/libz.tbd",
+        message="or text stub, but names no target, so nothing links with it",
+        files={"pkg/libz.tbd": stub()},
     ),
     "an unsigned module": Case(
         code="FW307",
@@ -335,6 +393,99 @@ CASES = {
         member="pkg/tool",
         message="its x86_64 program carries 9 bytes of its own at the end",
         files={"pkg/tool": universal(program(X, trailing=b"123456789"), program(A))},
+    ),
+    "a module for iOS beside one for macOS": Case(
+        code="FW310",
+        severity="error",
+        member=NATIVE,
+        message="holds no macOS code for arm64, but for x86_64 and arm64 on iOS, and Python would import",
+        files={NATIVE: universal(code(X), code(A, platform=2)), "pkg/m.so": FAT},
+    ),
+    "a library for Catalyst beside one for macOS": Case(
+        code="FW310",
+        severity="error",
+        member="pkg/libz.dylib",
+        message="holds no macOS code for x86_64, but for x86_64 on Mac Catalyst and arm64",
+        files={"pkg/libz.dylib": universal(dylib(X, platform=6), dylib(A))},
+    ),
+    "an archive of objects for the simulator": Case(
+        code="FW310",
+        severity="error",
+        member="pkg/libz.a",
+        message="holds no macOS code for arm64, but for x86_64 and arm64 on the iOS simulator",
+        files={"pkg/libz.a": universal(static(X), static(A, platform=7), align=3)},
+    ),
+    "all code for iOS": Case(
+        code="FW310",
+        severity="error",
+        member="pkg/libz.dylib",
+        message="holds no macOS code for arm64, but for arm64 on iOS",
+        files={NATIVE: b"", "pkg/libz.dylib": dylib(A, platform=2)},
+        options={"platform": PLATFORMS[A]},
+        also=("FW202",),
+    ),
+    "a library for iOS that is data": Case(
+        code="FW311",
+        severity="warning",
+        member="pkg/ios/libz.dylib",
+        message="holds no macOS code for x86_64 or arm64, but for arm64 on iOS, and nothing in the wheel",
+        files={"pkg/ios/libz.dylib": dylib(A, platform=2)},
+    ),
+    "a template for processors of old": Case(
+        code="FW311",
+        severity="warning",
+        member="pkg/Launcher.in",
+        message="holds no code for x86_64 or arm64, but for ppc and i386, and nothing in the wheel uses",
+        files={
+            "pkg/Launcher.in": universal(program(X, cpu=(18, 0)), program(X, cpu=I386), align=12)
+        },
+    ),
+    "a stub for arm64 alone": Case(
+        code="FW312",
+        severity="warning",
+        member="pkg/libz.tbd",
+        message="is a text stub for arm64-macos, arm64-ios, so nothing links with it for x86_64",
+        files={"pkg/libz.tbd": stub("arm64-macos", "arm64-ios")},
+    ),
+    "a stub for x86_64 alone in an arm64 wheel": Case(
+        code="FW312",
+        severity="warning",
+        member="pkg/libz.tbd",
+        message="is a text stub for x86_64-macos, so nothing links with it for arm64",
+        files={NATIVE: code(A), "pkg/libz.tbd": stub("x86_64-macos")},
+        options={"platform": PLATFORMS[A]},
+        also=("FW202",),
+    ),
+    "a stub for arm64 alone, as was decided": Case(
+        code="FW312",
+        severity="warning",
+        member="pkg/libz.tbd",
+        message="so nothing links with it for x86_64, as --rule decided",
+        files={"pkg/libz.tbd": stub("arm64-macos"), **report("pkg/libz.tbd", action="keep-arm64")},
+    ),
+    "thread-locals that crash": Case(
+        code="FW313",
+        severity="error",
+        member=NATIVE,
+        message="its x86_64 thread-local variables begin at 0x1008, 8 bytes beside the alignment of 16",
+        files={NATIVE: universal(code(X, thread_locals=(0x1008, 4)), code(A))},
+    ),
+    "thread-locals that are misaligned in silence": Case(
+        code="FW314",
+        severity="warning",
+        member=NATIVE,
+        message="its arm64 thread-local variables begin at 0x1008, 8 bytes beside the alignment of 16",
+        files={NATIVE: universal(code(X), code(A, thread_locals=(0x1008, 4)))},
+    ),
+    "copies in a framework": Case(
+        code="FW402",
+        severity="note",
+        message=(
+            "2 copies of framework libraries, where frameworks have symbolic links, would not find what they load: "
+            "pkg/Frameworks/Y.framework/Y loads @loader_path/../../../a.dylib, which is there for "
+            "pkg/Frameworks/Y.framework/Versions/5/Y; nothing in the wheel loads the copies"
+        ),
+        files={**FRAMEWORKS, "pkg/Frameworks/a.dylib": universal(dylib(X), dylib(A))},
     ),
     "a load that leads to nothing": Case(
         code="FW401",
@@ -395,6 +546,31 @@ SILENT: dict[str, tuple[dict[str, bytes], dict[str, Any]]] = {
         {},
         {"platform": "macosx_10_13_x86_64.macosx_11_0_arm64"},
     ),
+    "code for Catalyst that is a program": (
+        {"pkg/tool": universal(program(X, platform=6), program(A))},
+        {},
+    ),
+    "an iOS slice for an architecture that is not promised": (
+        {"pkg/libz.dylib": universal(dylib(X), dylib(A), dylib(A, cpu=ARM64E, platform=2))},
+        {},
+    ),
+    "stubs": (
+        {
+            "pkg/libz.tbd": stub("x86_64-macos", "arm64-macos"),
+            "pkg/libe.tbd": stub("x86_64-macos", "arm64e-macos"),
+            "pkg/liby.tbd": stub("arm64-ios"),
+            "pkg/large.tbd": stub("x86_64-macos", "arm64-macos") + b"# " + b"x" * 100_000,
+        },
+        {},
+    ),
+    "thread-locals that are aligned": (
+        {NATIVE: universal(code(X, thread_locals=(0x1010, 4)), code(A, thread_locals=(0x1008, 3)))},
+        {},
+    ),
+    "frameworks with copies that find everything": (
+        framework("Z", "@loader_path/Z", "@rpath/none.dylib"),
+        {},
+    ),
     "a build tag": ({}, {"build": "1"}),
     "directory entries": ({}, {"folders": ["pkg/", f"{DIST_INFO}/"]}),
     "Java classes and empty files": (
@@ -428,6 +604,59 @@ def test_every_code_of_the_documentation_is_tested_and_the_other_way_round() -> 
 def test_a_thin_wheel_with_all_code_says_no_more_than_that(tmp_path: Path) -> None:
     x86_64, arm64 = make_pair(tmp_path)
     assert [f.code for path in (x86_64, arm64) for f in check_wheel(path)] == ["FW202", "FW202"]
+
+
+def test_a_library_that_is_named_after_the_other_architecture_is_no_mistake(tmp_path: Path) -> None:
+    files = {"pkg/attach_x86_64.dylib": dylib(X)}
+    found = check_wheel(fused(tmp_path, {NATIVE: code(A), **files}, platform=PLATFORMS[A]))
+    assert [f.code for f in found] == ["FW202", "FW302"]
+    found = check_wheel(fused(tmp_path / "alone", {**files}, platform=PLATFORMS[A]))
+    assert [f.code for f in found] == ["FW202", "FW302"]
+
+
+def test_a_library_for_the_other_architecture_beside_others_may_be_a_mistake(
+    tmp_path: Path,
+) -> None:
+    files = {NATIVE: code(A), "pkg/libz.dylib": dylib(X), "pkg/liby.dylib": dylib(A)}
+    found = check_wheel(fused(tmp_path, files, platform=PLATFORMS[A]))
+    assert [(f.code, f.member) for f in found] == [("FW202", None), ("FW302", "pkg/libz.dylib")]
+
+
+def loads_found(folder: Path, *parts: Mapping[str, bytes]) -> list[tuple[str, str | None, str]]:
+    """What is said of load commands for arm64."""
+    files = {name: data for part in parts for name, data in part.items()}
+    found = check_wheel(fused(folder, {**SOUND, **files}))
+    return [
+        (f.code, f.member, f.message) for f in found if f.code >= "FW4" and "x86" not in f.message
+    ]
+
+
+def test_what_no_copy_of_a_framework_finds_is_said_once(tmp_path: Path) -> None:
+    ((code_, member, message),) = loads_found(tmp_path, framework("Z", "@loader_path/none.dylib"))
+    assert (code_, member) == ("FW401", "pkg/Frameworks/Z.framework/Versions/5/Z")
+    assert message == "its arm64 code loads @loader_path/none.dylib, which is not in the wheel"
+
+
+def test_a_copy_that_code_loads_is_a_library_of_its_own(tmp_path: Path) -> None:
+    loads = ["@rpath/Z.framework/Z"]
+    files = {
+        NATIVE: universal(code(X, loads=loads), code(A, loads=loads)),
+        "pkg/Frameworks/a.dylib": FAT,
+    }
+    found = loads_found(tmp_path, framework("Z", OUTSIDE), files)
+    assert [entry[:2] for entry in found] == [("FW401", "pkg/Frameworks/Z.framework/Z")]
+
+
+def test_a_library_of_a_framework_that_differs_is_no_copy(tmp_path: Path) -> None:
+    other = universal(dylib(X), dylib(A, b"other", loads=[OUTSIDE]))
+    files = {
+        **framework("Z", OUTSIDE),
+        "pkg/Frameworks/a.dylib": FAT,
+        "pkg/Frameworks/Z.framework/Z": other,
+    }
+    assert [entry[:2] for entry in loads_found(tmp_path, files)] == [
+        ("FW401", "pkg/Frameworks/Z.framework/Z")
+    ]
 
 
 def test_what_is_no_wheel(tmp_path: Path) -> None:

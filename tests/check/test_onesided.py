@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.check.onesided import importable, one_sided_problem
+from fatwheel.check.onesided import (
+    importable,
+    named_after,
+    one_sided_problem,
+    unusable_problem,
+)
 from fatwheel.wheels.loads import LoadGraph
 from tests.support.wheels import A, X, code, content_of, dylib, program, static, universal
 
@@ -37,10 +45,64 @@ NOTHING = LoadGraph.of([], [])
         ("pkg-1.0.data/scripts/a.py", False),
         ("pkg-1.0.data/headers/a.py", False),
         ("pkg-1.0.data/data/a.pth", False),
+        ("cmeel.prefix/lib/python3.12/site-packages/a.py", True),
+        ("cmeel.prefix/lib/python3.12/site-packages/pkg/a.cpython-312-darwin.so", True),
+        ("cmeel.prefix/lib/python3.12/site-packages/a.pth", True),
+        ("cmeel.prefix/lib/python3.12/site-packages/pkg/a.pth", False),
+        ("cmeel.prefix/lib/python3.12/site-packages/my-pkg/a.py", False),
+        ("cmeel.prefix/lib/python3.12/a.py", False),
+        ("pkg-1.0.data/data/lib/python3.12/site-packages/pkg/a.py", True),
+        ("pkg-1.0.data/data/lib/python3/dist-packages/a.py", True),
+        ("a-b/site-packages/c-d/site-packages/a.py", True),
+        ("site-packages/a-b/a.py", False),
+        ("my-site-packages/a.py", False),
     ],
 )
 def test_what_python_would_import(member: str, answer: bool) -> None:
     assert importable(member) is answer
+
+
+NONE: list[str] = []
+MODULE = ["_PyInit_a", "_other"]
+
+
+@pytest.mark.parametrize(
+    ("member", "exports", "answer"),
+    [
+        ("pkg/a.cpython-312-darwin.so", MODULE, True),
+        ("pkg/a.abi3.so", MODULE, True),
+        ("pkg/a.so", MODULE, True),
+        ("pkg/a.so", ["_PyInitU_a"], True),
+        ("pkg/b.so", MODULE, True),
+        ("pkg/plug-ins/a.so", MODULE, True),
+        ("any.where/lib/a.cpython-312-darwin.so", MODULE, True),
+        ("pkg-1.0.data/data/lib/a.so", MODULE, True),
+        ("pkg/a.so", None, True),
+        ("pkg/plug-ins/a.so", None, False),
+        ("pkg/a.so", NONE, False),
+        ("pkg/a.cpython-312-darwin.so", ["_other", "_initialise"], False),
+        ("pkg/a.abi3.so", ["_PyInit"], False),
+        ("pkg/libpython3.12.dylib", MODULE, False),
+        ("pkg/Python", MODULE, False),
+        ("pkg/a.py", NONE, True),
+    ],
+)
+@pytest.mark.parametrize("make", [dylib, code], ids=["dylib", "bundle"])
+def test_code_is_a_module_if_python_could_initialise_it(
+    make: Callable[..., bytes], member: str, exports: list[str] | None, answer: bool
+) -> None:
+    assert importable(member, content_of(make(X, exports=exports))) is answer
+    fat = content_of(universal(make(X, exports=exports), make(A, exports=exports)))
+    assert importable(member, fat) is answer
+
+
+@pytest.mark.parametrize(
+    ("exports", "answer"),
+    [((NONE, MODULE), True), ((NONE, None), True), ((None, MODULE), True), ((NONE, NONE), False)],
+)
+def test_one_slice_is_enough(exports: tuple[list[str], list[str]], answer: bool) -> None:
+    fat = content_of(universal(code(X, exports=exports[0]), code(A, exports=exports[1])))
+    assert importable("pkg/a.so", fat) is answer
 
 
 IMPORTABLE = "and on {other} it would become importable where it did not exist"
@@ -60,6 +122,10 @@ LOADED = "and code for {other} loads it"
         ("pkg/bin/tool", program, "and {other} could not run that program"),
         ("pkg/libz.dylib", dylib, None),
         ("pkg/plug-in.so", code, None),
+        ("pkg/libplugin.so", partial(code, exports=NONE), None),
+        ("pkg/plug-in.so", partial(code, exports=MODULE), IMPORTABLE),
+        ("a.prefix/site-packages/a.so", partial(code, exports=MODULE), IMPORTABLE),
+        ("a.prefix/lib/site-packages/a.py", None, IMPORTABLE),
         ("pkg/libz.a", static, None),
         ("pkg/data.txt", None, None),
         ("pkg-1.0.dist-info/top_level.txt", None, None),
@@ -97,3 +163,48 @@ def test_a_program_hides_in_no_universal_file() -> None:
     content = content_of(universal(program(X), program(X, cpu=(7, 3))))
     found = one_sided_problem("pkg/tool", content, X, NOTHING)
     assert found == "and arm64 could not run that program"
+
+
+@pytest.mark.parametrize(
+    ("member", "make", "problem"),
+    [
+        ("pkg/a.so", code, "and Python would import it"),
+        ("pkg/plug-in.so", partial(code, exports=MODULE), "and Python would import it"),
+        ("pkg-1.0.data/scripts/tool", program, "and it would be a command"),
+        ("pkg/liba.dylib", dylib, None),
+        ("pkg/template.in", program, None),
+        ("pkg/liba.a", static, None),
+        ("pkg/plugin.so", partial(code, exports=NONE), None),
+    ],
+)
+def test_code_that_no_mac_runs_may_be_data(
+    member: str, make: Callable[..., bytes], problem: str | None
+) -> None:
+    assert unusable_problem(member, content_of(make(X)), NOTHING) == problem
+
+
+def test_code_that_is_loaded_is_no_data() -> None:
+    content = content_of(dylib(X))
+    for loaders, said in (({X}, "x86_64"), ({A}, "arm64"), ({X, A}, "arm64 and x86_64")):
+        graph = LoadGraph({"pkg/liba.dylib": frozenset(loaders)})
+        assert unusable_problem("pkg/liba.dylib", content, graph) == f"and code for {said} loads it"
+
+
+@pytest.mark.parametrize(
+    ("member", "arch"),
+    [
+        ("pkg/attach_x86_64.dylib", X),
+        ("pkg/lib-X64.dylib", X),
+        ("pkg/ffmpeg-macos-x86_64-v7.1", X),
+        ("pkg/libplugin_intel_cpu.so", X),
+        ("pkg/attach_arm64.dylib", A),
+        ("pkg/tool-aarch64", A),
+        ("pkg/x86_64/liba.dylib", X),
+        ("pkg/macos-arm64/liba.dylib", A),
+        ("pkg/libmax64.dylib", None),
+        ("pkg/libarm64e.dylib", None),
+        ("pkg/intelligence.dylib", None),
+    ],
+)
+def test_files_that_are_named_after_their_architecture(member: str, arch: Arch | None) -> None:
+    assert [one for one in Arch if named_after(member, one)] == ([] if arch is None else [arch])

@@ -7,7 +7,7 @@ A spec has `argv`, and optionally `then` (a second command line, whose result co
 1.0, with an extension module), or `[[wheel]]` tables with `path` (folder and file name), `members`,
 `wrong` (members whose row in RECORD is wrong), `purelib` and `cut` (bytes taken off the end). A member is
 its text, or a table: `code` (bundle, dylib, program, static), `arch` (a list: a universal file), `text`,
-`loads`, `minos`, `signed`, `payload`.
+`loads`, `minos`, `platform` (a number), `signed`, `payload`.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.corpus import ROOT, SMALL_PAIR, wheel_cache
+from tests.support.hostile import assert_nothing_ran, hostile
 from tests.support.projects import (
     TARGETS,
     BuiltWheel,
@@ -25,11 +26,12 @@ from tests.support.projects import (
 )
 from tests.support.required import require_pair
 from tests.support.workflows import (
+    ACTION,
     BASH,
     Runner,
+    action_runner,
     fenced_blocks,
     parse_yaml,
-    python_here,
     read_outputs,
 )
 
@@ -40,7 +42,6 @@ RECIPES: dict[str, Any] = {
     for block in fenced_blocks((ROOT / "docs" / "ci.md").read_text("utf-8"))
     if block.language == "yaml"
 }
-ACTION: dict[str, Any] = parse_yaml((ROOT / "action.yml").read_text("utf-8"))
 INTEL, ARM = SMALL_PAIR
 FUSED = "markupsafe-3.0.4-cp312-cp312-macosx_10_13_universal2.whl"
 
@@ -126,8 +127,8 @@ def test_one_macos_runner_runs_the_same_commands() -> None:
         return [step["run"] for step in RECIPES[name]["jobs"]["build"]["steps"] if "run" in step]
 
     linux, macos = commands("One Linux runner"), commands("One macOS runner")
-    assert linux[1] == 'python -m pip install "fatwheel[zig]"'
-    assert macos[:4] == [linux[0], "python -m pip install fatwheel", *linux[2:]]
+    assert linux[1] == 'pip install "fatwheel[zig]"'
+    assert macos[:4] == [linux[0], "pip install fatwheel", *linux[2:]]
     assert len(macos) == 5
 
 
@@ -231,19 +232,6 @@ class Called:
     said: str
     outputs: dict[str, str]
     workspace: Path
-
-
-def action_runner(workspace: Path, environ: Mapping[str, str], **inputs: str) -> Runner:
-    given = {name.replace("_", "-"): value for name, value in inputs.items()}
-    assert set(given) <= set(ACTION["inputs"])
-    defaults = {name: str(entry["default"]) for name, entry in ACTION["inputs"].items()}
-    return Runner(
-        workspace,
-        workspace.parent / "artifacts",
-        {**environ, "GITHUB_ACTION_PATH": str(ROOT)},
-        {"actions/setup-python": python_here},
-        {f"inputs.{name}": value for name, value in {**defaults, **given}.items()},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -372,7 +360,7 @@ def test_names_with_spaces_and_patterns(call: Callable[..., Called]) -> None:
 
 
 def test_lines_of_a_windows_program(call: Callable[..., Called], tmp_path: Path) -> None:
-    write_program(tmp_path / "fatwheel", r"printf 'intel/%s\r\n' " + INTEL.name)
+    write_program(tmp_path / "python", r"printf 'intel/%s\r\n' " + INTEL.name)
     called = call(programs=tmp_path, wheels="intel\r\narm\r\n")
     assert called.code == 0, called.said
     assert called.outputs == {"wheels": f"intel/{INTEL.name}"}
@@ -384,6 +372,20 @@ def test_outputs_are_read_as_github_reads_them() -> None:
         "b": "x=y\n\nz",
         "c": "",
     }
+
+
+def test_the_action_runs_no_modules_of_the_job(environ: Mapping[str, str], tmp_path: Path) -> None:
+    """In a job whose PYTHONPATH names the folder, as well."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    hostile(folder)
+    runner = action_runner(
+        folder, {**environ, "PYTHONPATH": str(folder)}, wheels="\n".join(map(str, SMALL_PAIR))
+    )
+    code = runner.run(ACTION["runs"]["steps"])
+    assert_nothing_ran(folder)
+    assert code == 0, runner.said
+    assert (folder / "dist" / FUSED).is_file()
 
 
 # ---- wheels for the Macs ----

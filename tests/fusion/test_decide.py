@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from fatwheel.arch import Arch
 from fatwheel.fusion.actions import Conflict, Decision, Drop, Fuse, Keep, Merge, Planned
 from fatwheel.fusion.decide import Decider
 from fatwheel.fusion.rules import Rule, RuleSet, make_rule, parse_rule
+from fatwheel.macho.image import FileType
 from fatwheel.wheels.loads import LoadGraph
 from tests.support.macho import ARM64E, I386
 from tests.support.wheels import (
@@ -24,6 +26,7 @@ from tests.support.wheels import (
     dylib,
     program,
     static,
+    stub,
     universal,
 )
 
@@ -31,6 +34,7 @@ ENTRY_POINTS = b"[console_scripts]\na = pkg:main\n"
 SBOM = b'{"bomFormat": "CycloneDX", "specVersion": "1.5", "serialNumber": "%s", "version": 1}'
 PYTHON = (b"x = 1\n", b"x = 2\n")
 HEADER = (b"#define A 1\n", b"#define A 2\n")
+BOTH = ("x86_64-macos", "arm64-macos")
 
 
 def decide(
@@ -39,6 +43,7 @@ def decide(
     *rules: str | Rule,
     on_conflict: Action | None = None,
     loaded_by: dict[str, frozenset[Arch]] | None = None,
+    bundles: Iterable[str] = (),
 ) -> tuple[Planned, Decision | None]:
     """Decide on one member, with rules of the command line in rising precedence."""
     decider = Decider(
@@ -46,6 +51,7 @@ def decide(
         dist_info=DIST_INFO,
         rules=RuleSet(rules=tuple(parse_rule(r) if isinstance(r, str) else r for r in rules)),
         graph=LoadGraph(loaded_by or {}),
+        bundles=frozenset(bundles),
         on_conflict=on_conflict,
     )
     return decider.decide(sides.pair(name))
@@ -79,11 +85,122 @@ ROWS = {
         kind=Conflict,
         text="is the same file in both wheels and holds no code for arm64",
     ),
-    "equal file of neither architecture": Row(
-        name="pkg/tool",
-        sides=both(program(X, cpu=I386), program(X, cpu=I386)),
+    "equal module of neither architecture": Row(
+        name="pkg/a.so",
+        sides=both(code(X, cpu=I386), code(X, cpu=I386)),
         kind=Conflict,
-        text="holds no code for x86_64 or arm64",
+        text="holds no code for x86_64 or arm64, but for i386, and Python would import it",
+    ),
+    "equal template of neither architecture": Row(
+        name="pkg/tool.in",
+        sides=both(program(X, cpu=I386), program(X, cpu=I386)),
+        kind=Keep,
+        text="holds code for i386 only, and nothing uses it as code",
+    ),
+    "equal library for another platform": Row(
+        name="pkg/ios/liba.a",
+        sides=both(static(A, platform=2), static(A, platform=2)),
+        kind=Keep,
+        text="holds code for arm64 on iOS only, and nothing uses it as code",
+    ),
+    "equal library for macOS and another platform": Row(
+        name="pkg/liba.dylib",
+        sides=both(
+            universal(dylib(X), dylib(A, platform=2)), universal(dylib(X), dylib(A, platform=2))
+        ),
+        kind=Conflict,
+        text="holds no macOS code for arm64, but for x86_64 and arm64 on iOS",
+    ),
+    "equal dylib of one architecture": Row(
+        name="pkg/attach_x86_64.dylib",
+        sides=both(dylib(X), dylib(X)),
+        kind=Keep,
+        text="holds no code for arm64, and no arm64 code loads it",
+    ),
+    "modules in the wrong wheels": Row(
+        name="pkg/a.so",
+        sides=both(code(A), code(X)),
+        kind=Conflict,
+        text="is for arm64 in the x86_64 wheel and for x86_64 in the arm64 wheel",
+    ),
+    "static libraries in the wrong wheels": Row(
+        name="pkg/a.a",
+        sides=both(static(A), static(X)),
+        kind=Conflict,
+        text="is for arm64 in the x86_64 wheel and for x86_64 in the arm64 wheel",
+    ),
+    "debug symbols in the wrong wheels": Row(
+        name="pkg/a.so.dSYM/Contents/Resources/DWARF/a.so",
+        sides=both(code(A, kind=FileType.DSYM), code(X, kind=FileType.DSYM)),
+        kind=Conflict,
+        text="is for arm64 in the x86_64 wheel",
+    ),
+    "the other wheel has what its own lacks": Row(
+        name="pkg/a.so",
+        sides=both(universal(code(X), code(A)), code(X, b"other")),
+        kind=Fuse,
+        text=(
+            "took the arm64 slice of the x86_64 wheel, since its own has none; "
+            "left out the x86_64 slice of the arm64 wheel"
+        ),
+    ),
+    "a module for iOS": Row(
+        name="pkg/a.so",
+        sides=both(code(X), code(A, platform=2)),
+        kind=Conflict,
+        text=(
+            "holds no macOS code for arm64: in the x86_64 wheel it is for x86_64, "
+            "in the arm64 wheel for arm64 on iOS"
+        ),
+    ),
+    "a module for the simulator": Row(
+        name="pkg/a.so",
+        sides=both(code(X, platform=7), code(A)),
+        kind=Conflict,
+        text="holds no macOS code for x86_64: in the x86_64 wheel it is for x86_64 on the iOS simul",
+    ),
+    "a program for Catalyst": Row(
+        name="pkg/tool", sides=both(program(X), program(A, platform=6)), kind=Fuse
+    ),
+    "archives of objects for Catalyst": Row(
+        name="pkg/a.a",
+        sides=both(static(X, platform=6), static(A, platform=6)),
+        kind=Conflict,
+        text="holds no macOS code for x86_64 or arm64",
+    ),
+    "archives of objects for macOS and of some that say nothing": Row(
+        name="pkg/a.a", sides=both(static(X), static(A, platform=1)), kind=Fuse
+    ),
+    "text stubs for each": Row(
+        name="pkg/a.tbd",
+        sides=both(stub("x86_64-macos"), stub("arm64-macos")),
+        kind=Conflict,
+        text="is a text stub for x86_64-macos in the x86_64 wheel and for arm64-macos in the arm64",
+    ),
+    "text stubs for both that differ elsewhere": Row(
+        name="pkg/a.tbd",
+        sides=both(stub(*BOTH), stub(*BOTH) + b"\n"),
+        kind=Conflict,
+        text="differs: 97 bytes in the x86_64 wheel, 98 bytes in the arm64 wheel",
+    ),
+    "equal text stubs": Row(name="pkg/a.tbd", sides=both(stub(*BOTH), stub(*BOTH)), kind=Keep),
+    "a text stub and the library": Row(
+        name="pkg/a.tbd",
+        sides=both(stub("x86_64-macos"), dylib(A)),
+        kind=Conflict,
+        text="is a text stub in the x86_64 wheel and a Mach-O file in the arm64 wheel",
+    ),
+    "a text stub on one side": Row(
+        name="pkg/a.tbd",
+        sides=Sides(arm64=stub("arm64-macos")),
+        kind=Keep,
+        text="only the arm64 wheel has it",
+    ),
+    "Fortran modules": Row(
+        name="pkg/a.mod",
+        sides=both(b"\x1f\x8b1", b"\x1f\x8b22"),
+        kind=Conflict,
+        text="differs: 3 bytes",
     ),
     "bundles": Row(name="pkg/a.so", sides=both(code(X), code(A)), kind=Fuse),
     "dylibs": Row(name="pkg/a", sides=both(dylib(X), dylib(A)), kind=Fuse),
@@ -219,6 +336,36 @@ ROWS = {
         sides=Sides(x86_64=static(X)),
         kind=Keep,
         text="only the x86_64 wheel has it",
+    ),
+    "a dylib of the other architecture on one side": Row(
+        name="pkg/lib-a.dylib",
+        sides=Sides(x86_64=dylib(A)),
+        kind=Keep,
+        text="only the x86_64 wheel has it, with code for arm64",
+    ),
+    "a dylib for macOS and another platform on one side": Row(
+        name="pkg/lib-a.dylib",
+        sides=Sides(x86_64=universal(dylib(X), dylib(A, platform=2))),
+        kind=Conflict,
+        text="only the x86_64 wheel has it, for x86_64 and arm64 on iOS",
+    ),
+    "a plug-in on one side": Row(
+        name="pkg/liba_plugin.so",
+        sides=Sides(arm64=code(A, exports=["_other"])),
+        kind=Keep,
+        text="only the arm64 wheel has it",
+    ),
+    "a module in another prefix on one side": Row(
+        name="a.prefix/lib/python3.12/site-packages/pkg/a.cpython-312-darwin.so",
+        sides=Sides(x86_64=code(X, exports=["_PyInit_a"])),
+        kind=Conflict,
+        text="become importable",
+    ),
+    "a source in another prefix on one side": Row(
+        name="a.prefix/lib/python3.12/site-packages/pkg/a.py",
+        sides=Sides(x86_64=b""),
+        kind=Conflict,
+        text="become importable",
     ),
     "an extension module on one side": Row(
         name="pkg/a.so", sides=Sides(x86_64=code(X)), kind=Conflict, text="become importable"
@@ -367,6 +514,48 @@ def test_metadata_is_never_dropped(label: str) -> None:
     assert planned.problem == "--rule '**' asks for drop, which does not fit: every wheel has one"
     assert Action.DROP not in planned.remedies
     assert decision is None
+
+
+NO_CODE = "either wheel's file leaves an architecture without code"
+ALL_WRONG = {
+    "modules in the wrong wheels": NO_CODE,
+    "static libraries in the wrong wheels": NO_CODE,
+    "debug symbols in the wrong wheels": NO_CODE,
+    "a module for iOS": NO_CODE,
+    "a module for the simulator": NO_CODE,
+    "archives of objects for Catalyst": NO_CODE,
+    "text stubs for each": "with one wheel's stub nothing links for the other architecture",
+    "Fortran modules": "a Fortran compiler writes a module file for one architecture",
+}
+
+
+@pytest.mark.parametrize("label", [label for label, row in ROWS.items() if row.kind is Conflict])
+def test_a_warning_goes_with_remedies_that_are_all_wrong(label: str) -> None:
+    row = ROWS[label]
+    conflict, _ = decide(row.name, row.sides)
+    assert isinstance(conflict, Conflict)
+    assert conflict.warning.startswith(ALL_WRONG.get(label, ""))
+    assert bool(conflict.warning) == (label in ALL_WRONG)
+
+
+SEALED = "the signatures of the code in pkg/Z.framework/Versions/5 seal it"
+
+
+@pytest.mark.parametrize(
+    ("name", "warning"),
+    [
+        ("pkg/Z.framework/Versions/5/Resources/Info.plist", SEALED),
+        ("pkg/Z.framework/Versions/5/_CodeSignature/CodeResources", SEALED),
+        ("pkg/Z.framework/Versions/6/Resources/Info.plist", ""),
+        ("pkg/Z.framework/Resources/Info.plist", ""),
+        ("pkg/tracker.mod", ""),
+    ],
+)
+def test_a_warning_goes_with_what_signatures_seal(name: str, warning: str) -> None:
+    conflict, _ = decide(name, both(b"1", b"2"), bundles=["pkg/Z.framework/Versions/5", "x"])
+    assert isinstance(conflict, Conflict)
+    assert conflict.warning.startswith(warning)
+    assert bool(conflict.warning) == bool(warning)
 
 
 # ---- rules ----

@@ -342,14 +342,14 @@ def test_an_option_settles_collisions_too(action: Action, kept: str) -> None:
     assert "pkg/data.txt is the same file as pkg/Data.txt" in decision.reason
 
 
-def test_what_one_wheel_does_to_itself_is_not_done_to_the_other_ones_users() -> None:
+def test_members_of_one_wheel_that_collide_are_a_conflict_too() -> None:
     members = {f"{DATA}/platlib/pkg/x.txt": b"1", "pkg/x.txt": b"2"}
     one = {name: Sides(x86_64=data) for name, data in members.items()}
     assert [c.name for c in plan(one).conflicts] == ["pkg/x.txt"]
     assert [c.name for c in plan(one, on_conflict=Action.KEEP_X86_64).conflicts] == ["pkg/x.txt"]
     assert plan(one, on_conflict=Action.KEEP_ARM64).conflicts == ()
     both = {name: Sides(x86_64=data, arm64=data) for name, data in members.items()}
-    assert plan(both).conflicts == ()
+    assert [c.name for c in plan(both).conflicts] == ["pkg/x.txt"]
 
 
 def test_what_would_collide_with_the_wheels_own_files_goes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -143,6 +144,8 @@ def test_a_conflict_prints_the_words_that_settle_it() -> None:
     ]
     lines = list(conflict_lines([conflict("a", Action.ALLOW)]))
     assert "  to settle it:  --rule 'a=allow'" in lines
+    lines = list(conflict_lines([replace(conflict(), warning="both are wrong")]))
+    assert lines[4:6] == ["  why it matters: it does", "  mind: both are wrong"]
 
 
 NAMES = st.text(alphabet="ab*?[]'\"\\$` =é!-", min_size=1, max_size=8)
@@ -216,6 +219,7 @@ def test_json() -> None:
                 "kind": "differs",
                 "problem": "differs",
                 "matters": "it does",
+                "warning": "",
                 "diff": ["@@ line 1 @@", "-1", "+2"],
                 "rules": ["a[[]b]=guard", "a[[]b]=drop"],
             }

@@ -108,6 +108,31 @@ def test_which_slices(
     ]
 
 
+@pytest.mark.parametrize(
+    ("x86_64", "arm64", "note"),
+    [
+        (["x86_64"], ["arm64"], ""),
+        (["i386", "x86_64"], ["arm64", "arm64e"], ""),
+        (["x86_64", "arm64e"], ["arm64"], ""),
+        (["x86_64"], ["x86_64", "arm64"], "left out the x86_64 slice of the arm64 wheel"),
+        (
+            ["arm64"],
+            ["i386", "x86_64", "arm64"],
+            "took the x86_64 slice of the arm64 wheel, since its",
+        ),
+        (
+            ["x86_64", "arm64"],
+            ["arm64e"],
+            "took the arm64 slice of the x86_64 wheel, since its own has",
+        ),
+    ],
+)
+def test_what_is_said_of_them(x86_64: list[str], arm64: list[str], note: str) -> None:
+    chosen = select(universal(*map(thin, x86_64)), universal(*map(thin, arm64)))
+    assert chosen.note.startswith(note)
+    assert bool(chosen.note) == bool(note)
+
+
 def test_the_slice_of_a_one_slice_universal_file_is_cut_out() -> None:
     inner = thin("x86_64")
     chosen = select(universal(inner, align=12), thin("arm64"))

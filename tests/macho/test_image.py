@@ -15,6 +15,7 @@ from macholib.MachO import MachO
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
 from fatwheel.macho.image import FileType, Image, Payload, parse_image
+from fatwheel.macho.platforms import platform_name
 from fatwheel.macho.probe import LARGEST_RANGE, Parser
 from fatwheel.macho.universal import Universal, parse
 from tests.support import macho as build
@@ -109,6 +110,94 @@ def test_deployment_target(
     made = [build.command(cmd, struct.pack(layout, *values)) for cmd, layout, *values in commands]
     found = image_of(build.image(X86_64, made))
     assert (found.platform, found.minos) == (platform, minos)
+
+
+MAC = [(0x24, 0), (0x32, 1)]
+FOREIGN = [
+    (0x25, 0),
+    (0x2F, 0),
+    (0x30, 0),
+    *((0x32, number) for number in (2, 3, 6, 7, 10, 11, 99)),
+]
+
+
+def built_for(cmd: int, platform: int, *, filetype: int = 6) -> Image:
+    """An image with LC_BUILD_VERSION for `platform`, or one of LC_VERSION_MIN_*."""
+    values = (platform, 11 << 16, 0, 0) if cmd == 0x32 else (11 << 16, 0)
+    body = struct.pack(f"<{len(values)}I", *values)
+    return image_of(build.image(ARM64, [build.command(cmd, body)], filetype=filetype))
+
+
+@pytest.mark.parametrize(("cmd", "platform"), [*MAC, *FOREIGN, (0x32, 0)])
+@pytest.mark.parametrize("filetype", [1, 2, 6, 8, 10])
+def test_macs_run_code_for_macos(cmd: int, platform: int, filetype: int) -> None:
+    found = built_for(cmd, platform, filetype=filetype)
+    runs = (cmd, platform) not in FOREIGN or (platform == 6 and filetype == 2)
+    assert found.arch is Arch.ARM64
+    assert found.mac_arch is (Arch.ARM64 if runs else None)
+
+
+def test_code_that_names_no_platform_is_macos_code() -> None:
+    assert image_of(build.image(X86_64)).mac_arch is Arch.X86_64
+    assert image_of(build.image(I386)).mac_arch is None
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (1, "macOS"),
+        (2, "iOS"),
+        (6, "Mac Catalyst"),
+        (12, "the visionOS simulator"),
+        (99, "platform 99"),
+    ],
+)
+def test_platforms_have_names(number: int, name: str) -> None:
+    assert platform_name(number) == name
+
+
+def with_sections(*sections: bytes, filetype: int = 6, cpu: tuple[int, int] = X86_64) -> Image:
+    return image_of(
+        build.image(cpu, [build.segment(b"T", 0, 0, sections=sections)], filetype=filetype)
+    )
+
+
+def threads(address: int, align: int, *, size: int = 8, kind: int = 0x11, high: int = 0) -> bytes:
+    return build.section(0, size, address=address, align=align, flags=kind | high << 8)
+
+
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        pytest.param([threads(0x1000, 3)], (0x1000, 3, 0), id="one"),
+        pytest.param([threads(0x1008, 4, kind=0x12)], (0x1008, 4, 8), id="zero-filled"),
+        pytest.param(
+            [threads(0x1008, 3), threads(0x1040, 6, kind=0x12)], (0x1008, 6, 8), id="the second's"
+        ),
+        pytest.param(
+            [threads(0x1040, 6), threads(0x1084, 2, kind=0x12)], (0x1040, 6, 0), id="the first's"
+        ),
+        pytest.param(
+            [build.section(0, 8, address=0x998, align=9), threads(0x1008, 3)],
+            (0x1008, 3, 0),
+            id="others",
+        ),
+        pytest.param([threads(0x1008, 9, size=0)], (0x1008, 0, 0), id="an empty one"),
+        pytest.param([threads(0x1008, 4, high=0x80)], (0x1008, 4, 8), id="attributes"),
+        pytest.param([threads(0x1001, 0xFFFFFFFF)], (0x1001, 63, 0x1001), id="no alignment at all"),
+        pytest.param([threads(0x1001, 9, kind=0x13)], None, id="descriptors"),
+    ],
+)
+def test_thread_locals(sections: list[bytes], expected: tuple[int, int, int] | None) -> None:
+    found = with_sections(*sections).thread_locals
+    assert (found and (found.address, found.align, found.misalignment)) == expected
+
+
+@pytest.mark.parametrize(
+    ("filetype", "counts"), [(1, False), (2, True), (6, True), (8, True), (10, False)]
+)
+def test_thread_locals_of_linked_images_count(filetype: int, counts: bool) -> None:
+    assert (with_sections(threads(8, 4), filetype=filetype).thread_locals is not None) is counts
 
 
 def test_big_endian_and_32_bits() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable
 from functools import partial
 
@@ -58,6 +59,41 @@ def test_what_members_agree_on(data: bytes, members: int) -> None:
     )
     assert found.arch is Arch.ARM64
     assert parsed(parser_of(data), data, 13) == found
+
+
+def built_for(*platforms: int | None) -> StaticLibrary:
+    """A library of objects for these platforms; None is one that names no platform."""
+    objects = [
+        build.image(
+            ARM64,
+            []
+            if platform is None
+            else [build.command(0x32, struct.pack("<4I", platform, 0, 0, 0))],
+            filetype=1,
+        )
+        for platform in platforms
+    ]
+    data = archive(*(member(f"{index}.o", one) for index, one in enumerate(objects)))
+    return parsed(parser_of(data), data)
+
+
+@pytest.mark.parametrize(
+    ("platforms", "platform", "arch"),
+    [
+        ([None], None, Arch.ARM64),
+        ([None, 1], 1, Arch.ARM64),
+        ([1, None, 1], 1, Arch.ARM64),
+        ([0, 1], 1, Arch.ARM64),
+        ([2], 2, None),
+        ([1, 2, 1], 2, None),
+        ([None, 6, None], 6, None),
+    ],
+)
+def test_one_object_for_another_platform_is_enough(
+    platforms: list[int | None], platform: int | None, arch: Arch | None
+) -> None:
+    found = built_for(*platforms)
+    assert (found.platform, found.mac_arch, found.arch) == (platform, arch, Arch.ARM64)
 
 
 def test_a_32_bit_library_is_aligned_on_4() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from fatwheel.wheels.tags import claims, parse_wheel_name
-from scripts.bench import read_pairs
-from scripts.bench_limits import Speeds, Work, pair_work
-from scripts.bench_report import (
+from scripts.benchmark.limits import Speeds, Work, pair_work
+from scripts.benchmark.pairs import read_pairs
+from scripts.benchmark.report import (
     BEGIN,
     END,
     FATWHEEL,

@@ -11,24 +11,26 @@ import sys
 import textwrap
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-import release as release_script
-from release import is_tag_of
-from release_index import platforms_to_try
-from release_make import FailedError, compare
+from releasing import command, steps
+from releasing.compare import compare
+from releasing.files import is_tag_of
+from releasing.platforms import platforms_to_try
+from releasing.programs import FailedError
 
 from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.hostile import assert_nothing_ran, hostile
 from tests.support.projects import build_environment, copy_project, require_rust
 from tests.support.required import require_tool, unavailable
 from tests.support.wheels import A, X, code, make_pair, make_wheel
 
-SCRIPT = ROOT / "scripts" / "release.py"
-STEPS = [name for name, _ in release_script.STEPS]
+SCRIPTS = ROOT / "scripts"
+STEPS = [name for name, _ in steps.STEPS]
 BACKEND = '''
 """A build backend in the project itself: its wheel's platform and content are its settings'."""
 import io, tarfile, time, zipfile
@@ -120,13 +122,19 @@ def thin_project(tmp_path: Path, *tags: str) -> tuple[Path, list[str]]:
     return commit(project, *tags), options
 
 
-def run(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object,
+    program: Sequence[object] = (sys.executable, "-I", SCRIPTS / "releasing"),
+    cwd: Path | None = None,
+    **environ: str,
+) -> subprocess.CompletedProcess[str]:
     for package in ("build", "pypiserver", "twine"):
         if find_spec(package) is None:
             unavailable(f"the package {package}", "scripts/setup installs it")
     require_tool("git", "apt-get install git")
     return subprocess.run(
-        [sys.executable, SCRIPT, *map(str, arguments)],
+        [*map(str, program), *map(str, arguments)],
+        cwd=cwd,
         env=build_environment(**environ),
         capture_output=True,
         text=True,
@@ -283,8 +291,20 @@ def no_such_tag(tmp_path: Path) -> list[object]:
     return [toy(tmp_path), "--tag", "v9"]
 
 
-def no_settings(tmp_path: Path) -> list[object]:
-    return [tmp_path]
+def a_branch_for_a_tag(tmp_path: Path) -> list[object]:
+    project = toy(tmp_path)
+    git(project, "branch", "v1.0")
+    return [project, "--tag", "v1.0"]
+
+
+def no_folder(tmp_path: Path) -> list[object]:
+    return [tmp_path / "nowhere"]
+
+
+def a_list_that_no_commit_holds(tmp_path: Path) -> list[object]:
+    project, thin = thin_project(tmp_path)
+    (project / "expected.txt").write_text("markupsafe*\n")
+    return [project, *thin, "--expect", project / "expected.txt"]
 
 
 def one_is_missing(tmp_path: Path) -> list[object]:
@@ -380,9 +400,11 @@ def for_another_python(tmp_path: Path) -> list[object]:
     ("arrange", "step", "why"),
     [
         (broken_source, "source", "has changes that no commit holds (M settings.py)"),
-        (no_repository, "source", "git"),
-        (no_such_tag, "source", "git"),
-        (no_settings, "source", "there is no pyproject.toml"),
+        (no_repository, "source", "toy lies in no repository that git can read"),
+        (no_such_tag, "source", "toy has no tag v9; git fetch --tags brings"),
+        (a_branch_for_a_tag, "source", "toy has no tag v1.0"),
+        (no_folder, "source", "nowhere lies in no repository that git can read"),
+        (a_list_that_no_commit_holds, "build", "the commit has no expected.txt, which --expect"),
         (one_is_missing, "build", "2 universal2 wheels expected, and the wheels given make 1"),
         (damaged, "build", "is truncated or no zip archive"),
         (in_conflict, "build", "conflict"),
@@ -445,7 +467,7 @@ def endless(tmp_path: Path) -> tuple[Path, str]:
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, SCRIPT, *map(str, arguments)],
+        [sys.executable, "-I", SCRIPTS / "releasing", *map(str, arguments)],
         env=build_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -508,9 +530,11 @@ def test_a_second_run_leaves_the_first_alone(tmp_path: Path) -> None:
     with start(project, "-o", out) as first:
         wait_for(file.is_file)
         assert_stopped(run(project, "-o", out), "start", out, "another run is at work in ")
-        assert (tmp_path / "out.partial" / "source" / "pyproject.toml").is_file()
+        sources = command.parse([str(project), "-o", str(out)]).sources
+        assert (sources / "pyproject.toml").is_file()
         first.terminate()
         first.communicate(timeout=60)
+        assert not sources.exists()
     settings = project / "settings.py"
     settings.write_text(settings.read_text().replace(content, "''"))
     git(project, "commit", "--all", "--quiet", "--message", "faster")
@@ -523,7 +547,7 @@ def test_a_mount_point_cannot_be_replaced(
 ) -> None:
     monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path / "out")
     with pytest.raises(SystemExit) as caught:
-        release_script.main([str(tmp_path), "-o", str(tmp_path / "out")])
+        command.main([str(tmp_path), "-o", str(tmp_path / "out")])
     assert caught.value.code == 1
     assert "is a mount point, which cannot be replaced" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -548,17 +572,18 @@ def test_submodules_come_from_the_work_tree_or_from_where_the_project_does(tmp_p
     commit(library)
     git(toy(tmp_path), "clone", "--quiet", str(tmp_path / "toy"), str(tmp_path / "host" / "toy"))
     hosted = tmp_path / "host" / "toy"
-    allowed = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "protocol.file.allow",
-        "GIT_CONFIG_VALUE_0": "always",
-    }
     git(hosted, "remote", "remove", "origin")
     git(hosted, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", "../library")
     git(hosted, "commit", "--quiet", "--message", "with a library")
     work, out = tmp_path / "work" / "toy", tmp_path / "out"
     git(hosted, "clone", "--quiet", str(hosted), str(work))
-    done = run(work, "-o", out, "--once", **allowed)
+    done = run(
+        work,
+        *("-o", out, "--once"),
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0="protocol.file.allow",
+        GIT_CONFIG_VALUE_0="always",
+    )
     assert done.returncode == 0, done.stderr
     git(work, "-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init")
     shutil.rmtree(library)
@@ -575,28 +600,91 @@ def test_a_hooks_repository_is_not_taken_for_the_projects(tmp_path: Path) -> Non
 def test_a_folder_with_a_blank_an_umlaut_and_no_docstrings(tmp_path: Path) -> None:
     project, thin = thin_project(tmp_path)
     out = tmp_path / "out ü"
-    done = run(project, "-o", out, *thin, PYTHONOPTIMIZE="2", LC_ALL="C")
+    without_docstrings = [sys.executable, "-IOO", SCRIPTS / "releasing"]
+    done = run(project, "-o", out, *thin, program=without_docstrings, LC_ALL="C")
     assert done.returncode == 0, done.stderr
     assert f"  twine upload '{out}'/dist/*\n" in done.stderr
     assert_complete(out)
 
 
-@pytest.mark.parametrize("safe", ["", "1"])
-def test_the_three_files_work_in_any_folder(safe: str, tmp_path: Path) -> None:
-    folder = tmp_path / "ci tools"
-    folder.mkdir()
-    for path in SCRIPT.parent.glob("release*.py"):
-        shutil.copy(path, folder)
-    done = subprocess.run(
-        [sys.executable, folder / "release.py", "--help"],
-        cwd=tmp_path,
-        env=build_environment(PYTHONSAFEPATH=safe),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def copied(folder: Path) -> Path:
+    """Copy what docs/releasing.md says into the folder; return the entry point."""
+    folder.mkdir(parents=True)
+    shutil.copytree(SCRIPTS / "releasing", folder / "releasing")
+    return Path(shutil.copy(SCRIPTS / "release", folder))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the entry point is a shell script")
+def test_the_folder_and_its_entry_point_work_in_any_repository(tmp_path: Path) -> None:
+    project, thin = thin_project(tmp_path)
+    program = copied(project / "ci tools")
+    (project / "ci tools" / "setup").write_text("exit 1 # another project's own")
+    commit(project, "3.0.4")
+    hostile(project)
+    out = project / "out"
+    done = run("-o", out, "--tag", "3.0.4", *thin, program=[program], cwd=project)
+    assert_nothing_ran(project)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("usage: release ")
+    assert_complete(out)
+
+
+def rules_for(action: str) -> str:
+    return f'[tool.fatwheel.rules]\n"a.txt" = "{action}"\n'
+
+
+def conflicting(tmp_path: Path, settings: str) -> tuple[Path, list[object]]:
+    """Return a repository with a tag, in which the settings lie, and the options for two wheels in conflict."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(settings)
+    make_pair(tmp_path / "pair", {"a.txt": b"1"}, {"a.txt": b"2"})
+    commit(project, "1.0")
+    return project, ["--tag", "1.0", "--thin", tmp_path / "pair", "--once"]
+
+
+def test_rules_that_no_commit_holds_settle_nothing(tmp_path: Path) -> None:
+    project, options = conflicting(tmp_path, "")
+    (project / "pyproject.toml").write_text(rules_for("keep-arm64"))
+    done = run(project, "-o", tmp_path / "out", *options)
+    assert_stopped(done, "build", tmp_path / "out", "conflict")
+
+
+def test_a_tag_is_released_by_its_own_rules(tmp_path: Path) -> None:
+    project, options = conflicting(tmp_path, rules_for("keep-arm64"))
+    (project / "pyproject.toml").write_text(rules_for("keep-x86_64"))
+    git(project, "commit", "--all", "--quiet", "--message", "other rules")
+    (project / "pyproject.toml").unlink()
+    done = run(project, "-o", tmp_path / "out", *options)
+    assert "step twine-check failed" in done.stderr  # a made-up wheel has no description
+    (wheel,) = (tmp_path / "out.partial" / "dist").iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("a.txt") == b"1"
+
+
+def test_what_is_expected_of_a_tag_is_in_its_commit(tmp_path: Path) -> None:
+    project, thin = thin_project(tmp_path)
+    (project / "expected.txt").write_text("markupsafe-*.whl\n")
+    commit(project, "3.0.4")
+    expected, out = project / "expected.txt", tmp_path / "out"
+    expected.write_text("markupsafe-*.whl\nnumpy-*.whl\n")
+    options = ["--tag", "3.0.4", "--once", *thin]
+    done = run(project, "-o", out, *options, "--expect", expected)
+    assert done.returncode == 0, done.stderr
+    shutil.copy(expected, tmp_path)  # not the project's, so as it is
+    done = run(project, "-o", out, *options, "--expect", tmp_path / "expected.txt")
+    assert "step build failed: " in done.stderr
+    assert "numpy-*.whl" in done.stderr
+
+
+def test_cargo_reads_no_settings_of_the_work_tree(tmp_path: Path) -> None:
+    require_rust()
+    project = commit(copy_project("abi3", tmp_path), "v0.1.0")
+    (project / ".cargo").mkdir()
+    (project / ".cargo" / "config.toml").write_text('[build]\nrustc-wrapper = "/nowhere"\n')
+    done = run(project, "-o", project / "release", "--once", "--tag", "v0.1.0")
+    assert done.returncode == 0, done.stderr
+    assert_complete(project / "release")
+    assert not command.parse([str(project), "-o", str(project / "release")]).sources.exists()
 
 
 @pytest.mark.parametrize(
@@ -618,7 +706,9 @@ def test_scripts_release_brings_rust_to_what_maturin_builds(
         f"[build-system]\nbuild-backend = '{backend}'\n"
     )
     (tmp_path / "scripts").mkdir()
-    shutil.copy(SCRIPT.with_suffix(""), tmp_path / "scripts")
+    shutil.copy(SCRIPTS / "release", tmp_path / "scripts")
+    (tmp_path / "fatwheel").mkdir()
+    (tmp_path / "fatwheel" / "version.py").write_text("")  # it is fatwheel's own repository
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     for name in ("scripts/setup", "scripts/apple-targets", ".venv/bin/python"):
         (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
@@ -632,16 +722,16 @@ def test_scripts_release_brings_rust_to_what_maturin_builds(
     ).stdout.splitlines()
     assert said[0] == "scripts/setup --release"
     assert said[1].startswith("scripts/apple-targets -- " if rust else ".venv/bin/python ")
-    assert said[1].endswith(" ".join(["release.py", *arguments]))
+    assert said[1].endswith(" ".join(["/scripts/releasing", *arguments]))
 
 
 def test_a_tool_that_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(release_script, "PACKAGES", ("pip", "no-such-package"))
+    monkeypatch.setattr(steps, "PACKAGES", ("pip", "no-such-package"))
     monkeypatch.chdir(tmp_path)  # which it leaves
     with pytest.raises(SystemExit) as caught:
-        release_script.main([str(tmp_path), "-o", str(tmp_path / "out")])
+        command.main([str(tmp_path), "-o", str(tmp_path / "out")])
     assert caught.value.code == 1
     said = capsys.readouterr().err
     assert "release: step tools failed: " in said
@@ -659,7 +749,7 @@ def test_wrong_usage(
     arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        release_script.main([".", "-o", "out", *arguments])
+        command.main([".", "-o", "out", *arguments])
     assert caught.value.code == 2
     assert problem in capsys.readouterr().err
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.corpus import ROOT
+from tests.support.hostile import hostile, run
+from tests.support.required import unavailable
 from tests.support.workflows import tool
 
 SCRIPTS = sorted(
@@ -88,3 +90,12 @@ esac
         "target add --toolchain stable-x aarch64-apple-darwin x86_64-apple-darwin\n"
     )
     assert "export RUSTUP_TOOLCHAIN=stable-x" in done.stdout
+
+
+def test_the_demo_runs_no_modules_of_where_it_is_called(tmp_path: Path) -> None:
+    if not (ROOT / ".venv" / "bin" / "fatwheel").exists():
+        unavailable("fatwheel's .venv", "scripts/setup makes it")
+    hostile(tmp_path)
+    done = run([ROOT / "scripts" / "demo", "--no-build"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "are: x86_64 arm64" in done.stdout

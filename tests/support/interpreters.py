@@ -1,6 +1,6 @@
 """The interpreters that Macs have, as each describes itself.
 
-Put together from what their users and makers published; `tests/test_pythonfacts.py` holds the same as the
+Put together from what their users and makers published; `tests/targets/test_pythonfacts.py` holds the same as the
 interpreters' own answers.
 """
 
@@ -14,6 +14,7 @@ from fatwheel.targets.decision import PythonFacts
 X86_64 = frozenset({Arch.X86_64})
 ARM64 = frozenset({Arch.ARM64})
 BOTH = X86_64 | ARM64
+ARCHFLAGS_FOR_BOTH = "-arch x86_64 -arch arm64"
 
 
 def on_macos(

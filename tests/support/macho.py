@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -61,10 +61,40 @@ def segment(
     return command(0x19 if is64 else 1, head + b"".join(sections), order)
 
 
-def section(offset: int, size: int, *, align: int = 0, flags: int = 0, nreloc: int = 0) -> bytes:
-    return struct.pack(
-        "<16s16sQQIIIIIIII", b"s", b"S", 0, size, offset, align, 0, nreloc, flags, 0, 0, 0
-    )
+def section(
+    offset: int, size: int, *, address: int = 0, align: int = 0, flags: int = 0, nreloc: int = 0
+) -> bytes:
+    fields = (address, size, offset, align, 0, nreloc, flags, 0, 0, 0)
+    return struct.pack("<16s16sQQIIIIIIII", b"s", b"S", *fields)
+
+
+def trie(names: Iterable[str]) -> bytes:
+    """An export trie with these symbols, as deep as they allow: an edge for each letter."""
+    children: list[dict[bytes, int]] = [{}]
+    ends = set()
+    for name in names:
+        node = 0
+        for letter in name.encode():
+            if bytes([letter]) not in children[node]:
+                children[node][bytes([letter])] = len(children)
+                children.append({})
+            node = children[node][bytes([letter])]
+        ends.add(node)
+    sizes = [
+        (3 if node in ends else 1) + 1 + sum(len(edge) + 1 + 3 for edge in edges)
+        for node, edges in enumerate(children)
+    ]
+    places = [sum(sizes[:node]) for node in range(len(sizes))]
+    data = b""
+    for node, edges in enumerate(children):
+        data += (b"\x02\x00\x10" if node in ends else b"\x00") + bytes([len(edges)])
+        for edge, child in edges.items():
+            at = places[child]
+            offset = bytes(
+                [at & 0x7F | 0x80, at >> 7 & 0x7F | 0x80, at >> 14]
+            )  # always three bytes
+            data += edge + b"\0" + offset
+    return data
 
 
 def text_command(cmd: int, text: bytes) -> bytes:

@@ -19,6 +19,7 @@ from tests.support.required import require_tool, unavailable
 PROJECTS = ROOT / "fixtures" / "projects"
 TARGETS = {"x86_64": "x86_64-apple-darwin", "arm64": "aarch64-apple-darwin"}
 _CPU = {"x86_64": lief.MachO.Header.CPU_TYPE.X86_64, "arm64": lief.MachO.Header.CPU_TYPE.ARM64}
+CDYLIB = '[lib]\ncrate-type = ["cdylib"]\n'
 FATWHEEL = "import sys; from fatwheel.cli.main import main; main(sys.argv[1:])"
 
 

@@ -22,6 +22,7 @@ from fatwheel.errors import FormatError
 from fatwheel.macho.image import FileType, Image
 from fatwheel.macho.probe import run
 from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.macho.textstub import looks_like_stub, parse_text_stub
 from fatwheel.macho.universal import Universal, looks_like, parse
 from fatwheel.wheels.pair import MemberPair
 from fatwheel.wheels.wheel import Content, Member, images
@@ -33,8 +34,10 @@ from tests.support.macho import (
     image,
     raw_fat,
     reader,
+    section,
     segment,
     text_command,
+    trie,
 )
 from tests.support.macho import member as archive_member
 
@@ -64,19 +67,34 @@ def code(
     rpaths: Sequence[str] = (),
     signed: bool = True,
     minos: tuple[int, int] | None = None,
+    platform: int = 1,
+    exports: Sequence[str] | None = None,
+    thread_locals: tuple[int, int] | None = None,
     trailing: bytes = b"",
 ) -> bytes:
-    """A thin image whose `__TEXT` is `text`; `trailing` are bytes that no load command describes."""
+    """A thin image whose `__TEXT` is `text`; `trailing` are bytes that no load command describes.
+
+    `exports` are the symbols of its export trie (None: it has none), `thread_locals` the address and the
+    alignment (log2) of its only section of thread-local variables.
+    """
     os_version = minos or {X: (10, 13), A: (11, 0)}[arch]
     others = [text_command(0x0D, b"@rpath/this.dylib")] if kind is FileType.DYLIB else []
     others += [text_command(0x0C, load.encode()) for load in loads]
     others += [text_command(0x8000001C, rpath.encode()) for rpath in rpaths]
     others.append(
-        command(0x32, struct.pack("<4I", 1, os_version[0] << 16 | os_version[1] << 8, 0, 0))
+        command(0x32, struct.pack("<4I", platform, os_version[0] << 16 | os_version[1] << 8, 0, 0))
     )
     body = text or f"{arch.value} code".encode()
-    start = 32 + 72 + sum(map(len, others)) + (16 if signed else 0)
-    commands = [segment(b"__TEXT", start, len(body)), *others]
+    sections = []
+    if thread_locals is not None:
+        address, align = thread_locals
+        sections.append(section(0, 8, address=address, align=align, flags=0x12))
+    tries = [] if exports is None else [trie(exports)]
+    start = 32 + 72 + 80 * len(sections) + sum(map(len, others)) + 16 * (signed + len(tries))
+    commands = [segment(b"__TEXT", start, len(body), sections=sections), *others]
+    for data in tries:
+        commands.append(command(0x80000033, struct.pack("<2I", start + len(body), len(data))))
+        body += data
     signature = b"signed" if signed else b""
     if signed:
         commands.append(command(0x1D, struct.pack("<2I", start + len(body), len(signature))))
@@ -95,16 +113,32 @@ def program(arch: Arch, text: bytes = b"", **options: Any) -> bytes:
     return code(arch, text, kind=FileType.EXECUTE, **options)
 
 
-def static(arch: Arch, text: bytes = b"object") -> bytes:
+def static(arch: Arch, text: bytes = b"object", *, platform: int | None = None) -> bytes:
     """A static library with one object file."""
-    return archive(archive_member("a.o", image(CPUS[arch], (), text, filetype=FileType.OBJECT)))
+    commands = (
+        [] if platform is None else [command(0x32, struct.pack("<4I", platform, 11 << 16, 0, 0))]
+    )
+    data = image(CPUS[arch], commands, text, filetype=FileType.OBJECT)
+    return archive(archive_member("a.o", data))
+
+
+def stub(*targets: str) -> bytes:
+    """A text stub for these targets (`arm64-macos`)."""
+    listed = ", ".join(targets)
+    lines = [
+        "--- !tapi-tbd",
+        "tbd-version: 4",
+        f"targets: [ {listed} ]",
+        "install-name: '@rpath/x'",
+    ]
+    return "\n".join([*lines, "...", ""]).encode()
 
 
 def universal(*slices: bytes, align: int = 14) -> bytes:
-    """A universal file of these thin images, in this order."""
+    """A universal file of these thin images or static libraries, in this order."""
     at, table, body = 8 + 20 * len(slices), [], b""
     for data in slices:
-        cputype, cpusubtype = struct.unpack_from("<2I", data, 4)
+        cputype, cpusubtype = struct.unpack_from("<2I", data, data.index(b"\xcf\xfa\xed\xfe") + 4)
         padding = -at % (1 << align)
         table.append((cputype, cpusubtype, at + padding, len(data), align))
         body += bytes(padding) + data
@@ -249,10 +283,10 @@ def edit(path: Path, change: Callable[[bytearray], object]) -> Path:
 
 def content_of(data: bytes) -> Content:
     """What the scan says that these bytes hold."""
-    if not looks_like(data[:32]):
-        return None
     try:
-        found = run(parse("test", len(data)), reader(data))
+        if looks_like_stub(data[:32]):
+            return run(parse_text_stub("test", len(data)), reader(data))
+        found = run(parse("test", len(data)), reader(data)) if looks_like(data[:32]) else None
     except FormatError as error:
         return error
     return found if isinstance(found, Universal | Image | StaticLibrary) else None

@@ -290,6 +290,8 @@ def _labels(job: Stated) -> list[str]:
 
 # ---- running ----
 
+ACTION: Stated = parse_yaml((ROOT / "action.yml").read_text("utf-8"))
+
 Action = Callable[[Mapping[str, str], Path], Mapping[str, str] | None]
 
 
@@ -393,3 +395,17 @@ def read_outputs(text: str) -> dict[str, str]:
 def python_here(_inputs: Mapping[str, str], _workspace: Path) -> Mapping[str, str]:
     """Stand in for actions/setup-python where an action asks for its output."""
     return {"python-path": sys.executable}
+
+
+def action_runner(workspace: Path, environ: Mapping[str, str], **inputs: str) -> Runner:
+    """Return what runs the action's steps in the workspace."""
+    given = {name.replace("_", "-"): value for name, value in inputs.items()}
+    assert set(given) <= set(ACTION["inputs"])
+    defaults = {name: str(entry["default"]) for name, entry in ACTION["inputs"].items()}
+    return Runner(
+        workspace,
+        workspace.parent / "artifacts",
+        {**environ, "GITHUB_ACTION_PATH": str(ROOT)},
+        {"actions/setup-python": python_here},
+        {f"inputs.{name}": value for name, value in {**defaults, **given}.items()},
+    )

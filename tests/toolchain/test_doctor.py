@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,163 +24,89 @@ from fatwheel.toolchain.doctor import (
     diagnosis_lines,
     is_apple_silicon,
 )
-from fatwheel.toolchain.lookup import Host
-from fatwheel.toolchain.machine import Tool, check_readiness, look_at_tools
+from fatwheel.toolchain.tools import Tool, check_readiness, look_at_tools
 from tests.support import interpreters as on
-from tests.support.fake_runner import FakeRunner, says
+from tests.support.fake_runner import says
+from tests.support.machines import Machine, complete_linux
 
 GOLDEN = Path(__file__).parent / "doctor"
-ARM_RUST = "aarch64-apple-darwin"
-INTEL_RUST = "x86_64-apple-darwin"
-LINUX_RUST = "x86_64-unknown-linux-gnu"
-# As Apple's SDKs have it, without what nobody reads here.
-SDK_SETTINGS = {
-    "Version": "14.5",
-    "SupportedTargets": {
-        "macosx": {"MinimumDeploymentTarget": "10.13", "MaximumDeploymentTarget": "14.5.99"}
-    },
-}
+ARM_RUST, INTEL_RUST = Arch.ARM64.rust_target, Arch.X86_64.rust_target
 
 
-@dataclass
-class Machine:
-    """A machine under a folder, with nothing on it."""
+def tools(machine: Machine, *, apple_silicon: bool = False) -> dict[str, Tool]:
+    found = look_at_tools(machine.host, machine.folder, machine.runner, apple_silicon=apple_silicon)
+    return {tool.name: tool for tool in found}
 
-    folder: Path
-    platform: str
-    environ: dict[str, str] = field(default_factory=dict)
-    runner: FakeRunner = field(default_factory=FakeRunner)
-    ziglang: Path | None = None
 
-    def __post_init__(self) -> None:
-        (self.folder / "bin").mkdir()
-        self.environ["PATH"] = str(self.folder / "bin")
-
-    def program(self, *parts: str) -> Path:
-        path = self.folder.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("#!/bin/sh\n")
-        path.chmod(0o755)
-        return path
-
-    def rust(self, host: str, *targets: str) -> None:
-        sysroot = self.folder / "toolchains" / f"stable-{host}"
-        for target in targets:
-            self.program(str(sysroot), "lib", "rustlib", target, "lib", "libstd-1a2b.rlib")
-        self.program("bin", "rustup")
-        self.runner.answers |= {
-            "cargo --version": says("cargo 1.95.0 (f2d3ce0bd 2026-03-21)\n"),
-            "rustc -vV": says(
-                f"rustc 1.95.0 (59807616e 2026-04-14)\nbinary: rustc\nhost: {host}\n"
-            ),
-            "rustc --print sysroot": says(f"{sysroot}\n"),
-        }
-
-    def maturin(self) -> None:
-        self.runner.answers["python -m maturin --version"] = says("maturin 1.16.0\n")
-
-    def sdk(self, settings: object = SDK_SETTINGS) -> Path:
-        root = self.folder / "MacOSX.sdk"
-        root.mkdir()
-        (root / "SDKSettings.json").write_text(json.dumps(settings))
-        return root
-
-    def xcode(self) -> None:
-        self.runner.answers |= {
-            "xcrun --sdk macosx --show-sdk-path": says(f"{self.sdk()}\n"),
-            "xcrun --sdk macosx --show-sdk-version": says("14.5\n"),
-        }
-        self.program("bin", "lipo")
-        self.program("bin", "codesign")
-
-    @property
-    def host(self) -> Host:
-        return Host(
-            platform=self.platform,
-            environ=self.environ,
-            python="/venv/bin/python",
-            ziglang=self.ziglang,
-            cache=self.folder / "cache",
-        )
-
-    def tools(self, *, apple_silicon: bool = False) -> dict[str, Tool]:
-        tools = look_at_tools(self.host, self.folder, self.runner, apple_silicon=apple_silicon)
-        return {tool.name: tool for tool in tools}
-
-    def diagnose(self, system: str, wishes: Wishes, *pythons: PythonFacts) -> Diagnosis:
-        apple_silicon = is_apple_silicon(pythons[0])
-        return Diagnosis(
-            version="1.2.3",
-            system=system,
-            machine="arm64" if apple_silicon else pythons[0].machine,
-            wishes=wishes,
-            patients=tuple(diagnose(python, wishes) for python in pythons),
-            tools=tuple(self.tools(apple_silicon=apple_silicon).values()),
-            readiness=check_readiness(self.host, self.folder, "auto", self.runner),
-        )
+def diagnosed(machine: Machine, system: str, wishes: Wishes, *pythons: PythonFacts) -> Diagnosis:
+    apple_silicon = is_apple_silicon(pythons[0])
+    return Diagnosis(
+        version="1.2.3",
+        system=system,
+        machine="arm64" if apple_silicon else pythons[0].machine,
+        wishes=wishes,
+        patients=tuple(diagnose(python, wishes) for python in pythons),
+        tools=tuple(tools(machine, apple_silicon=apple_silicon).values()),
+        readiness=check_readiness(machine.host, machine.folder, "auto", machine.runner),
+    )
 
 
 def apple_silicon(folder: Path) -> Diagnosis:
     """Everything is there, and nothing is asked for."""
     machine = Machine(folder, "darwin")
     machine.maturin()
-    machine.rust(ARM_RUST, ARM_RUST, INTEL_RUST)
+    machine.rust(ARM_RUST, *Arch)
     machine.xcode()
     machine.runner.answers["arch -x86_64 /usr/bin/true"] = says("")
     pythons = (on.PYTHON_ORG, on.APPLE, on.HOMEBREW_INTEL_ROSETTA)
-    return machine.diagnose("macOS 14.5", Wishes(), *pythons)
+    return diagnosed(machine, "macOS 14.5", Wishes(), *pythons)
 
 
 def rosetta(folder: Path) -> Diagnosis:
     """A terminal under Rosetta with variables that contradict each other, and half of the tools."""
     machine = Machine(folder, "darwin")
-    machine.rust(ARM_RUST, ARM_RUST)
+    machine.rust(ARM_RUST, Arch.ARM64)
     machine.runner.answers["arch -x86_64 /usr/bin/true"] = says("")
     wishes = Wishes(
         archflags="-arch arm64", host_platform="macosx-10.9-universal2", universal2=True
     )
-    return machine.diagnose("macOS 14.5", wishes, on.PYTHON_ORG_ROSETTA)
+    return diagnosed(machine, "macOS 14.5", wishes, on.PYTHON_ORG_ROSETTA)
 
 
 def intel_mac(folder: Path) -> Diagnosis:
     """An old SDK's range is not known, and ARCHFLAGS is nonsense."""
     machine = Machine(folder, "darwin")
     machine.maturin()
-    machine.rust(INTEL_RUST, INTEL_RUST, ARM_RUST)
+    machine.rust(INTEL_RUST, *Arch)
     machine.xcode()
     (folder / "MacOSX.sdk" / "SDKSettings.json").write_text('{"Version": "14.5"}')
-    return machine.diagnose(
-        "macOS 13.7", Wishes(archflags="-arch i386"), on.HOMEBREW_INTEL_MAC, on.PYTHON_ORG_INTEL_MAC
+    return diagnosed(
+        machine,
+        "macOS 13.7",
+        Wishes(archflags="-arch i386"),
+        on.HOMEBREW_INTEL_MAC,
+        on.PYTHON_ORG_INTEL_MAC,
     )
 
 
 def linux(folder: Path) -> Diagnosis:
     """A cross build for both architectures."""
-    machine = Machine(folder, "linux")
-    machine.maturin()
-    machine.rust(LINUX_RUST, ARM_RUST, INTEL_RUST)
-    tools = machine.folder / "toolchains" / f"stable-{LINUX_RUST}" / "lib" / "rustlib" / LINUX_RUST
-    machine.program(str(tools), "bin", "rust-lld")
-    machine.program(str(tools), "bin", "rust-objcopy")
-    machine.ziglang = machine.program("ziglang", "zig").parent
-    stub = machine.program("ziglang", "lib", "libc", "darwin", "libSystem.tbd")
-    stub.write_text("--- !tapi-tbd\ntargets: [ x86_64-macos, arm64e-macos ]\n")
-    machine.runner.answers["zig version"] = says("0.17.1\n")
+    machine = complete_linux(folder)
     machine.environ["SDKROOT"] = str(machine.sdk())
     wishes = Wishes(archflags="-arch arm64 -arch x86_64")
-    return machine.diagnose("Linux 6.1", wishes, on.LINUX)
+    return diagnosed(machine, "Linux 6.1", wishes, on.LINUX)
 
 
 def empty_linux(folder: Path) -> Diagnosis:
     """Nothing is there; the setting of the project does not count."""
-    return Machine(folder, "linux").diagnose("Linux 6.1", Wishes(universal2=True), on.LINUX)
+    return diagnosed(Machine(folder), "Linux 6.1", Wishes(universal2=True), on.LINUX)
 
 
 def windows(folder: Path) -> Diagnosis:
     """Without a shell zig links."""
     machine = Machine(folder, "win32")
     machine.maturin()
-    return machine.diagnose("Windows 11", Wishes(option="arm64"), on.WINDOWS)
+    return diagnosed(machine, "Windows 11", Wishes(option="arm64"), on.WINDOWS)
 
 
 CASES: dict[str, Callable[[Path], Diagnosis]] = {
@@ -259,35 +185,35 @@ def test_rosetta_is_looked_for_on_apple_silicon(
     machine = Machine(tmp_path, "darwin")
     if said is not None:
         machine.runner.answers["arch -x86_64 /usr/bin/true"] = said
-    assert machine.tools(apple_silicon=True)["Rosetta 2"].found == found
-    assert "Rosetta 2" not in machine.tools()
+    assert tools(machine, apple_silicon=True)["Rosetta 2"].found == found
+    assert "Rosetta 2" not in tools(machine)
 
 
 @pytest.mark.parametrize(
     "settings", ["text", [], {}, {"Version": "14.5", "SupportedTargets": []}], ids=str
 )
 def test_an_sdk_that_is_none(settings: object, tmp_path: Path) -> None:
-    machine = Machine(tmp_path, "linux")
+    machine = Machine(tmp_path)
     machine.environ["SDKROOT"] = str(machine.sdk(settings))
-    assert machine.tools()["macOS SDK"].is_missed
+    assert tools(machine)["macOS SDK"].is_missed
 
 
 def test_zig_and_lld_on_path(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, "linux")
-    zig, lld = machine.program("bin", "zig"), machine.program("bin", "ld64.lld-19")
+    machine = Machine(tmp_path)
+    zig, lld = machine.program(machine.path / "zig"), machine.program(machine.path / "ld64.lld-19")
     machine.runner.answers["zig version"] = says("0.15.2\n")
-    tools = machine.tools()
-    assert tools["zig"].found == f"0.15.2, {zig}"
-    assert tools["lld"].found == str(lld)
+    found = tools(machine)
+    assert found["zig"].found == f"0.15.2, {zig}"
+    assert found["lld"].found == str(lld)
 
 
 def test_zig_that_is_named_comes_first(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, "linux")
-    machine.program("bin", "zig")
-    zig = machine.program("named", "zig")
+    machine = Machine(tmp_path)
+    machine.program(machine.path / "zig")
+    zig = machine.program(tmp_path / "named" / "zig")
     machine.environ["CARGO_ZIGBUILD_ZIG_PATH"] = str(zig)
     machine.runner.answers["zig version"] = says("0.15.2\n")
-    assert machine.tools()["zig"].found == f"0.15.2, {zig}"
+    assert tools(machine)["zig"].found == f"0.15.2, {zig}"
 
 
 # --- the command, on this machine ------------------------------------------------------------------

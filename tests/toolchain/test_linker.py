@@ -1,326 +1,106 @@
-"""The linker's wrapper: a C driver's words read, stubs made, and real links by LLVM's linker."""
+"""Which linker a build gets on which machine."""
 
 from __future__ import annotations
 
-import importlib.util
-import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import lief
 import pytest
 
-from fatwheel.toolchain.linker import (
-    LinkSettings,
-    advice,
-    link,
-    link_command,
-    parse_link,
-    wrapper_environment,
-    write_wrapper,
-)
-from fatwheel.toolchain.sdk import make_stub_sdk, rewrite_targets, share_symbols
-from tests.support.required import require_tool, unavailable
-
-SETTINGS = LinkSettings(lld=("rust-lld", "-flavor", "darwin"), stubs="/stubs")
-
-RUSTC = shlex.split("""
--Wl,-exported_symbols_list -Wl,/t/list a.o libstd.rlib -liconv -lSystem -lc -lm -arch arm64
--mmacosx-version-min=11.0.0 -o /t/out.dylib -Wl,-dead_strip -dynamiclib -nodefaultlibs
--Wl,-install_name,@rpath/m.so -undefined dynamic_lookup -Wl,-headerpad_max_install_names
-""")
+from fatwheel.arch import Arch
+from fatwheel.toolchain.linker import Linker
+from tests.support.fake_runner import says
+from tests.support.machines import Machine, complete_linux
 
 
-def test_what_rustc_and_maturin_say() -> None:
-    link = parse_link(RUSTC)
-    assert (link.arch, link.version, link.output) == ("arm64", "11.0.0", "/t/out.dylib")
-    assert link.libraries == ["iconv", "System", "c", "m"]
-    assert link.arguments == shlex.split(
-        "-exported_symbols_list /t/list a.o libstd.rlib -liconv -lSystem -lc -lm -dead_strip -dylib "
-        "-install_name @rpath/m.so -undefined dynamic_lookup -headerpad_max_install_names"
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return complete_linux(tmp_path)
+
+
+def variables(linker: Linker, arch: Arch) -> dict[str, str]:
+    return dict(linker.variables[arch])
+
+
+def test_llvms_linker_is_the_default_off_macos(machine: Machine) -> None:
+    found = machine.look()
+    assert (found.maturin, found.rustc) == ("maturin 1.16.0", "rustc 1.95.0 (59807616e 2026-04-14)")
+    assert (found.linker.kind, found.linker.zig, found.linker.note) == ("lld", True, "")
+    values = variables(found.linker, Arch.ARM64)
+    assert values["CARGO_TARGET_AARCH64_APPLE_DARWIN_LINKER"].endswith("fatwheel-cc")
+    assert values["CARGO_ZIGBUILD_ZIG_PATH"] == str(machine.zig_program)
+    assert str(machine.rust_tool("rust-lld")) in values["FATWHEEL_LINK"]
+    assert values["SDKROOT"].startswith(str(machine.host.cache))
+    assert "CARGO_TARGET_X86_64_APPLE_DARWIN_LINKER" in variables(found.linker, Arch.X86_64)
+
+
+@pytest.mark.parametrize("name", ["ld64.lld", "ld64.lld-19", "rust-lld"])
+def test_a_linker_on_path(machine: Machine, name: str) -> None:
+    machine.rust_tool("rust-lld").unlink()
+    machine.program(machine.path / name)
+    linker = machine.look().linker
+    assert linker.kind == "lld"
+    assert str(machine.path / name) in variables(linker, Arch.ARM64)["FATWHEEL_LINK"]
+
+
+def test_zig_links_where_there_is_no_other(machine: Machine) -> None:
+    machine.rust_tool("rust-lld").unlink()
+    linker = machine.look().linker
+    assert (linker.kind, linker.zig) == ("zig", True)
+    assert "modules are larger" in linker.note
+    assert variables(linker, Arch.ARM64) == {
+        "CARGO_ZIGBUILD_ZIG_PATH": str(machine.zig_program),
+        # else the python3 on PATH would be asked for another zig first
+        "CARGO_ZIGBUILD_PYTHON_PATH": "/nowhere/python",
+        "CARGO_ZIGBUILD_CACHE_DIR": str(machine.folder / "cache" / "zigbuild"),
+    }
+
+
+def test_zig_because_it_was_asked_for(machine: Machine) -> None:
+    linker = machine.look("zig").linker
+    assert (linker.kind, linker.note) == ("zig", "")
+
+
+def test_on_windows_zig_links(machine: Machine) -> None:
+    machine.program(machine.folder / "ziglang" / "zig.exe")
+    machine.platform = "win32"
+    assert machine.look().linker.kind == "zig"
+    assert any("use --linker zig on Windows" in line for line in machine.missing("lld"))
+
+
+def test_the_users_own_linker_needs_nothing(machine: Machine) -> None:
+    machine.ziglang = None
+    machine.rust_tool("rust-lld").unlink()
+    assert machine.look("system").linker == Linker(kind="system")
+
+
+def test_a_cross_linker_that_the_user_set_up_is_kept(machine: Machine) -> None:
+    own = {f"CARGO_TARGET_{word}_APPLE_DARWIN_LINKER": "clang" for word in ("X86_64", "AARCH64")}
+    machine.environ |= own
+    assert machine.look().linker == Linker(kind="system")
+    assert machine.look("lld").linker.kind == "lld"
+
+
+def test_zig_on_path_says_where_its_files_are(machine: Machine) -> None:
+    machine.ziglang = None
+    machine.program(machine.path / "zig")
+    text = f'{{ .zig_exe = "zig", .lib_dir = "{machine.folder}/ziglang/lib", }}'
+    machine.runner.answers["zig env"] = says(text)
+    assert variables(machine.look().linker, Arch.ARM64)["CARGO_ZIGBUILD_ZIG_PATH"].endswith(
+        "bin/zig"
     )
 
 
-@pytest.mark.parametrize(
-    ("words", "arguments"),
-    [
-        ("-shared", "-dylib"),
-        ("-bundle", "-bundle"),
-        ("-rdynamic", "-export_dynamic"),
-        ("-fapplication-extension", "-application_extension"),
-        ("-Xlinker -map -Xlinker m.txt", "-map m.txt"),
-        ("-Wl,-mllvm,-O3", "-mllvm -O3"),
-        ("-framework Security -weak_framework Metal", "-framework Security -weak_framework Metal"),
-        ("-L /a -L/b -F /c", "-L /a -L/b -F /c"),
-        ("-pthread -O2 -g -Wall -fuse-ld=lld -m64 -pipe", ""),
-        ("-force_load liba.a -filelist f", "-force_load liba.a -filelist f"),
-        ("-ObjC", "-ObjC"),
-    ],
-)
-def test_words(words: str, arguments: str) -> None:
-    assert parse_link(words.split()).arguments == arguments.split()
+def test_on_macos_apples_tools_are_used(machine: Machine) -> None:
+    machine.xcode("14.2")
+    machine.ziglang = None
+    assert machine.look().linker == Linker(kind="system")
 
 
-@pytest.mark.parametrize(
-    ("words", "arch", "version"),
-    [
-        ("--target=arm64-apple-macosx12.0.0", "arm64", "12.0.0"),
-        ("-target aarch64-apple-macos11", "arm64", "11"),
-        ("-target x86_64-apple-macosx -mmacosx-version-min=10.13", "x86_64", "10.13"),
-        ("-arch x86_64 -mmacosx-version-min=10.12.0", "x86_64", "10.12.0"),
-    ],
-)
-def test_target(words: str, arch: str, version: str) -> None:
-    link = parse_link(words.split())
-    assert (link.arch, link.version) == (arch, version)
-
-
-def test_response_files(tmp_path: Path) -> None:
-    file = tmp_path / "args"
-    file.write_text("-Wl,-dead_strip\n/a\\ b/c.o\n-lz\n")
-    link = parse_link([f"@{file}", "-o", "x"])
-    assert link.arguments == ["-dead_strip", "/a b/c.o", "-lz"]
-
-
-def test_an_option_without_its_value() -> None:
-    with pytest.raises(ValueError, match="-arch lacks its value"):
-        parse_link(["-arch"])
-
-
-@pytest.mark.parametrize(
-    ("settings", "sysroot", "version"),
-    [
-        (SETTINGS, "/stubs", "11.0.0"),
-        (LinkSettings(lld=("l",), stubs="", sdk="/sdk", sdk_version="15.2"), "/sdk", "15.2"),
-    ],
-    ids=["stubs", "sdk"],
-)
-def test_command(settings: LinkSettings, sysroot: str, version: str) -> None:
-    link = parse_link(shlex.split("-arch arm64 -mmacosx-version-min=11.0.0 a.o -o b"))
-    assert link_command(link, settings, output=link.output) == [
-        *settings.lld,
-        *("-arch", "arm64", "-platform_version", "macos", "11.0.0", version),
-        *("-syslibroot", sysroot, "--icf=safe", "a.o", "-o", "b"),
+def test_lld_that_was_asked_for(machine: Machine) -> None:
+    machine.rust_tool("rust-lld").unlink()
+    assert machine.missing("lld") == [
+        (
+            "LLVM's Mach-O linker (rust-lld or ld64.lld) | take a Rust toolchain from rustup, or: "
+            "apt-get install lld-19"
+        )
     ]
-
-
-def test_an_old_deployment_target_is_no_old_sdk() -> None:
-    link = parse_link(shlex.split("-arch x86_64 -mmacosx-version-min=10.12 a.o"))
-    assert link_command(link, SETTINGS, output="b")[6:9] == ["macos", "10.12", "11.0"]
-
-
-def test_settings_survive_the_environment() -> None:
-    assert LinkSettings.from_json(SETTINGS.to_json()) == SETTINGS
-
-
-@pytest.mark.parametrize(
-    ("said", "what"),
-    [
-        ("ld64.lld: error: framework not found for -framework Foo\n", "the framework Foo"),
-        ("ld64.lld: error: framework not found Foo\n", "the framework Foo"),
-        ("ld64.lld: error: library not found for -lfoo\n", "the library libfoo"),
-    ],
-)
-def test_advice(said: str, what: str) -> None:
-    assert advice(said).startswith(f"fatwheel: {what} has no stub here; ")
-    assert "SDKROOT" in advice(said)
-
-
-def test_no_advice_where_no_sdk_would_help() -> None:
-    assert advice("ld64.lld: error: undefined symbol: _f\n") == ""
-
-
-STUB = """\
---- !tapi-tbd
-tbd-version:     4
-targets:         [ x86_64-macos, arm64e-macos,
-                   arm64e.x1-macos, arm64e-maccatalyst ]
-exports:
-  - targets:         [ arm64-macos, arm64e-macos ]
-    symbols:         [ _f ]
-"""
-
-
-def test_targets_of_stubs_are_rewritten() -> None:
-    assert rewrite_targets(STUB) == (
-        "--- !tapi-tbd\ntbd-version:     4\n"
-        "targets:         [ x86_64-macos, arm64-macos, arm64-maccatalyst ]\n"
-        "exports:\n  - targets:         [ arm64-macos ]\n    symbols:         [ _f ]\n"
-    )
-
-
-def test_symbols_go_to_the_library_with_the_longest_prefix() -> None:
-    undefined = ["_CFRelease", "_OBJC_CLASS_$_NSObject", "_OBJC_CLASS_$_NSString", "_PyList_New"]
-    assert share_symbols(undefined, ["CoreFoundation", "Foundation", "objc", "Unheard"]) == {
-        "CoreFoundation": {"_CFRelease"},
-        "Foundation": {"_OBJC_CLASS_$_NSString"},
-        "objc": {"_OBJC_CLASS_$_NSObject"},
-        "Unheard": set(),
-    }
-
-
-def test_the_stubs_are_made_once(tmp_path: Path) -> None:
-    first = make_stub_sdk(STUB, tmp_path)
-    (first / "usr" / "lib" / "libc.tbd").write_text("kept")
-    assert make_stub_sdk(STUB, tmp_path) == first
-    assert (first / "usr" / "lib" / "libc.tbd").read_text() == "kept"
-    assert make_stub_sdk(STUB + "\n", tmp_path) != first
-
-
-def test_the_wrapper_is_written_once_and_mended(tmp_path: Path) -> None:
-    path = write_wrapper(tmp_path / "cache")
-    before = path.stat().st_mtime_ns
-    assert write_wrapper(tmp_path / "cache").stat().st_mtime_ns == before
-    path.write_text("damaged")
-    assert write_wrapper(tmp_path / "cache").read_text().startswith("#!/bin/sh\n")
-    assert path.stem == "fatwheel-cc"  # rustc tells the kind of linker by its name
-
-
-# --- real links
-
-
-def find_lld() -> tuple[str, ...]:
-    rustc = shutil.which("rustc")
-    if rustc is not None:
-        said = subprocess.run(
-            [rustc, "--print", "sysroot"], capture_output=True, text=True, check=False
-        )
-        for path in Path(said.stdout.strip()).glob("lib/rustlib/*/bin/rust-lld"):
-            return (str(path), "-flavor", "darwin")
-    for name in ("ld64.lld", "ld64.lld-19"):
-        found = shutil.which(name)
-        if found is not None:
-            return (found,)
-    return (
-        require_tool("rust-lld", "take Rust from rustup, or: apt-get install lld-19"),
-        "-flavor",
-        "darwin",
-    )
-
-
-def find_zig() -> Path:
-    spec = importlib.util.find_spec("ziglang")
-    if spec is None or spec.origin is None:
-        unavailable("zig", "pip install ziglang")
-    return Path(spec.origin).parent / "zig"
-
-
-class Links:
-    """A folder in which C is compiled by zig and linked by the wrapper."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        zig = find_zig()
-        self.zig = zig
-        libsystem = (zig.parent / "lib" / "libc" / "darwin" / "libSystem.tbd").read_text("utf-8")
-        self.settings = LinkSettings(
-            lld=find_lld(), stubs=str(make_stub_sdk(libsystem, folder / "cache"))
-        )
-
-    def compile(self, arch: str, source: str) -> Path:
-        target = {"arm64": "aarch64-macos.11.0", "x86_64": "x86_64-macos.11.0"}[arch]
-        (self.folder / "in.c").write_text(source)
-        compiled = self.folder / f"{arch}.o"
-        command = [str(self.zig), "cc", "-target", target, "-c", "in.c", "-o", str(compiled)]
-        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
-        return compiled
-
-    def arguments(self, arch: str, source: str, *words: str) -> list[str]:
-        compiled = self.compile(arch, source)
-        out = self.folder / f"{arch}.out"
-        target = ["-arch", arch, "-mmacosx-version-min=11.0"]
-        return [*target, str(compiled), "-lSystem", "-o", str(out), *words]
-
-    def binary(self, arch: str) -> lief.MachO.Binary:
-        parsed = lief.MachO.parse(self.folder / f"{arch}.out")
-        assert parsed is not None
-        binary = parsed.at(0)
-        assert binary is not None
-        return binary
-
-
-@pytest.fixture(scope="module")
-def links(tmp_path_factory: pytest.TempPathFactory) -> Links:
-    return Links(tmp_path_factory.mktemp("links"))
-
-
-@pytest.mark.parametrize("arch", ["arm64", "x86_64"])
-def test_only_what_is_listed_is_exported(links: Links, arch: str) -> None:
-    (links.folder / "list").write_text("_PyInit_m\n")
-    source = "int PyInit_m(void) { return 1; } int other(void) { return 2; }"
-    words = ["-dynamiclib", "-Wl,-exported_symbols_list", f"-Wl,{links.folder}/list"]
-    assert link(links.settings, links.arguments(arch, source, *words), {}) == 0
-    binary = links.binary(arch)
-    assert [symbol.name for symbol in binary.exported_symbols] == ["_PyInit_m"]
-    assert binary.has_code_signature == (arch == "arm64")
-    assert [library.name for library in binary.libraries][-1] == "/usr/lib/libSystem.B.dylib"
-
-
-FRAMEWORK = """
-extern void CFRelease(void *); extern double kCFAbsoluteTimeIntervalSince1970;
-extern int PyErr_Occurred(void);
-double f(void *p) { CFRelease(p); return kCFAbsoluteTimeIntervalSince1970 + PyErr_Occurred(); }
-"""
-
-
-def test_symbols_of_a_framework_are_bound_to_it(links: Links) -> None:
-    words = ["-dynamiclib", "-undefined", "dynamic_lookup", "-framework", "CoreFoundation"]
-    assert link(links.settings, links.arguments("arm64", FRAMEWORK, *words), {}) == 0
-    binary = links.binary("arm64")
-    bound = {
-        binding.symbol.name: binding.library.name if binding.library is not None else None
-        for binding in binary.bindings
-        if isinstance(binding, lief.MachO.DyldBindingInfo) and binding.symbol is not None
-    }
-    framework = "/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation"
-    assert bound["_CFRelease"] == framework
-    assert bound["_kCFAbsoluteTimeIntervalSince1970"] == framework
-    assert bound["_PyErr_Occurred"] is None
-
-
-def test_a_program_with_a_framework(links: Links) -> None:
-    source = "extern void CFRelease(void *); int main(void) { CFRelease(0); return 0; }"
-    words = ["-framework", "CoreFoundation"]
-    assert link(links.settings, links.arguments("x86_64", source, *words), {}) == 0
-    assert links.binary("x86_64").header.file_type == lief.MachO.Header.FILE_TYPE.EXECUTE
-
-
-def test_an_unknown_framework_is_named(links: Links, capfd: pytest.CaptureFixture[str]) -> None:
-    words = ["-dynamiclib", "-framework", "NoSuchThing"]
-    assert link(links.settings, links.arguments("arm64", "int f;", *words), {}) != 0
-    assert "fatwheel: the framework NoSuchThing has no stub here" in capfd.readouterr().err
-
-
-def test_a_symbol_that_nothing_has(links: Links, capfd: pytest.CaptureFixture[str]) -> None:
-    source = "extern int nowhere(void); int main(void) { return nowhere(); }"
-    assert link(links.settings, links.arguments("arm64", source), {}) != 0
-    assert "undefined symbol: _nowhere" in capfd.readouterr().err
-
-
-def test_libcxx_is_zigs(links: Links, capfd: pytest.CaptureFixture[str]) -> None:
-    arguments = links.arguments("arm64", "int f;", "-dynamiclib", "-lc++")
-    assert link(links.settings, arguments, {"arm64": sys.executable}) != 0  # python takes no -arch
-    assert link(links.settings, arguments, {}) == 1
-    assert "links libc++, which only zig brings" in capfd.readouterr().err
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the wrapper is a shell script")
-def test_the_wrapper_links_wherever_it_is_called(links: Links, tmp_path: Path) -> None:
-    # cargo calls it in the project's folder, whose own modules must not get in its way.
-    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')")
-    (tmp_path / "fatwheel.py").write_text("raise SystemExit('the wrong fatwheel')")
-    arguments = links.arguments("arm64", "int main(void) { return 0; }")
-    wrapper = write_wrapper(links.folder / "cache")
-    environ = wrapper_environment(links.settings, sys.executable)
-    done = subprocess.run(
-        [wrapper, *arguments],
-        cwd=tmp_path,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert links.binary("arm64").has_entrypoint

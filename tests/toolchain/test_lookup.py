@@ -3,103 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.toolchain.lookup import Host, Linker, MissingToolsError, Toolchain, inspect_toolchain
-from tests.support.fake_runner import FakeRunner, says
-
-RUST_HOST = "x86_64-unknown-linux-gnu"
-STUB = "--- !tapi-tbd\ntbd-version: 4\ntargets: [ x86_64-macos, arm64e-macos ]\n"
-
-
-class Machine:
-    """A Linux machine that has everything, under a folder; tests take things away."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.sysroot = folder / "toolchains" / "stable-x86_64-unknown-linux-gnu"
-        self.tools = self.sysroot / "lib" / "rustlib" / RUST_HOST / "bin"
-        for arch in Arch:
-            self.file(self.library(arch))
-        self.program(self.tools / "rust-objcopy")
-        self.lld = self.program(self.tools / "rust-lld")
-        self.ziglang = folder / "ziglang"
-        self.zig = self.program(self.ziglang / "zig")
-        self.stub = self.ziglang / "lib" / "libc" / "darwin" / "libSystem.tbd"
-        self.file(self.stub, STUB)
-        self.path = folder / "bin"
-        self.path.mkdir()
-        self.program(self.path / "rustup")
-        self.runner = FakeRunner(
-            {
-                "python -m maturin --version": says("maturin 1.16.0\n"),
-                "cargo --version": says("cargo 1.95.0\n"),
-                "rustc -vV": says(f"rustc 1.95.0 (x)\nbinary: rustc\nhost: {RUST_HOST}\n"),
-                "rustc --print sysroot": says(f"{self.sysroot}\n"),
-            }
-        )
-        self.host = Host(
-            platform="linux",
-            environ={"PATH": str(self.path)},
-            python="/venv/bin/python",
-            ziglang=self.ziglang,
-            cache=folder / "cache",
-        )
-
-    def file(self, path: Path, text: str = "") -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def program(self, path: Path) -> Path:
-        self.file(path, "#!/bin/sh\n").chmod(0o755)
-        return path
-
-    def library(self, arch: Arch) -> Path:
-        return self.sysroot / "lib" / "rustlib" / arch.rust_target / "lib" / "libstd-1a2b.rlib"
-
-    def look(self, linker: str = "auto") -> Toolchain:
-        return inspect_toolchain(self.host, self.folder, linker, self.runner)
-
-    def missing(self, linker: str = "auto") -> list[str]:
-        with pytest.raises(MissingToolsError) as caught:
-            self.look(linker)
-        for item in caught.value.missing:
-            assert item.what in str(caught.value)
-            assert item.how in str(caught.value)
-        return [f"{item.what} | {item.how}" for item in caught.value.missing]
-
-    def put_on_macos(self, version: str) -> None:
-        self.host = replace(self.host, platform="darwin")
-        self.runner.answers |= {
-            "xcrun --sdk macosx --show-sdk-path": says("/Xcode/MacOSX.sdk\n"),
-            "xcrun --sdk macosx --show-sdk-version": says(f"{version}\n"),
-        }
+from fatwheel.toolchain.host import MissingToolsError
+from tests.support.fake_runner import says
+from tests.support.machines import Machine, complete_linux
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
-
-
-def variables(linker: Linker, arch: Arch) -> dict[str, str]:
-    return dict(linker.variables[arch])
-
-
-def test_llvms_linker_is_the_default_off_macos(machine: Machine) -> None:
-    found = machine.look()
-    assert (found.maturin, found.rustc) == ("maturin 1.16.0", "rustc 1.95.0 (x)")
-    assert (found.linker.kind, found.linker.zig, found.linker.note) == ("lld", True, "")
-    values = variables(found.linker, Arch.ARM64)
-    assert values["CARGO_TARGET_AARCH64_APPLE_DARWIN_LINKER"].endswith("fatwheel-cc")
-    assert values["CARGO_ZIGBUILD_ZIG_PATH"] == str(machine.zig)
-    assert str(machine.lld) in values["FATWHEEL_LINK"]
-    assert values["SDKROOT"].startswith(str(machine.host.cache))
-    assert "CARGO_TARGET_X86_64_APPLE_DARWIN_LINKER" in variables(found.linker, Arch.X86_64)
+    return complete_linux(tmp_path)
 
 
 def test_tools_are_asked_in_the_projects_folder_with_its_environment(machine: Machine) -> None:
@@ -113,94 +29,8 @@ def test_cargo_and_rustc_may_be_named_by_variables(machine: Machine) -> None:
         words.replace("cargo", "mycargo").replace("rustc", "myrustc"): answer
         for words, answer in machine.runner.answers.items()
     }
-    environ = {**machine.host.environ, "CARGO": "/x/mycargo", "RUSTC": "/x/myrustc"}
-    machine.host = replace(machine.host, environ=environ)
+    machine.environ |= {"CARGO": "/x/mycargo", "RUSTC": "/x/myrustc"}
     assert machine.look().sysroot == machine.sysroot
-
-
-@pytest.mark.parametrize("name", ["ld64.lld", "ld64.lld-19", "rust-lld"])
-def test_a_linker_on_path(machine: Machine, name: str) -> None:
-    machine.lld.unlink()
-    machine.program(machine.path / name)
-    linker = machine.look().linker
-    assert linker.kind == "lld"
-    assert str(machine.path / name) in variables(linker, Arch.ARM64)["FATWHEEL_LINK"]
-
-
-def test_zig_links_where_there_is_no_other(machine: Machine) -> None:
-    machine.lld.unlink()
-    linker = machine.look().linker
-    assert (linker.kind, linker.zig) == ("zig", True)
-    assert "modules are larger" in linker.note
-    assert variables(linker, Arch.ARM64) == {"CARGO_ZIGBUILD_ZIG_PATH": str(machine.zig)}
-
-
-def test_zig_because_it_was_asked_for(machine: Machine) -> None:
-    linker = machine.look("zig").linker
-    assert (linker.kind, linker.note) == ("zig", "")
-
-
-def test_on_windows_zig_links(machine: Machine) -> None:
-    machine.program(machine.ziglang / "zig.exe")
-    machine.host = replace(machine.host, platform="win32")
-    assert machine.look().linker.kind == "zig"
-    assert any("use --linker zig on Windows" in line for line in machine.missing("lld"))
-
-
-def test_the_users_own_linker_needs_nothing(machine: Machine) -> None:
-    machine.host = replace(machine.host, ziglang=None)
-    machine.lld.unlink()
-    assert machine.look("system").linker == Linker(kind="system")
-
-
-def test_a_cross_linker_that_the_user_set_up_is_kept(machine: Machine) -> None:
-    own = {f"CARGO_TARGET_{word}_APPLE_DARWIN_LINKER": "clang" for word in ("X86_64", "AARCH64")}
-    machine.host = replace(machine.host, environ={**machine.host.environ, **own})
-    assert machine.look().linker == Linker(kind="system")
-    assert machine.look("lld").linker.kind == "lld"
-
-
-def test_zig_on_path_says_where_its_files_are(machine: Machine) -> None:
-    machine.host = replace(machine.host, ziglang=None)
-    machine.program(machine.path / "zig")
-    text = f'{{ .zig_exe = "zig", .lib_dir = "{machine.ziglang}/lib", }}'
-    machine.runner.answers["zig env"] = says(text)
-    assert variables(machine.look().linker, Arch.ARM64)["CARGO_ZIGBUILD_ZIG_PATH"].endswith(
-        "bin/zig"
-    )
-
-
-def test_an_sdk_is_used_where_sdkroot_names_one(machine: Machine) -> None:
-    sdk = machine.folder / "MacOSX.sdk"
-    machine.file(sdk / "SDKSettings.json", '{"Version": "14.5"}')
-    machine.host = replace(machine.host, environ={**machine.host.environ, "SDKROOT": str(sdk)})
-    values = variables(machine.look().linker, Arch.ARM64)
-    assert values["SDKROOT"] == str(sdk)
-    assert '"sdk_version": "14.5"' in values["FATWHEEL_LINK"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "what"),
-    [
-        (None, "a macOS SDK at .*which SDKROOT names"),
-        ("{}", "a macOS SDK at .*which SDKROOT names"),
-        ("[1]", "a macOS SDK at .*which SDKROOT names"),
-        ('{"Version": "10.15"}', r"a macOS SDK that knows arm64 \(SDKROOT names 10\.15\)"),
-    ],
-)
-def test_an_sdk_that_does_not_serve(machine: Machine, settings: str | None, what: str) -> None:
-    sdk = machine.folder / "MacOSX.sdk"
-    if settings is not None:
-        machine.file(sdk / "SDKSettings.json", settings)
-    machine.host = replace(machine.host, environ={**machine.host.environ, "SDKROOT": str(sdk)})
-    with pytest.raises(MissingToolsError, match=what):
-        machine.look()
-
-
-def test_on_macos_apples_tools_are_used(machine: Machine) -> None:
-    machine.put_on_macos("14.2")
-    machine.host = replace(machine.host, ziglang=None)
-    assert machine.look().linker == Linker(kind="system")
 
 
 RUSTUP_RS = "install Rust from https://rustup.rs, or Debian's with fatwheel's scripts/apple-targets"
@@ -214,7 +44,7 @@ def no_targets_and_no_rustup(machine: Machine) -> None:
 
 
 def no_objcopy_and_no_rustup(machine: Machine) -> None:
-    (machine.tools / "rust-objcopy").unlink()
+    machine.rust_tool("rust-objcopy").unlink()
     (machine.path / "rustup").unlink()
 
 
@@ -222,13 +52,13 @@ def no_objcopy_and_no_rustup(machine: Machine) -> None:
     ("take_away", "what", "how"),
     [
         (
-            lambda m: m.runner.answers.pop("python -m maturin --version"),
+            lambda m: m.runner.answers.pop("python -I -m maturin --version"),
             "maturin 1.9 or later",
             f"{PIP} --upgrade 'maturin>=1.9'",
         ),
         (
             lambda m: m.runner.answers.update(
-                {"python -m maturin --version": says("maturin 1.4.0")}
+                {"python -I -m maturin --version": says("maturin 1.4.0")}
             ),
             "maturin 1.9 or later (found maturin 1.4.0)",
             f"{PIP} --upgrade 'maturin>=1.9'",
@@ -251,7 +81,7 @@ def no_objcopy_and_no_rustup(machine: Machine) -> None:
             "apt-get install rust-web-llvm",
         ),
         (
-            lambda m: m.zig.unlink(),
+            lambda m: m.zig_program.unlink(),
             "zig, which compiles C and brings libSystem's stub",
             f"{PIP} ziglang",
         ),
@@ -265,16 +95,6 @@ def test_each_missing_piece(
     assert machine.missing() == [f"{what} | {how}"]
 
 
-def test_lld_that_was_asked_for(machine: Machine) -> None:
-    machine.lld.unlink()
-    assert machine.missing("lld") == [
-        (
-            "LLVM's Mach-O linker (rust-lld or ld64.lld) | take a Rust toolchain from rustup, or: "
-            "apt-get install lld-19"
-        )
-    ]
-
-
 def test_a_zig_without_stubs(machine: Machine) -> None:
     machine.stub.unlink()
     (line,) = machine.missing()
@@ -283,24 +103,10 @@ def test_a_zig_without_stubs(machine: Machine) -> None:
 
 def test_all_is_told_at_once(machine: Machine) -> None:
     machine.runner.answers.clear()
-    machine.host = replace(machine.host, ziglang=None)
+    machine.ziglang = None
     told = machine.missing()
     assert [line.split()[0].rstrip(",") for line in told] == ["maturin", "cargo", "rustc", "zig"]
     with pytest.raises(
         MissingToolsError, match=r"^to build here, 4 things must be installed first"
     ):
         machine.look()
-
-
-def test_no_xcode(machine: Machine) -> None:
-    machine.put_on_macos("14.2")
-    del machine.runner.answers["xcrun --sdk macosx --show-sdk-path"]
-    assert machine.missing() == ["Apple's command line tools with an SDK | xcode-select --install"]
-
-
-def test_an_xcode_without_arm64(machine: Machine) -> None:
-    machine.put_on_macos("10.15")
-    (line,) = machine.missing()
-    assert line.startswith(
-        "a macOS SDK of 11.0 or later (found 10.15, which has no arm64) | update"
-    )

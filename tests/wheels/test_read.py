@@ -392,8 +392,12 @@ def test_a_wrong_record_is_refused_with_its_rows_and_the_option(
 
 @pytest.mark.parametrize(
     ("files", "held"),
-    [(code(A), "arm64"), (code(A, cpu=(7, 3)), "neither")],
-    ids=["arm64", "i386"],
+    [
+        (code(A), "arm64"),
+        (code(A, cpu=(7, 3)), "i386"),
+        (code(X, platform=7), "x86_64 on the iOS simulator"),
+    ],
+    ids=["arm64", "i386", "another platform"],
 )
 def test_a_wheel_without_code_for_what_it_claims_is_refused(
     files: bytes, held: str, tmp_path: Path, executor: Executor

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Compare `fatwheel build` with maturin's own universal2 build of the same crate, in one run.
 
-    python scripts/bench_build.py [PROJECT] [--linker zig] [--rounds 3]
+    python scripts/bench.py build [PROJECT] [--linker zig] [--rounds 3]
 
 PROJECT is a folder with a pyproject.toml and a crate; by default, the sources of rpds-py are taken from PyPI.
 Both build in target folders of their own. "Clean" starts from an empty one, "incremental" after a change to the
@@ -20,18 +19,21 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 RPDS = "rpds-py==2026.9.1"
 GOALS = {"clean": 1.0, "incremental": 1.1}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def main(words: Sequence[str]) -> None:
+    """Measure and print."""
+    description = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="bench.py build", description=description)
     parser.add_argument("project", nargs="?", type=Path)
     parser.add_argument("--linker", default="auto", help="fatwheel's linker; maturin takes zig")
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="bench-build-") as folder:
         project = copy(given.project, Path(folder)) if given.project else download(Path(folder))
         times = measure(project, Path(folder), given.linker, given.rounds)
@@ -53,7 +55,17 @@ def copy(project: Path, folder: Path) -> Path:
 
 
 def download(folder: Path) -> Path:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+    pip = [
+        sys.executable,
+        "-I",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+    ]
     subprocess.run([*pip, "--dest", str(folder), RPDS], check=True)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
@@ -68,11 +80,11 @@ def measure(
     python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     commands = {
         "fatwheel": [
-            *(sys.executable, "-m", "fatwheel", "build", "--quiet"),
+            *(sys.executable, "-I", "-m", "fatwheel", "build", "--quiet"),
             *("-o", str(folder / "out"), "--linker", linker),
         ],
         "maturin": [
-            *(sys.executable, "-m", "maturin", "build", "--release", "--quiet", "-i", python),
+            *(sys.executable, "-I", "-m", "maturin", "build", "--release", "--quiet", "-i", python),
             *("-o", str(folder / "out"), "--target", "universal2-apple-darwin"),
         ],
     }
@@ -111,7 +123,3 @@ def processor() -> float:
     """Return the processor time (seconds) that ended children, and theirs, have used."""
     times = os.times()
     return times.children_user + times.children_system
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,75 @@
+"""Faults that are known and not mended yet: fuzzing goes on past them, and a test says when one is gone.
+
+What is mended leaves this list, and its input goes to `fixtures/fuzz/TARGET/`: `python -m tests.fuzz.known`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.fuzz.bundle import part
+from tests.fuzz.target import REGRESSIONS, joined
+from tests.support.wheels import NATIVE, A, X, code
+
+__all__ = ["KNOWN", "Known", "is_known"]
+
+
+class Known(NamedTuple):
+    """One fault: its target, its kind (`findings.fault`, without the line), an input that shows it, what is wrong."""
+
+    target: str
+    kind: str
+    input: bytes
+    wrong: str
+
+
+KNOWN = (
+    Known(
+        "python",
+        "BrokenPromiseError at tests/fuzz/targets/texts.py:_same_code",
+        joined("if x:\n        a\n        b\n", "if x:\n        a\n\tb\n"),
+        "a source that does not compile is kept where its tokens equal the other's",
+    ),
+    Known(
+        "python",
+        "BrokenPromiseError at tests/fuzz/targets/texts.py:_dispatches",
+        joined(*2 * [b"#!/usr/bin/python # coding: latin-1\nx = '\xe9'\n"]),
+        "a coding cookie in the #! line is kept while the module is written as UTF-8",
+    ),
+    Known(
+        "command",
+        "BrokenPromiseError at tests/fuzz/targets/wheels.py:_printable",
+        joined(
+            "",
+            part("x", NATIVE, code(X)),
+            part("a", NATIVE, code(A, loads=["@loader_path/\u202e"])),
+        ),
+        "control characters out of a wheel are printed",
+    ),
+)
+
+
+def is_known(target: str, finding: Path) -> bool:
+    """Return whether a finding (its input; the reason lies beside it) is a fault that is known."""
+    reason = finding.with_suffix(".txt")
+    kind = reason.read_text("utf-8").partition("\n")[0] if reason.exists() else ""
+    return any(known.target == target and kind.startswith(known.kind + ":") for known in KNOWN)
+
+
+def _keep_mended() -> None:
+    """Write the inputs of what is mended to where they are replayed, and say which entries to delete."""
+    from tests.fuzz.findings import fault_of
+    from tests.fuzz.table import TARGETS
+
+    for known in KNOWN:
+        if not fault_of(TARGETS[known.target], known.input):
+            folder = REGRESSIONS / known.target
+            folder.mkdir(exist_ok=True)
+            name = "-".join(known.wrong.split()[:7]).strip(",")
+            (folder / name).write_bytes(known.input)
+            print(f"mended, so delete it here: {known.wrong}")
+
+
+if __name__ == "__main__":
+    _keep_mended()
