@@ -16,6 +16,7 @@ from fatwheel.wheels.distinfo import (
     find_data,
     find_dist_info,
     format_wheel_metadata,
+    parse_name_and_version,
     parse_wheel_metadata,
     read_headers,
 )
@@ -84,6 +85,12 @@ def test_refuses(text: str, problem: str) -> None:
 WORDS = ["Tag", "tag", "Wheel-Version", ":", "From", "1.0", "ä", "\x00", "\x7f"]
 BREAKS = ["\n", "\r", "\r\n", "\n\n", "\n ", " ", "\t", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"]
 HEADER_TEXTS = st.lists(st.sampled_from(WORDS + BREAKS) | st.text(max_size=3)).map("".join)
+
+
+@pytest.mark.parametrize("version", ["9" * 5_000, "1." * 200 + "1", "one", ""])
+def test_a_version_that_is_none(version: str) -> None:
+    text = f"Name: a\nVersion: {version}\n"
+    assert parse_name_and_version(text, wheel="a.whl", member="METADATA") is None
 
 
 @given(HEADER_TEXTS)
