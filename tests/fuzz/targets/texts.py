@@ -298,11 +298,11 @@ def _python_seeds() -> Iterator[bytes]:
 
 
 def _difference(data: bytes) -> None:
-    """Two texts are told apart in a few lines that a terminal can show."""
+    """Two texts are told apart in a few lines."""
     x86_64, arm64 = two_texts(data)
     lines = short_diff(x86_64, arm64)
     check(len(lines) < 40, f"{len(lines)} lines")
-    check(all(line.isprintable() for line in lines), "a line cannot be printed")
+    check(max(map(len, lines), default=0) < 200, "a line is long")
 
 
 def _difference_seeds() -> Iterator[bytes]:

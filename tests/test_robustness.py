@@ -1,0 +1,171 @@
+"""What happens to a program happens to fatwheel: it is killed, the disk is full, others write to the same folder.
+
+Whatever it is, the output's name shows a complete and checked wheel or nothing, and the next run is as good as the
+first. Inputs that change are in `fusion/test_changing.py`, Ctrl-C and read-only disks in `cli/test_main.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from fatwheel.fusion.fuse import FuseOptions, fuse_wheels
+from tests.support.required import require_pair
+from tests.support.wheels import NATIVE, A, X, code, make_pair
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
+KILLS = 24
+BODY = bytes((i * i * 31 + i // 7) % 251 for i in range(3_000_000))
+
+
+def command(wheels: Sequence[Path], out: Path, *options: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "fatwheel",
+        "fuse",
+        *map(str, wheels),
+        "-o",
+        str(out),
+        "-q",
+        *options,
+    ]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A pair that takes a moment to write."""
+    sides = {arch: {NATIVE: code(arch, BODY + arch.value.encode())} for arch in (X, A)}
+    both = {f"pkg/{n}.txt": f"{n} ".encode() * 400 for n in range(300)}
+    return make_pair(tmp_path_factory.mktemp("in"), both, sides[X], sides[A])
+
+
+@pytest.fixture(scope="module")
+def right(wheels: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> str:
+    return digest(fuse_wheels(*wheels, tmp_path_factory.mktemp("right"), FuseOptions()).path)
+
+
+@POSIX
+def test_killed_at_any_moment(wheels: tuple[Path, Path], right: str, tmp_path: Path) -> None:
+    started = time.monotonic()
+    subprocess.run(command(wheels, tmp_path / "whole"), check=True)
+    whole = time.monotonic() - started
+    out = tmp_path / "out"
+    unfinished = 0
+    for number in range(KILLS):
+        process = subprocess.Popen(command(wheels, out, "--force"), stdout=subprocess.DEVNULL)
+        time.sleep(whole * (0.3 + 0.8 * number / KILLS))
+        process.kill()
+        process.wait()
+        unfinished += process.returncode == -signal.SIGKILL
+        for path in out.glob("*.whl"):
+            assert digest(path) == right
+            path.unlink()
+    assert unfinished
+    subprocess.run(command(wheels, out), check=True)
+    (made,) = out.iterdir()  # nothing that a killed one left
+    assert digest(made) == right
+
+
+@POSIX
+def test_a_disk_that_fills_at_any_byte(
+    wheels: tuple[Path, Path], right: str, tmp_path: Path
+) -> None:
+    """A limit on the size of files stands for the disk: writing fails where it would pass it."""
+    import resource
+
+    size = fuse_wheels(*wheels, tmp_path / "whole", FuseOptions()).size
+    out = tmp_path / "out"
+    for limit in (1, size // 7, size // 2, size - 1):
+
+        def restrict(limit: int = limit) -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        done = subprocess.run(
+            command(wheels, out), preexec_fn=restrict, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1
+        assert "File too large" in done.stderr
+        assert ".part" not in done.stderr
+        assert list(out.iterdir()) == []
+    subprocess.run(command(wheels, out), check=True)
+    (made,) = out.iterdir()
+    assert digest(made) == right
+
+
+def run_together(commands: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
+    processes = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for words in commands]
+    answers = [process.communicate(timeout=120)[1] for process in processes]
+    return [(process.returncode, said) for process, said in zip(processes, answers, strict=True)]
+
+
+def test_many_who_write_the_same_wheel(
+    wheels: tuple[Path, Path], right: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    answers = run_together([command(wheels, out)] * 4)
+    assert sorted(status for status, _ in answers) == [0, 1, 1, 1]
+    assert all("exists; replace it with --force" in said for status, said in answers if status)
+    (made,) = out.iterdir()
+    assert digest(made) == right
+    assert [status for status, _ in run_together([command(wheels, out, "--force")] * 4)] == [0] * 4
+    (made,) = out.iterdir()
+    assert digest(made) == right
+
+
+def test_many_who_write_different_wheels_into_one_folder(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pairs = [make_pair(tmp_path / str(n), name=f"pkg{n}") for n in range(6)]
+    assert [status for status, _ in run_together([command(pair, out) for pair in pairs])] == [0] * 6
+    assert len(list(out.iterdir())) == 6
+
+
+@POSIX
+def test_a_killed_run_of_many_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    real = require_pair("scipy")
+    inputs = [wheel.path for wheel in real.wheels]
+    copies = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for path in inputs:
+            name = path.name.replace("scipy-1.15.3", f"scipy-1.15.3-{number}", 1)
+            (folder / name).symlink_to(path)
+        copies.append(folder)
+    out = tmp_path / "out"
+    words = [
+        sys.executable,
+        "-m",
+        "fatwheel",
+        "fuse",
+        *map(str, copies),
+        "-o",
+        str(out),
+        "-q",
+        "-j",
+        "2",
+    ]
+    process = subprocess.Popen(
+        words, stderr=subprocess.PIPE, env={**os.environ, "MARK": str(tmp_path)}
+    )
+    deadline = time.monotonic() + 60
+    while not list(out.glob("*.part")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=20)  # workers that lived on would hold its standard error open
+    for path in out.glob("*.whl"):
+        assert path.stat().st_size > 1_000_000
