@@ -10,11 +10,10 @@ The API does what the command line does; every name here is typed and documented
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from fatwheel.version import __version__
 
+# `typing` takes longer to import than all else here, and cannot be interrupted without a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fatwheel.action import Action
     from fatwheel.check.finding import Finding, Severity
@@ -69,6 +68,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is asked for, so that no command loads more than it uses (PEP 562)."""
+    from importlib import import_module
+
     for module, names in _MODULES.items():
         if name in names:
             return getattr(import_module(f"fatwheel.{module}"), name)

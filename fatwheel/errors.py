@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "ChangedError",
     "FatwheelError",
     "FormatError",
     "OutputExistsError",
@@ -64,6 +65,17 @@ class WheelError(FatwheelError):
         self.wheel = wheel
         self.member = member
         self.problem = problem
+
+
+class ChangedError(WheelError):
+    """A wheel became another while it was read, so that what was verified is not what would be written."""
+
+    def __init__(
+        self, wheel: str, member: str | None, how: str = "its bytes are others now"
+    ) -> None:
+        problem = f"changed while it was read ({how}); try again when nothing writes to the file"
+        super().__init__(wheel, member, problem)
+        self.how = how
 
 
 class RefusedError(FatwheelError):

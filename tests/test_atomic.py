@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +15,7 @@ import pytest
 
 from fatwheel.atomic import new_file
 from fatwheel.errors import OutputExistsError
+from tests.support.corpus import ROOT
 
 
 def write(target: Path, *, replace: bool = False, then: Callable[[BinaryIO], object] = id) -> None:
@@ -137,3 +141,55 @@ def test_a_full_disk_names_the_target(tmp_path: Path) -> None:
         write(target, then=fill)
     assert caught.value.filename == str(target)
     assert list(tmp_path.iterdir()) == []
+
+
+ORPHAN = """\
+import os, sys, time
+from pathlib import Path
+from fatwheel.atomic import new_file
+with new_file(Path(sys.argv[1]), replace=True) as file:
+    file.write(b"half")
+    file.flush()
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", ORPHAN, str(tmp_path / "a.whl")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=ROOT) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        (part,) = tmp_path.glob(".fatwheel-*.part")
+        write(tmp_path / "b.whl")
+        assert part.exists()  # its writer lives
+        writer.kill()
+    assert part.exists()
+    write(tmp_path / "c.whl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.whl", "c.whl"]
+
+
+def test_many_writers_in_one_folder_leave_each_other_alone(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(lambda n: write(tmp_path / f"{n}.whl"), range(200)))
+    assert len(list(tmp_path.iterdir())) == 200
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[list[str]] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(sorted(path.suffix for path in tmp_path.iterdir()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(tmp_path / "a.whl")
+    assert synced[0] == [".part"]
+    assert all(".whl" in names for names in synced[1:])
+    with new_file(tmp_path / "b.whl", replace=False, durable=False) as file:
+        file.write(b"new")
+    assert len(synced) <= 2

@@ -7,12 +7,25 @@ Behind it, n more bytes multiply it by x^(8n), so the parts need not be read aga
 from __future__ import annotations
 
 import functools
+import zlib
+from collections.abc import Callable
 
-__all__ = ["combine", "crc_of_zeros"]
+__all__ = ["combine", "crc_of_zeros", "fastest_crc32"]
 
 _POLYNOMIAL = 0xEDB88320
 _ONE = 1 << 31
 """The polynomial 1: the highest bit is the coefficient of x^0."""
+
+
+@functools.cache
+def fastest_crc32() -> Callable[[bytes | memoryview, int], int]:
+    """Return the CRC-32 of zlib-ng where it is installed, 30 times as fast as zlib's, else zlib's."""
+    try:
+        from zlib_ng import zlib_ng
+    except ImportError:
+        return zlib.crc32
+    crc32: Callable[[bytes | memoryview, int], int] = zlib_ng.crc32
+    return crc32
 
 
 def combine(first: int, second: int, second_size: int) -> int:

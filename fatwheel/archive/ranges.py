@@ -1,4 +1,9 @@
-"""Byte ranges of a file that several threads may read at once."""
+"""Byte ranges of a file that several threads may read at once.
+
+A member's data are read more than once: verified first, copied or looked at again later. In between somebody may write
+to the file, even without a trace in its times (through mapped memory). So the first reading notes a sum of each piece,
+and every later one is compared with it: what is copied is what was verified.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from fatwheel.errors import WheelError
+from fatwheel.archive.crc import fastest_crc32
+from fatwheel.errors import ChangedError, WheelError
 
-__all__ = ["CHUNK", "RangeFile", "ReadAhead", "file_sha256"]
+__all__ = ["CHUNK", "RangeFile", "ReadAhead", "SteadyReader", "file_sha256"]
 
 CHUNK = 256 * 1024
 """The most bytes held in one piece: enough to make calls cheap, few enough for the cache."""
@@ -37,9 +43,13 @@ class RangeFile:
             path.stat().st_mode
         ):  # before opening: a FIFO would wait for its writer
             raise WheelError(self.name, None, "is not a regular file")
+        self._path = path
         self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self.size = os.fstat(self._fd).st_size
+        self._opened = os.fstat(self._fd)
+        self.size = self._opened.st_size
         self._lock = None if hasattr(os, "pread") else threading.Lock()
+        self._crc32 = fastest_crc32()
+        self._sums: dict[int, int] = {}  # CRC-32 of each piece of members' data, by its offset
 
     def read(self, offset: int, size: int) -> bytes:
         """Return exactly the `size` bytes from byte `offset` on.
@@ -66,6 +76,41 @@ class RangeFile:
             piece = self.read(offset, min(chunk, end - offset))
             yield piece
             offset += len(piece)
+
+    def steady(
+        self, offset: int, size: int, start: int = 0, count: int | None = None
+    ) -> Iterator[bytes]:
+        """Yield a member's data, or `count` bytes of it from byte `start` on, in pieces of at most `CHUNK` bytes.
+
+        The data are the `size` bytes from byte `offset` on. Raises `ChangedError` where a piece that was read before is
+        not the same any more.
+        """
+        end = size if count is None else start + count
+        for at in range(start - start % CHUNK, end, CHUNK):
+            piece = self.read(offset + at, min(CHUNK, size - at))
+            self.compare(offset + at, piece)
+            first, last = max(0, start - at), end - at
+            yield piece if not first and last >= len(piece) else piece[first:last]
+
+    def compare(self, offset: int, piece: bytes) -> None:
+        """Note the sum of a piece of a member's data, or compare it with what was noted; raises `ChangedError`."""
+        found = self._crc32(piece, 0)
+        if self._sums.setdefault(offset, found) != found:
+            raise ChangedError(self.name, None)
+
+    def check_unchanged(self) -> None:
+        """Raise `ChangedError` where the file was written to since it was opened, or its name leads to another file."""
+        now, opened = os.fstat(self._fd), self._opened
+        if now.st_size != opened.st_size:
+            raise ChangedError(self.name, None, f"{opened.st_size} bytes, now {now.st_size}")
+        if now.st_mtime_ns != opened.st_mtime_ns:
+            raise ChangedError(self.name, None, "it was written to")
+        try:
+            named = self._path.stat()
+        except OSError:
+            raise ChangedError(self.name, None, "the file is gone") from None
+        if (named.st_dev, named.st_ino) != (opened.st_dev, opened.st_ino):
+            raise ChangedError(self.name, None, "another file has its name")
 
     def close(self) -> None:
         """Close the file; closing it again does nothing."""
@@ -121,6 +166,35 @@ class ReadAhead:
         self._data = self._file.read(offset, max(size, min(_AHEAD, left)) if follows else size)
         self._start, self._end = offset, offset + len(self._data)
         return self._data[:size]
+
+    def steady(self, offset: int, size: int) -> bytes:
+        """Return a small member's data, compared as `RangeFile.steady` does it; at most `CHUNK` bytes."""
+        data = self.read(offset, size)
+        self._file.compare(offset, data)
+        return data
+
+
+class SteadyReader:
+    """Reads bits of one member's data here and there, compared as `RangeFile.steady` does it; for one thread."""
+
+    def __init__(self, file: RangeFile, offset: int, size: int) -> None:
+        """The data are the `size` bytes from byte `offset` on."""
+        self._file, self._offset, self._size = file, offset, size
+        self._at, self._piece = -1, b""
+
+    def read(self, start: int, count: int) -> bytes:
+        """Return `count` bytes from byte `start` of the data on, fewer where they end before."""
+        at = start - start % CHUNK
+        if at == self._at and start - at + count <= len(self._piece):
+            return self._piece[start - at : start - at + count]
+        count = min(count, self._size - start)
+        if start - at + count > CHUNK:
+            return b"".join(self._file.steady(self._offset, self._size, start, count))
+        (self._piece,) = self._file.steady(
+            self._offset, self._size, at, min(CHUNK, self._size - at)
+        )
+        self._at = at
+        return self._piece[start - at : start - at + count]
 
 
 def file_sha256(file: RangeFile) -> str:

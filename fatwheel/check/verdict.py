@@ -54,10 +54,11 @@ def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Findin
         try:
             with reading_threads(2, [wheel]) as executor:
                 read = read_wheel(wheel, inflater=inflater or best_inflater(), executor=executor)
+            findings = check(read)
+            problem = wheel_package_problem(path)
+            wheel.file.check_unchanged()
         finally:
             wheel.close()
-        findings = check(read)
     except WheelError as error:
         return (unreadable(error),)
-    problem = wheel_package_problem(path)
     return findings if problem is None else (*findings, disagreement(problem))

@@ -33,6 +33,11 @@ _COMMANDS = {
     "fuse": ("fatwheel.cli.fuse:fuse_command", "Fuse thin wheels into universal2 wheels."),
     "build": ("fatwheel.cli.build:build_command", "Make a universal2 wheel of a Rust crate."),
     "check": ("fatwheel.cli.check:check_command", "Check finished wheels."),
+    "index": ("fatwheel.cli.index:index_command", "Serve an index of universal2 wheels."),
+    "wheelhouse": (
+        "fatwheel.cli.wheelhouse:wheelhouse_command",
+        "Fill a folder with an app's wheels.",
+    ),
     "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
     "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
     "rules": ("fatwheel.cli.check:rules_command", "Print the shipped rule book."),
@@ -65,14 +70,15 @@ class _LazyGroup(click.Group):
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write examples and commands, then the options: the page fits a screen of 80 by 24."""
+        """Write examples, commands and the two options: the page fits a screen of 80 by 24."""
         from fatwheel.cli.command import write_section
 
         write_section(formatter, "Examples", _EXAMPLES)
         write_section(
             formatter, "Commands", [(name, text) for name, (_, text) in _COMMANDS.items()]
         )
-        click.Command.format_options(self, ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("Options: --version; -h, --help")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -102,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, _terminated)
+    if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     open_closed_streams()
     print_every_name()
     if "_FATWHEEL_COMPLETE" in os.environ:
@@ -110,6 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(_run(list(arguments)))
     with _little_garbage():
         code = _run(sys.argv[1:])
+    if callable(
+        signal.getsignal(signal.SIGINT)
+    ):  # all is done, and what ends now has no place for an exception
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 
 

@@ -49,7 +49,7 @@ def member_chunks(
 
     With `buffers`, a piece is valid until all of them were used.
     """
-    chunks = file.chunks(entry.data_offset, entry.compressed_size)
+    chunks = file.steady(entry.data_offset, entry.compressed_size)
     if entry.method == Method.STORED:
         return Inflation(_stored(chunks))
     return Inflation(_watched(file, entry, inflater, wheel, buffers))
@@ -107,7 +107,7 @@ def _watched(
     def run(watch_from: int, buffers: Buffers | None) -> Generator[memoryview, None, Blocks | None]:
         return _verified(
             inflater.run(
-                file.chunks(entry.data_offset, entry.compressed_size),
+                file.steady(entry.data_offset, entry.compressed_size),
                 watch_from=watch_from,
                 buffers=buffers,
             ),

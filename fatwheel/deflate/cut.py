@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.ranges import RangeFile, SteadyReader
 from fatwheel.deflate.content import inflate
 from fatwheel.deflate.fixedcodes import Token
 from fatwheel.deflate.inflaters import Blocks, End, Inflater
@@ -36,11 +36,15 @@ class Cut:
     size: int
     inflater: Inflater
 
+    def data(self) -> SteadyReader:
+        """Return a reader of the member's stream."""
+        return SteadyReader(self.file, self.offset, self.compressed_size)
+
     def chunks(self) -> Iterator[memoryview]:
         """Inflate the member as far as needed and yield the cut's bytes in bounded pieces."""
         content = inflate(
             self.inflater,
-            self.file.chunks(self.offset, self.compressed_size),
+            self.file.steady(self.offset, self.compressed_size),
             compressed_size=self.compressed_size,
             size=self.content_size,
             wheel=self.file.name,
@@ -70,7 +74,7 @@ def find_recut(cut: Cut) -> tuple[Plan, Blocks] | None:
         if len(boundaries) < _MAX_BLOCKS:
             boundaries.append(Boundary(bit, at))
 
-    pieces = cut.inflater.run(cut.file.chunks(cut.offset, cut.compressed_size), note=note)
+    pieces = cut.inflater.run(cut.file.steady(cut.offset, cut.compressed_size), note=note)
     end: End | None = None
     while end is None:
         try:
@@ -88,21 +92,22 @@ def find_recut(cut: Cut) -> tuple[Plan, Blocks] | None:
     if plan.kept is not None:
         first, last = plan.kept
         kept = (b for b in boundaries if first.bit <= b.bit < last.bit)
-        if any(_is_stored(cut, boundary.bit) for boundary in kept):
+        data = cut.data()
+        if any(_is_stored(data, boundary.bit) for boundary in kept):
             return None
     return plan, end.blocks
 
 
-def _is_stored(cut: Cut, bit: int) -> bool:
+def _is_stored(data: SteadyReader, bit: int) -> bool:
     """Look at BTYPE in the header of the block at `bit` (RFC 1951, 3.2.3)."""
-    header = cut.file.read(cut.offset + bit // 8, min(2, cut.compressed_size - bit // 8))
+    header = data.read(bit // 8, 2)
     return int.from_bytes(header, "little") >> bit % 8 + 1 & 3 == 0
 
 
 def edge_tokens(cut: Cut, edge: Edge) -> Iterator[Token]:
     """Yield what an edge is to be written as."""
     first, end = edge.first_bit // 8, -(-edge.end_bit // 8)
-    data = cut.file.read(cut.offset + first, end - first)
+    data = cut.data().read(first, end - first)
     part = replace(cut, start=edge.start, size=edge.end - edge.start)
     content = b"".join(map(bytes, part.chunks()))
     return recode(edge, data, content, cut.start)

@@ -9,7 +9,6 @@ writes the same bytes: zlib's versions differ even for a header and zeros.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -50,11 +49,17 @@ class Deflated:
 
 @valueclass
 class Stored:
-    """`size` bytes of the file as they are, from byte `offset` on."""
+    """`size` bytes as they are, from byte `start` on, of the `data_size` bytes from byte `offset` of the file on."""
 
     file: RangeFile
     offset: int
+    data_size: int
+    start: int
     size: int
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read the bytes."""
+        return self.file.steady(self.offset, self.data_size, self.start, self.size)
 
 
 class Literal(NamedTuple):
@@ -69,16 +74,21 @@ class Literal(NamedTuple):
 
 
 class _Range(NamedTuple):
-    """Bytes of a file; of their bits, the one at `clear` is cleared."""
+    """`size` bytes from byte `start` on of a member's data; of their bits, the one at `clear` is cleared.
+
+    The data are the `data_size` bytes from byte `offset` of the file on.
+    """
 
     file: RangeFile
     offset: int
+    data_size: int
+    start: int
     size: int
     clear: int | None = None
 
     def chunks(self) -> Iterator[bytes]:
         """Read the bytes."""
-        chunks = self.file.chunks(self.offset, self.size)
+        chunks = self.file.steady(self.offset, self.data_size, self.start, self.size)
         if self.clear is None:
             yield from chunks
             return
@@ -164,9 +174,9 @@ def copied(
     """
     piece: _Piece
     if compressed_size <= _SMALL:
-        piece = (ahead or file).read(offset, compressed_size)
+        piece = (ahead or ReadAhead(file)).steady(offset, compressed_size)
     else:
-        piece = _Range(file, offset, compressed_size)
+        piece = _Range(file, offset, compressed_size, 0, compressed_size)
     return MemberData(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
 
 
@@ -214,7 +224,7 @@ def _as_it_is(part: Part) -> _Piece:
     if isinstance(part, Literal):
         return part.data
     assert isinstance(part, Stored)
-    return _Range(part.file, part.offset, part.size)
+    return _Range(part.file, part.offset, part.data_size, part.start, part.size)
 
 
 def _stored_bits(size: int) -> int:
@@ -253,8 +263,7 @@ class _Stream:
         if isinstance(part, Deflated):
             self._add_deflated(part, final)
         elif isinstance(part, Stored):
-            content = functools.partial(part.file.chunks, part.offset, part.size)
-            self._add_stored(content, part.size, final)
+            self._add_stored(part.chunks, part.size, final)
         elif isinstance(part, Cut):
             self._add_cut(part, final)
         else:
@@ -272,15 +281,16 @@ class _Stream:
             self._align()
             self._bytes += b"\x00\x00\xff\xff"
         if final:
-            piece = _Range(part.file, part.offset, part.compressed_size)
-            self._add_piece(piece, part.compressed_size)
+            size = part.compressed_size
+            self._add_piece(_Range(part.file, part.offset, size, 0, size), size)
             return
         whole, rest = divmod(part.blocks.end_bit, 8)
         last = part.blocks.last_block_bit
         clear = last if last < whole * 8 else None
-        self._add_piece(_Range(part.file, part.offset, whole, clear), whole)
+        piece = _Range(part.file, part.offset, part.compressed_size, 0, whole, clear)
+        self._add_piece(piece, whole)
         if rest:
-            (byte,) = part.file.read(part.offset + whole, 1)
+            (byte,) = b"".join(part.file.steady(part.offset, part.compressed_size, whole, 1))
             if clear is None:
                 byte &= ~(1 << (last & 7))
             self._put(byte & (1 << rest) - 1, rest)
@@ -325,14 +335,16 @@ class _Stream:
         """Add the stream's bits from `first` to `end`, with the bit `clear` cleared."""
         start = first // 8
         clear = None if clear is None else clear - 8 * start
-        source = _Range(cut.file, cut.offset + start, -(-end // 8) - start, clear)
+        source = _Range(
+            cut.file, cut.offset, cut.compressed_size, start, -(-end // 8) - start, clear
+        )
         lead = (self._bits, self._bit_count)
         whole, rest = divmod(self._bit_count + end - first, 8)
         self._add_piece(
             _Shifted(lead=lead, source=source, skip=first % 8, count=end - first), whole
         )
         at = (end - rest) // 8
-        data = cut.file.read(cut.offset + at, -(-end // 8) - at)
+        data = cut.data().read(at, -(-end // 8) - at)
         self._bits = int.from_bytes(data, "little") >> (end - rest) % 8 & (1 << rest) - 1
         self._bit_count = rest
 

@@ -15,6 +15,8 @@ from fatwheel.wheels.tags import claims, parse_wheel_name
 
 __all__ = ["Expected", "read_expected", "unmet"]
 
+_LONGEST = 512  # characters of a pattern; file names have 255, and a longer pattern takes time without bound
+
 
 @valueclass
 class Expected:
@@ -29,7 +31,7 @@ def read_expected(value: str) -> Expected:
     """Return what `--expect VALUE` asks for: a number, or a file with one file name or pattern (`*`, `?`) a line.
 
     Empty lines and what follows a `#` do not count. Raises `UsageError` for 0, for a file that is not there or lists
-    nothing, and for a line that ends in something else than `.whl`.
+    nothing, and for a line that is too long or ends in something else than `.whl`.
     """
     if value.isascii() and value.isdigit() and len(value) < 10:
         if not int(value):
@@ -49,6 +51,11 @@ def read_expected(value: str) -> Expected:
     if not patterns:
         raise UsageError(f"{path} lists no wheels; write one file name or pattern a line")
     for pattern in patterns:
+        if len(pattern) > _LONGEST:
+            raise UsageError(
+                f"{path}: a line has {len(pattern)} characters, more than {_LONGEST}; a line is a wheel's file name, "
+                "or a pattern of it"
+            )
         if not pattern.endswith(".whl"):
             raise UsageError(
                 f"{path}: {pattern!r} does not end in .whl; a line is a wheel's file name, or a pattern of it"

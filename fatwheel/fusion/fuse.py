@@ -131,6 +131,8 @@ def fuse_wheels(
             written = _write(plan, wheels, options, file)
             findings = check(_reread(plan, written, Path(file.name), options))
             _refuse_worse(findings, reading.wheels.values(), target)
+            for wheel in wheels.values():
+                wheel.file.check_unchanged()
             return Fused(
                 path=target,
                 size=file.seek(0, os.SEEK_END),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import signal
 import sys
 import threading
@@ -130,6 +131,18 @@ def _begin(stop: Event) -> None:
     global _stop  # noqa: PLW0603  (how a process of a pool is handed what cannot be pickled)
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="fatwheel-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that began this one is gone, killed for instance, and end this one, too."""
+    import multiprocessing
+    from multiprocessing.connection import wait
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _go_on(_: int = 0) -> None:

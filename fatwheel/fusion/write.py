@@ -19,6 +19,7 @@ from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import ZipWriter
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
+from fatwheel.errors import ChangedError
 from fatwheel.fusion.actions import Fuse, Keep, Merge, Planned, WriteAnew, WriteRecord
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.macho.universal import Slice, Universal
@@ -69,7 +70,10 @@ def write_wheel(
             record = _record(planned.name, written)
             written[planned.name] = writer.new(planned.name, planned.mode, record)
         else:
-            written[planned.name] = writer.write(planned)
+            try:
+                written[planned.name] = writer.write(planned)
+            except ChangedError as error:
+                raise ChangedError(error.wheel, planned.name, error.how) from None
     archive.finish()
     return written
 
@@ -129,7 +133,7 @@ class _Writer:
         """Write a file that an engine made; it is read for its facts first, as any member is."""
         with RangeFile(path) as file:
             sha256, content = scan_file(file, name)
-            chunks = file.chunks(0, file.size)
+            chunks = file.steady(0, file.size)
             self.archive.add_recompressed(name, mode=mode, size=file.size, chunks=chunks)
             return Written(sha256=sha256, size=file.size, content=content)
 
@@ -168,7 +172,13 @@ class _Writer:
         blocks = planned.member(piece.source).blocks
         size = piece.content.size
         if entry.method is Method.STORED:
-            return Stored(file=wheel.file, offset=entry.data_offset + piece.offset, size=size)
+            return Stored(
+                file=wheel.file,
+                offset=entry.data_offset,
+                data_size=entry.compressed_size,
+                start=piece.offset,
+                size=size,
+            )
         if piece.whole and blocks is not None:
             return Deflated(
                 file=wheel.file,

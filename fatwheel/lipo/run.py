@@ -29,14 +29,16 @@ PROGRAM = "fatwheel lipo"
 
 _CHUNK = 256 * 1024
 
+Stamp = tuple[int, int, int, int]
+"""What tells whether a file is still the same: device, inode, size in bytes, time of the last change."""
+
 
 @valueclass
 class Part:
-    """A slice of an input file: `offset` in bytes of the file `path`, and what it will be placed
-    as.
-    """
+    """A slice of an input file: `offset` in bytes of the file `path`, and what it will be placed as."""
 
     path: str
+    stamp: Stamp
     offset: int
     source: universal.SliceSource
     executable: bool
@@ -56,6 +58,7 @@ class _File:
     """An input as it was read."""
 
     path: str
+    stamp: Stamp
     found: universal.Universal | universal.Content
     executable: bool
 
@@ -68,6 +71,7 @@ class _File:
         return tuple(
             Part(
                 path=self.path,
+                stamp=self.stamp,
                 offset=one.offset,
                 source=universal.SliceSource(
                     cputype=one.cputype,
@@ -140,7 +144,12 @@ def _read(one: Input) -> _File:
         own = arch_name(found.cputype, found.cpusubtype)
         problem = f"-arch {one.cpu.name} does not match the architecture of {one.path}, {own}"
         raise UsageError(problem)
-    return _File(path=one.path, found=found, executable=bool(status.st_mode & 0o111))
+    executable = bool(status.st_mode & 0o111)
+    return _File(path=one.path, stamp=_stamp(status), found=found, executable=executable)
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
@@ -228,7 +237,7 @@ def _write(
 
 
 def _chunks(part: Part) -> Iterator[bytes]:
-    """Yield the slice's bytes. Raises `FormatError` where the file became shorter."""
+    """Yield the slice's bytes. Raises `FormatError` where the file changed since it was looked at."""
     left = part.source.size
     with Path(part.path).open("rb") as file:
         file.seek(part.offset)
@@ -238,3 +247,6 @@ def _chunks(part: Part) -> Iterator[bytes]:
                 raise FormatError(part.path, file.tell(), "the file became shorter meanwhile")
             left -= len(chunk)
             yield chunk
+        if _stamp(os.fstat(file.fileno())) != part.stamp:
+            problem = "the file changed while it was read; try again when nothing writes to it"
+            raise FormatError(part.path, None, problem)

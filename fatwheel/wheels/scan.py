@@ -85,8 +85,8 @@ class Job:
 
     def raw(self) -> bytes:
         """Return the compressed bytes of a small member."""
-        file = self.ahead or self.wheel.file
-        return file.read(self.entry.data_offset, self.entry.compressed_size)
+        ahead = self.ahead or ReadAhead(self.wheel.file)
+        return ahead.steady(self.entry.data_offset, self.entry.compressed_size)
 
 
 @valueclass
@@ -214,7 +214,7 @@ def scan_file(file: RangeFile, name: str) -> tuple[bytes, Content]:
     parser = Probe(parse(name, file.size))
     content: Content = None
     try:
-        for chunk in file.chunks(0, file.size):
+        for chunk in file.steady(0, file.size):
             digest.update(chunk)
             parser.feed(chunk)
         parsed = parser.finish()
@@ -329,8 +329,8 @@ def _scan_equal(x86_64: Job, arm64: Job, inflater: Inflater) -> Scanned | None:
             return None
         return _scan_small(arm64, raw, inflater) or _scan(arm64, inflater, None)
     pieces = zip(
-        x86_64.wheel.file.chunks(one.data_offset, one.compressed_size),
-        arm64.wheel.file.chunks(other.data_offset, other.compressed_size),
+        x86_64.wheel.file.steady(one.data_offset, one.compressed_size),
+        arm64.wheel.file.steady(other.data_offset, other.compressed_size),
         strict=True,
     )
     return _scan(arm64, inflater, None) if all(a == b for a, b in pieces) else None

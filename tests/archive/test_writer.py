@@ -274,7 +274,8 @@ class Zeros:
 
     name = "zeros"
 
-    def chunks(self, offset: int, size: int, chunk: int = 1 << 24) -> Iterator[bytes]:
+    def steady(self, offset: int, data_size: int, start: int, size: int) -> Iterator[bytes]:
+        chunk = 1 << 24
         zeros = bytes(chunk)
         for _ in range(size // chunk):
             yield zeros

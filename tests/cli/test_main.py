@@ -10,6 +10,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -613,3 +614,28 @@ def test_streams_that_were_closed_at_the_start_do_no_harm(tmp_path: Path) -> Non
     )
     assert done.returncode == 0
     assert len(left(tmp_path / "out")) == 1
+
+
+@POSIX
+def test_ctrl_c_while_it_starts(tmp_path: Path) -> None:
+    """Once fatwheel's own first step is done, there is no traceback, whatever is being imported."""
+    started = (
+        "import _signal, sys; import fatwheel.__main__ as program; _signal.signal(_signal.SIGINT, program._end); "
+        "sys.stdout.write('ready\\n'); sys.stdout.flush(); program.main()"
+    )
+    said = set()
+    for number in range(25):
+        process = subprocess.Popen(
+            [sys.executable, "-c", started, "fuse", "nowhere.whl", "nothing.whl"],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(number * 0.004)
+        process.send_signal(signal.SIGINT)
+        said.add(process.communicate(timeout=30)[1].strip())
+    assert not [text for text in said if "Traceback" in text]
+    assert "fatwheel: interrupted; what was not complete is gone" in said

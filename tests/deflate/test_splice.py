@@ -87,7 +87,7 @@ class Shelf:
             if piece.kind == "literal":
                 yield Literal(piece.content)
             elif piece.kind == "stored":
-                yield Stored(file=file, offset=offset, size=size)
+                yield Stored(file=file, offset=offset, data_size=size, start=0, size=size)
             elif piece.kind == "deflated":
                 yield Deflated(
                     file=file,

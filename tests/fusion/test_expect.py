@@ -115,6 +115,7 @@ def test_a_file_lists_one_wheel_a_line(tmp_path: Path) -> None:
         (b"# nothing\n", "lists no wheels; write one file name or pattern a line"),
         (b"\xff", "is not UTF-8 at byte 0"),
         (b"pkg-1.0\n", "'pkg-1.0' does not end in .whl"),
+        (b"[a" * 300 + b".whl\n", "a line has 604 characters, more than 512"),
         (None, "No such file or directory; give a number, or a file with one wheel's name a line"),
     ],
 )

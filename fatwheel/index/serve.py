@@ -1,0 +1,101 @@
+"""Starting and stopping the index, as a context: the server, its client, its processes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import field
+from pathlib import Path
+
+from fatwheel.errors import ToolError, UsageError
+from fatwheel.fusion.fuse import FuseOptions
+from fatwheel.index.cache import Cache
+from fatwheel.index.listing import ListingOptions
+from fatwheel.index.pool import Pool
+from fatwheel.index.projects import Projects
+from fatwheel.index.upstream import FolderUpstream, HttpUpstream, Upstream, client_session
+from fatwheel.index.work import Work
+from fatwheel.values import valueclass
+
+__all__ = ["PYPI", "IndexOptions", "Running", "serve"]
+
+PYPI = "https://pypi.org/simple"
+
+
+@valueclass
+class IndexOptions:
+    """What the index is to be.
+
+    `upstreams` are addresses and folders, the first that has a project counts. `host` and `port` are what it listens
+    on; port 0 takes a free one. `cache` is the folder for all that is fetched and made.
+    """
+
+    cache: Path
+    upstreams: tuple[str, ...] = (PYPI,)
+    host: str = "127.0.0.1"
+    port: int = 8418
+    offline: bool = False
+    listing: ListingOptions = field(default_factory=ListingOptions)
+    fuse: FuseOptions = field(default_factory=FuseOptions)
+
+
+@valueclass
+class Running:
+    """An index that answers at `url` (with `/simple/` at its end)."""
+
+    url: str
+    projects: Projects
+    work: Work
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    options: IndexOptions, pool: Pool, say: Callable[[str], None], notes: Sequence[str] = ()
+) -> AsyncIterator[Running]:
+    """Yield the running index; when the block ends, what is under way is ended, too.
+
+    Raises `UsageError` for upstreams that are none and an address that is taken, `ToolError` without the extra `index`.
+    """
+    try:
+        from aiohttp import web
+
+        from fatwheel.index.server import IndexServer
+    except ImportError:
+        raise ToolError(
+            "fatwheel index needs a web server; install it with: pip install 'fatwheel[index]'"
+        ) from None
+    async with contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(client_session())
+        upstreams: list[Upstream] = [
+            HttpUpstream(one, session) if "://" in one else FolderUpstream(Path(one))
+            for one in options.upstreams
+        ]
+        cache = Cache(options.cache)
+        work = Work(cache, options.fuse, pool, offline=options.offline, say=say)
+        stack.push_async_callback(work.close)
+        projects = Projects(
+            upstreams, cache, options.listing, work, offline=options.offline, say=say
+        )
+        server = IndexServer(
+            projects, work, hosts=frozenset({options.host.lower()}), notes=tuple(notes)
+        )
+        runner = web.AppRunner(server.app(), access_log=None, handle_signals=False)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        listening = _listen(options.host, options.port)
+        await web.SockSite(runner, listening, shutdown_timeout=1).start()
+        host, port = listening.getsockname()[:2]
+        place = f"[{host}]" if ":" in host else host
+        yield Running(url=f"http://{place}:{port}/simple/", projects=projects, work=work)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        hint = "is another index running there? Stop it, or choose another --port"
+        raise UsageError(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}); {hint}"
+        ) from None

@@ -1,0 +1,154 @@
+"""The wheelhouse itself: every file is fetched or fused by the index, and the folder holds what the lock file names."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from packaging.tags import Tag
+
+from fatwheel.arch import Arch
+from fatwheel.atomic import new_file
+from fatwheel.errors import FatwheelError
+from fatwheel.index.cache import Made
+from fatwheel.index.listing import Entry
+from fatwheel.index.serve import Running
+from fatwheel.index.work import Job, UnservedError
+from fatwheel.values import valueclass
+from fatwheel.wheelhouse.choose import choose_entry
+from fatwheel.wheelhouse.resolve import Pin, newer_versions
+
+__all__ = ["Item", "Unavailable", "collect", "lay_out", "plan_items"]
+
+REPORT = "wheelhouse.json"
+"""The file that says what the folder holds; by it the next run knows which wheels are its own."""
+
+
+@valueclass
+class Item:
+    """A project of the tree and the file that serves it; `notes` are sentences on it."""
+
+    pin: Pin
+    upstream: str
+    entry: Entry
+    notes: tuple[str, ...] = ()
+
+
+@valueclass
+class Unavailable:
+    """A project of the tree that cannot be had, and why; `rules` would settle a conflict."""
+
+    pin: Pin
+    why: str
+    lines: tuple[str, ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()
+    filename: str = ""
+
+
+async def plan_items(
+    pins: Sequence[Pin], running: Running, tags: Mapping[Arch, Mapping[Tag, int]]
+) -> tuple[list[Item], list[Unavailable]]:
+    """Return the file for each pin, and the pins that have none."""
+    items: list[Item] = []
+    missing: list[Unavailable] = []
+    for pin in pins:
+        project = await running.projects.get(pin.name, fresh=False)
+        entries = project.listing.entries if project is not None else ()
+        wanted = {arch: tags[arch] for arch in pin.archs}
+        entry = choose_entry(entries, pin.version, wanted)
+        if project is None or entry is None:
+            why = f"{pin.name} {pin.version} has no wheel for {' and '.join(a.value for a in pin.archs)} that fits"
+            missing.append(Unavailable(pin=pin, why=why))
+            continue
+        notes = list(newer_versions(pin, project.listing.left_out))
+        if len(pin.archs) == 1:
+            notes.append(f"{pin.name} {pin.version} is needed by {pin.archs[0].value} only")
+        items.append(Item(pin=pin, upstream=project.upstream.name, entry=entry, notes=tuple(notes)))
+    return items, missing
+
+
+async def collect(
+    items: Sequence[Item], running: Running
+) -> tuple[dict[str, Made], list[Unavailable]]:
+    """Fetch and fuse all files at the same time, by name of the project; one that fails stops no other."""
+
+    async def one(item: Item) -> Made:
+        project = await running.projects.get(item.pin.name, fresh=False)
+        assert project is not None
+        return await running.work.make(project.upstream, item.pin.name, item.entry)
+
+    answers = await asyncio.gather(*map(one, items), return_exceptions=True)
+    made: dict[str, Made] = {}
+    failed: list[Unavailable] = []
+    for item, answer in zip(items, answers, strict=True):
+        if isinstance(answer, Made):
+            made[item.pin.name] = answer
+        elif isinstance(answer, UnservedError):
+            job = running.work.jobs[running.work.key(item.entry)]
+            failed.append(_unserved(item, job, answer))
+        elif isinstance(answer, FatwheelError | OSError):
+            failed.append(Unavailable(pin=item.pin, why=str(answer), filename=item.entry.filename))
+        else:
+            raise answer
+    return made, failed
+
+
+def _unserved(item: Item, job: Job, error: UnservedError) -> Unavailable:
+    why = f"{len(job.rules) or 'some'} conflicts" if job.conflicts else str(error)
+    why = "1 conflict" if len(job.rules) == 1 else why
+    return Unavailable(
+        pin=item.pin, why=why, lines=error.lines, rules=job.rules, filename=item.entry.filename
+    )
+
+
+def lay_out(
+    folder: Path,
+    made: Mapping[str, Made],
+    documents: Mapping[str, bytes],
+    say: Callable[[str], None],
+) -> None:
+    """Put the files into `folder`, then the documents; remove an earlier run's wheels that are not wanted any more.
+
+    What changed is said. Files that no run of ours made are left alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before = _own_files(folder)
+    wanted = {one.path.name: one for one in made.values()}
+    for name, one in sorted(wanted.items()):
+        if before.get(name) == one.sha256 and _has_size(folder / name, one.size):
+            continue
+        with one.path.open("rb") as source, new_file(folder / name, replace=True) as out:
+            shutil.copyfileobj(source, out, 1 << 20)
+        if before:
+            say(f"{'changed' if name in before else 'new'}: {name}")
+    for name in sorted(before.keys() - wanted.keys()):
+        if name.endswith(".whl"):
+            with contextlib.suppress(FileNotFoundError):
+                (folder / name).unlink()
+                say(f"gone: {name}")
+    for name, content in documents.items():
+        with new_file(folder / name, replace=True) as out:
+            out.write(content)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _own_files(folder: Path) -> dict[str, str]:
+    """Return the wheels that the last run put into the folder, with their SHA-256."""
+    try:
+        document: Any = json.loads((folder / REPORT).read_bytes())
+        rows = document["wheels"]
+        return {
+            str(row["filename"]): str(row["sha256"])
+            for row in rows
+            if "/" not in row["filename"] and "\\" not in row["filename"]
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

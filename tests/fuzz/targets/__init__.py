@@ -1,0 +1,1 @@
+"""The targets, by the room of fatwheel that they look into."""
