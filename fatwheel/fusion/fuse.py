@@ -189,10 +189,11 @@ def _reread(
 
     With `verify_output`, every byte is read again, and nothing is taken as known.
     """
-    with RangeFile(path) as file:
-        entries = read_directory(file, plan.name.filename)
+    filename = plan.name.filename
+    with RangeFile(path, name=filename) as file:  # nobody knows its name for the time being
+        entries = read_directory(file, filename)
         wheel = OpenWheel(
-            path=path,
+            path=path.with_name(filename),
             name=plan.name,
             file=file,
             entries={entry.name: entry for entry in entries},

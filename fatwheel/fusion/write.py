@@ -20,7 +20,6 @@ from fatwheel.archive.writer import ZipWriter
 from fatwheel.deflate.cut import Allowance
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
-from fatwheel.errors import ChangedError
 from fatwheel.fusion.actions import Fuse, Keep, Merge, Planned, WriteAnew, WriteRecord
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.macho.universal import Slice, Universal
@@ -53,7 +52,7 @@ def write_wheel(
     """Write the wheel that `plan` describes to `out`, and return the facts of each member by name.
 
     `files` are universal files that an engine made, by member name. Raises `ValueError` for a plan with
-    conflicts, `OSError` where writing fails.
+    conflicts, `OSError` where writing fails, `ChangedError` where an input is not what was verified.
     """
     if plan.conflicts:
         raise ValueError("a plan with conflicts cannot be carried out")
@@ -72,10 +71,7 @@ def write_wheel(
             record = _record(planned.name, written)
             written[planned.name] = writer.new(planned.name, planned.mode, record)
         else:
-            try:
-                written[planned.name] = writer.write(planned)
-            except ChangedError as error:
-                raise ChangedError(error.wheel, planned.name, error.how) from None
+            written[planned.name] = writer.write(planned)
     archive.finish()
     return written
 

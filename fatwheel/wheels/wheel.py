@@ -8,7 +8,7 @@ from typing import Literal
 
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import Entry, read_directory
-from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.ranges import RangeFile, Span
 from fatwheel.deflate.content import Blocks
 from fatwheel.errors import FormatError, WheelError
 from fatwheel.macho.image import Image
@@ -121,6 +121,8 @@ def open_wheel(path: Path) -> OpenWheel:
     except BaseException:
         file.close()
         raise
+    spans = [Span(e.data_offset, e.compressed_size, e.name) for e in entries.values()]
+    file.members = sorted(spans)
     return OpenWheel(
         path=path,
         name=name,
