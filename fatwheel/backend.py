@@ -21,15 +21,13 @@ import maturin
 
 from fatwheel.building.announcement import announcement
 from fatwheel.building.arguments import ConfigSettings, parse_config_settings
-from fatwheel.building.build import BuildFailedError, compiler_errors
 from fatwheel.building.hooks import AppleHooks, Hooks
 from fatwheel.building.project import Project
 from fatwheel.building.requirements import MATURIN
+from fatwheel.cli.failure import say_failure
 from fatwheel.cli.here import read_project, running_python, this_host
-from fatwheel.cli.terminal import describe_error, exit_code, print_bytes, say
+from fatwheel.cli.terminal import announce, exit_code, print_bytes
 from fatwheel.errors import FatwheelError, UsageError
-from fatwheel.fusion.fuse import ConflictsError
-from fatwheel.fusion.report import conflict_lines
 from fatwheel.fusion.request import Request, fuse_options
 from fatwheel.process import SubprocessRunner
 from fatwheel.targets.decision import Wishes, decide_targets
@@ -114,7 +112,7 @@ def _hooks(config_settings: _Settings, *, works: bool = True) -> Iterator[Hooks]
     try:
         yield _choose(config_settings, Path.cwd(), dict(os.environ), works=works)
     except (FatwheelError, OSError) as error:
-        _report(error)
+        say_failure(error)
         raise SystemExit(exit_code(error)) from None
 
 
@@ -131,7 +129,7 @@ def _choose(
         _refuse_own_settings(settings)
         if works:
             for line in announcement(decision, python):
-                _say(line)
+                announce(line)
         return _MATURIN
     environ = with_rust(_without_pip(environ)) if works else environ
     return AppleHooks(
@@ -144,7 +142,7 @@ def _choose(
         running=running_python(interpreter(environ, project)),
         runner=runner,
         maturin=_MATURIN,
-        say=_say,
+        say=announce,
         output=print_bytes,
         fuse=fuse_options(Request(force=True), project.config),
     )
@@ -195,19 +193,5 @@ def with_rust(environ: Mapping[str, str]) -> dict[str, str]:
         return dict(environ)
     if importlib.util.find_spec("puccinialin") is None:
         return dict(environ)
-    _say("Rust was not found; puccinialin installs it into a folder of its own")
+    announce("Rust was not found; puccinialin installs it into a folder of its own")
     return {**environ, **importlib.import_module("puccinialin").setup_rust()}
-
-
-def _say(line: str) -> None:
-    say(f"fatwheel: {line}")
-
-
-def _report(error: FatwheelError | OSError) -> None:
-    """Say what is wrong; for a failed compilation the compiler's own error comes last, as it is what to read."""
-    if isinstance(error, ConflictsError):
-        for line in conflict_lines(error.plan.conflicts):
-            say(line)
-    _say(describe_error(error))
-    if isinstance(error, BuildFailedError):
-        say(compiler_errors(error.output))

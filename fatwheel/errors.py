@@ -7,6 +7,7 @@ fatwheel's own raises `ValueError` or `AssertionError` instead.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
@@ -22,11 +23,27 @@ __all__ = [
 
 
 class FatwheelError(Exception):
-    """Base of all errors that are not fatwheel's own fault."""
+    """Base of all errors that are not fatwheel's own fault.
+
+    `details` are lines that a report puts below the sentence: a list, or what a program said.
+    """
+
+    def __init__(self, sentence: str, details: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.details = tuple(details)
+
+    def __str__(self) -> str:
+        """Return the sentence, and the details below it."""
+        return "\n".join((self.sentence, *self.details))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes as message and fields: a class that builds its message takes other arguments."""
         return _remade, (type(self), self.args), self.__dict__
+
+    @property
+    def sentence(self) -> str:
+        """The message without the details."""
+        return str(self.args[0])
 
 
 def _remade(kind: type[FatwheelError], args: tuple[object, ...]) -> FatwheelError:
@@ -41,7 +58,15 @@ class ToolError(FatwheelError):
     """A program that fatwheel started is missing or failed."""
 
 
-class FormatError(FatwheelError):
+class _PlacedError(FatwheelError):
+    """An error whose sentence begins with the place; `problem` is the rest of it."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.problem = problem
+
+
+class FormatError(_PlacedError):
     """A Mach-O file, universal file or static archive is malformed.
 
     `source` names the file (for a member of a wheel: the wheel and the member), `offset` is the byte in it
@@ -49,22 +74,18 @@ class FormatError(FatwheelError):
     """
 
     def __init__(self, source: str, offset: int | None, problem: str) -> None:
-        place = f"{source}, byte {offset}" if offset is not None else source
-        super().__init__(f"{place}: {problem}")
+        super().__init__(source if offset is None else f"{source}, byte {offset}", problem)
         self.source = source
         self.offset = offset
-        self.problem = problem
 
 
-class WheelError(FatwheelError):
+class WheelError(_PlacedError):
     """A wheel is unsafe, damaged or contradicts itself. `member` is None where the whole file is meant."""
 
     def __init__(self, wheel: str, member: str | None, problem: str) -> None:
-        place = f"{wheel}: {member}" if member is not None else wheel
-        super().__init__(f"{place}: {problem}")
+        super().__init__(wheel if member is None else f"{wheel}: {member}", problem)
         self.wheel = wheel
         self.member = member
-        self.problem = problem
 
 
 class ChangedError(WheelError):

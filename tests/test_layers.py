@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -29,7 +30,17 @@ MAY_IMPORT = {
     "cli": "building, wheelhouse",
 }
 FACADES = {"__init__", "__main__", "backend"}
-WORDS = {"action", "arch", "atomic", "config", "errors", "process", "values", "version"}
+WORDS = {
+    "action",
+    "arch",
+    "atomic",
+    "config",
+    "errors",
+    "printable",
+    "process",
+    "values",
+    "version",
+}
 MOST_AT_THE_TOP = 13
 
 PACKAGE = ROOT / "fatwheel"
@@ -142,6 +153,17 @@ def test_a_room_says_what_it_is_for_and_costs_nothing(room: str) -> None:
 def test_tests_lie_in_the_rooms_of_what_they_test(path: Path) -> None:
     room = path.relative_to(ROOT / "tests").parts[0]
     assert room in ROOMS | {"docs", "fuzz", "scripts"}
+
+
+def test_no_test_imports_from_another() -> None:
+    """What two of them need lies in tests/support."""
+    wrong = [
+        f"{path.relative_to(ROOT)}, line {number}: {line.strip()}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if re.match(r"\s*(from|import) tests\b.*\btest_\w+", line) and " tests.support" not in line
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

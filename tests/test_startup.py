@@ -62,7 +62,7 @@ def test_fuse_imports_what_it_uses(tmp_path: Path) -> None:
 def test_the_version_is_told_by_what_tells_it(tmp_path: Path) -> None:
     found = modules(tmp_path, COMMAND, "--version")
     own = {name for name in found if name.split(".")[0] == "fatwheel"}
-    modules_of_it = ("cli", "cli.main", "cli.terminal", "errors", "version")
+    modules_of_it = ("cli", "cli.main", "cli.terminal", "errors", "printable", "version")
     assert own == {"fatwheel", *(f"fatwheel.{name}" for name in modules_of_it)}
     others = found - own - modules(tmp_path, PACKAGES, "click", "locale", "signal")
     assert sorted(others.intersection([*UNNEEDED.split(), *NEEDED.split()])) == []

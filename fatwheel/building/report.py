@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +13,9 @@ from fatwheel.fusion.report import (
     finding_lines,
     plan_json,
     plan_lines,
-    size_text,
     summary,
 )
+from fatwheel.printable import shell_line, size_text
 from fatwheel.toolchain.host import Host
 
 __all__ = ["build_plan_json", "built_json", "built_lines", "command_lines"]
@@ -25,13 +24,13 @@ __all__ = ["build_plan_json", "built_json", "built_lines", "command_lines"]
 def command_lines(plan: BuildPlan, host: Host) -> Iterator[str]:
     """Yield the commands of a build as a shell takes them, each with what changes in its environment."""
     if plan.sdist is not None:
-        yield shlex.join([plan.sdist.program, *plan.sdist.arguments])
+        yield shell_line([plan.sdist.program, *plan.sdist.arguments])
     for build in plan.builds:
         changes = environment_changes(build.thin, host.environ)
         words = ["env"]
         words += [word for name, value in changes.items() if value is None for word in ("-u", name)]
         words += [f"{name}={value}" for name, value in changes.items() if value is not None]
-        yield shlex.join([*words, build.command.program, *build.command.arguments])
+        yield shell_line([*words, build.command.program, *build.command.arguments])
 
 
 def build_plan_json(plan: BuildPlan, host: Host) -> dict[str, Any]:

@@ -14,22 +14,15 @@ from typing import Any
 
 import click
 
-from fatwheel.building.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
+from fatwheel.building.build import BuildFailedError, Built, made_wheels, run_build
 from fatwheel.building.plan import BuildPlan, BuildRequest, plan_build
 from fatwheel.building.report import build_plan_json, built_json, built_lines, command_lines
-from fatwheel.cli.command import (
-    CommandWithPage,
-    exit_codes,
-    floor_option,
-    on_conflict_option,
-    rule_option,
-    tags_option,
-)
+from fatwheel.cli.command import CommandWithPage, exit_codes
+from fatwheel.cli.failure import say_failure
 from fatwheel.cli.here import read_project, running_python, terminal_settings, this_host
-from fatwheel.cli.terminal import exit_code, print_bytes, print_json, say
+from fatwheel.cli.options import floor_option, on_conflict_option, rule_option, tags_option
+from fatwheel.cli.terminal import announce, exit_code, print_bytes, print_json, say, tell, tell_path
 from fatwheel.errors import FatwheelError, UsageError
-from fatwheel.fusion.fuse import ConflictsError
-from fatwheel.fusion.report import conflict_lines
 from fatwheel.fusion.request import Request, fuse_options
 from fatwheel.process import SubprocessRunner
 from fatwheel.targets.interpreter import choose_interpreters
@@ -199,13 +192,17 @@ def build_command(**given: Any) -> None:
                 say(line)
         started = time.monotonic()
         output = None if options.quiet else print_bytes
-        announce = _say_nothing if options.quiet else _announce
-        built = run_build(plan, work, fuse, runner, say=announce, output=output)
+        told = _say_nothing if options.quiet else announce
+        built = run_build(plan, work, fuse, runner, say=told, output=output)
         _print_built(plan, built, time.monotonic() - started, options)
     except FatwheelError as error:
         kept = made_wheels(work)
-        _report_failure(error, kept, quiet=options.quiet)
-        raise
+        for wheel in kept:
+            announce(f"kept {wheel}")
+        if options.quiet and isinstance(error, BuildFailedError):
+            print_bytes(f"{error.output}\n".encode())
+        say_failure(error)
+        raise click.exceptions.Exit(exit_code(error)) from error
     finally:
         if not kept:
             shutil.rmtree(work, ignore_errors=True)
@@ -280,30 +277,8 @@ def _fuse_request(options: Options) -> Request:
     )
 
 
-def _announce(line: str) -> None:
-    say(f"fatwheel: {line}")
-
-
 def _say_nothing(_line: str) -> None:
     pass
-
-
-def _report_failure(error: FatwheelError, kept: Sequence[Path], *, quiet: bool) -> None:
-    """Say what a failed build leaves behind, and for a failed compilation why, and exit.
-
-    The compiler's own error comes last, because it is what to read.
-    """
-    for wheel in kept:
-        say(f"fatwheel: kept {wheel}")
-    if isinstance(error, ConflictsError):
-        for line in conflict_lines(error.plan.conflicts):
-            say(line)
-    if isinstance(error, BuildFailedError):
-        if quiet:
-            say(error.output)
-        say(f"fatwheel: {error}")
-        say(compiler_errors(error.output))
-        raise click.exceptions.Exit(exit_code(error)) from error
 
 
 def _print_plan(plan: BuildPlan, host: Host, options: Options) -> None:
@@ -313,8 +288,8 @@ def _print_plan(plan: BuildPlan, host: Host, options: Options) -> None:
     for note in plan.notes:
         say(f"note: {note}")
     for line in command_lines(plan, host):
-        click.echo(line)
-    click.echo(f"# then fuse each pair of wheels into {plan.request.out}")
+        tell(line)
+    tell(f"# then fuse each pair of wheels into {plan.request.out}")
 
 
 def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options) -> None:
@@ -327,6 +302,6 @@ def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options
     for line in built.external:
         say(f"warning: {line}")
     for path in (*built.thin, *([built.sdist] if built.sdist else [])):
-        click.echo(path)
+        tell_path(path)
     for fused in built.wheels:
-        click.echo(fused.path)
+        tell_path(fused.path)

@@ -1,4 +1,4 @@
-"""`fatwheel check` and `fatwheel rules`: what can be said of a finished wheel, and of the rule book."""
+"""`fatwheel check`: what can be said of a finished wheel."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import click
 
 from fatwheel.check.finding import Severity
 from fatwheel.check.verdict import check_wheel
-from fatwheel.cli.command import CommandWithPage, WheelPath, exit_codes
-from fatwheel.cli.terminal import print_json
-from fatwheel.fusion.report import counted, finding_json, finding_line
-from fatwheel.fusion.rules import rule_book
+from fatwheel.cli.command import CommandWithPage, exit_codes
+from fatwheel.cli.options import WheelPath
+from fatwheel.cli.terminal import print_json, tell
+from fatwheel.fusion.report import finding_json, finding_line
+from fatwheel.printable import counted
 from fatwheel.version import __version__
 
-__all__ = ["check_command", "rules_command"]
+__all__ = ["check_command"]
 
 
 @click.command(
@@ -50,43 +51,11 @@ def check_command(wheels: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
         documents.append({"wheel": str(wheel), "findings": [finding_json(f) for f in findings]})
         if not as_json and (errors or not quiet):
             others = counted(len(findings) - errors, "other finding")
-            click.echo(f"{wheel}: {counted(errors, 'error')}, {others}")
+            tell(f"{wheel}: {counted(errors, 'error')}, {others}")
             for finding in findings:
                 if finding.severity is Severity.ERROR or not quiet:
-                    click.echo(f"  {finding_line(finding)}")
+                    tell(f"  {finding_line(finding)}")
     if as_json:
         print_json({"fatwheel": __version__, "wheels": documents})
     if failed:
         raise click.exceptions.Exit(1)
-
-
-@click.command(
-    "rules",
-    cls=CommandWithPage,
-    sections={
-        "Exit codes": exit_codes({}),
-        "More": 'docs/fusing.md, "Conflicts and rules".',
-    },
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the rule book as JSON.")
-def rules_command(as_json: bool) -> None:
-    """Print the shipped rule book, each entry with its reason.
-
-    It settles files of well-known projects that differ between the architectures. A rule of your own overrides it:
-    --rule, or [tool.fatwheel.rules] in pyproject.toml; `fatwheel fuse --no-rulebook` leaves it out.
-    """
-    entries = [
-        {
-            "project": rule.project,
-            "member": rule.glob,
-            "action": rule.action.value,
-            "reason": rule.reason,
-        }
-        for rule in rule_book()
-    ]
-    if as_json:
-        print_json({"fatwheel": __version__, "rules": entries})
-        return
-    for entry in entries:
-        click.echo(f"{entry['project']}: {entry['member']} = {entry['action']}")
-        click.echo(f"    {entry['reason']}")

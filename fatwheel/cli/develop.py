@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ import click
 from fatwheel.arch import Arch
 from fatwheel.building.announcement import announcement
 from fatwheel.building.arguments import ConfigSettings, MaturinWords, parse_maturin_words
-from fatwheel.building.build import BuildFailedError, compiler_errors
+from fatwheel.building.build import BuildFailedError
 from fatwheel.building.develop import (
     check_target,
     check_words,
@@ -26,8 +25,10 @@ from fatwheel.building.develop import (
 )
 from fatwheel.building.project import Project
 from fatwheel.cli.command import CommandWithPage, exit_codes
+from fatwheel.cli.failure import say_failure
 from fatwheel.cli.here import read_project, terminal_settings, this_host
-from fatwheel.cli.terminal import exit_code, print_bytes, say
+from fatwheel.cli.terminal import announce, exit_code, print_bytes, tell
+from fatwheel.printable import shell_line
 from fatwheel.process import Command, SubprocessRunner
 from fatwheel.targets.decision import Decision, PythonFacts, Wishes, decide_targets
 from fatwheel.targets.pythonfacts import ask_python
@@ -134,9 +135,9 @@ def _develop(
     def look(archs: tuple[Arch, ...]) -> Toolchain:
         return inspect_toolchain(host, folder, project.config.linker or "auto", runner, archs)
 
-    decision, toolchain = look_for_tools(decision, python, look, _say)
+    decision, toolchain = look_for_tools(decision, python, look, announce)
     for line in announcement(decision, python):
-        _say(line)
+        announce(line)
     with tempfile.TemporaryDirectory(prefix="fatwheel-") as name:
         work = Path(name)
         plan = plan_develop(
@@ -150,16 +151,15 @@ def _develop(
             work=work,
         )
         for note in plan.notes:
-            _say(f"note: {note}")
+            announce(f"note: {note}")
         if dry_run:
             for command in plan.commands:
                 _print(command, host.environ)
             return
         try:
-            run_develop(plan, work, runner, say=_say, output=print_bytes)
+            run_develop(plan, work, runner, say=announce, output=print_bytes)
         except BuildFailedError as error:
-            _say(str(error))
-            say(compiler_errors(error.output))
+            say_failure(error)
             raise click.exceptions.Exit(exit_code(error)) from error
 
 
@@ -178,8 +178,4 @@ def _print(command: Command, environ: Mapping[str, str]) -> None:
     words = [word for name in removed for word in ("-u", name)]
     words += [f"{k}={v}" for k, v in command.env.items() if environ.get(k) != v]
     prefix = ["env", *words] if words else []
-    click.echo(shlex.join([*prefix, command.program, *command.arguments]))
-
-
-def _say(line: str) -> None:
-    say(f"fatwheel: {line}")
+    tell(shell_line([*prefix, command.program, *command.arguments]))

@@ -13,7 +13,7 @@ import click
 
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import read_project, this_host
-from fatwheel.cli.terminal import print_json
+from fatwheel.cli.terminal import print_json, tell
 from fatwheel.errors import ToolError, UsageError
 from fatwheel.process import Runner, SubprocessRunner
 from fatwheel.targets.decision import PythonFacts, Wishes, decide_targets
@@ -92,7 +92,7 @@ def doctor_command(interpreters: tuple[str, ...], target: str | None, as_json: b
         print_json(diagnosis_json(diagnosis))
         return
     for line in diagnosis_lines(diagnosis):
-        click.echo(line)
+        tell(line)
 
 
 def _ask(text: str, environ: Mapping[str, str], cwd: Path, runner: Runner) -> PythonFacts:

@@ -11,34 +11,22 @@ from typing import Any
 
 import click
 
-from fatwheel.archive.ranges import RangeFile, file_sha256
-from fatwheel.cli.command import (
-    CommandWithPage,
+from fatwheel.cli.command import CommandWithPage, exit_codes
+from fatwheel.cli.options import (
     WheelPath,
-    exit_codes,
     floor_option,
     on_conflict_option,
     rule_option,
     tags_option,
 )
-from fatwheel.cli.terminal import describe_error, exit_code, print_json, progress_bar, say
+from fatwheel.cli.outcomes import print_outcome, print_rest, report_json, unused_everywhere
+from fatwheel.cli.terminal import exit_code, print_json, progress_bar
 from fatwheel.errors import UsageError
 from fatwheel.fusion.expect import read_expected, unmet
-from fatwheel.fusion.fuse import Fused, FuseOptions
+from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.many import Outcome, WheelPair, fuse_many, pair_size, processes, safe_path
 from fatwheel.fusion.pairing import Unpaired, find_wheels, pair_up
-from fatwheel.fusion.report import (
-    conflict_lines,
-    counted,
-    finding_json,
-    finding_lines,
-    plan_json,
-    plan_lines,
-    size_text,
-)
 from fatwheel.fusion.request import Request, fuse_options, read_settings
-from fatwheel.fusion.rules import Rule
-from fatwheel.version import __version__
 from fatwheel.wheels.read import Progress
 
 __all__ = ["fuse_command"]
@@ -145,12 +133,12 @@ def fuse_command(**given: Any) -> None:
     for outcome in _outcomes(() if surprises else pairs, options, request):
         outcomes.append(outcome)
         if not request.as_json:
-            _print_outcome(outcome, request)
-    unused = _unused_everywhere(outcomes)
+            print_outcome(outcome, request)
+    unused = unused_everywhere(outcomes)
     if request.as_json:
-        print_json(_report(outcomes, unpaired, unused, surprises))
+        print_json(report_json(outcomes, unpaired, unused, surprises))
     else:
-        _print_rest(outcomes, unpaired, unused, surprises, request)
+        print_rest(outcomes, unpaired, unused, surprises, request)
     code = _code(outcomes, unpaired)
     if code:
         raise click.exceptions.Exit(code)
@@ -223,108 +211,6 @@ def _outcomes(
 def _jobs(total: int) -> int:
     """Return how many pairs of `total` bytes to fuse at the same time: the cores, where processes are worth it."""
     return os.cpu_count() or 1 if total >= _WORTH_PROCESSES else 1
-
-
-def _print_outcome(outcome: Outcome, request: Request) -> None:
-    """Print one pair's report on standard error, and the path of what was written on standard output."""
-    plan = outcome.plan
-    if plan is None:
-        say(f"fatwheel: {describe_error(outcome.error)}" if outcome.error else "")
-        return
-    if not request.quiet:
-        say(plan.name.filename)
-        for line in plan_lines(plan, every=request.dry_run or request.verbose):
-            say(line)
-    for line in conflict_lines(plan.conflicts):
-        say(line)
-    if plan.conflicts:
-        what = counted(len(plan.conflicts), "conflict")
-        say(f"fatwheel: {plan.name.filename}: {what}; nothing was written")
-    if outcome.fused is None:
-        return
-    if not request.quiet:
-        for line in finding_lines(outcome.fused.findings, every=request.verbose):
-            say(f"  {line}")
-        size = size_text(outcome.fused.size)
-        say(f"  {size} in {outcome.seconds:.2f} s ({outcome.fused.inflater})")
-    click.echo(outcome.fused.path)
-
-
-def _print_rest(
-    outcomes: Sequence[Outcome],
-    unpaired: Sequence[Unpaired],
-    unused: Sequence[Rule],
-    surprises: Sequence[str],
-    request: Request,
-) -> None:
-    """Print what concerns no single pair: wheels left over, rules that matched nothing, what --expect found, a sum."""
-    for rule in unused:
-        say(f"warning: {rule.origin} {rule.glob!r} matched nothing")
-    for left in unpaired:
-        if left.failed or not request.quiet:
-            say(f"{'not fused' if left.failed else 'skipped'}: {left.reason}")
-    for surprise in surprises:
-        say(f"fatwheel: {surprise}; nothing was written")
-    if not request.quiet and not surprises and (len(outcomes) > 1 or unpaired):
-        done = sum(outcome.succeeded for outcome in outcomes)
-        rest = sum(len(left.paths) for left in unpaired)
-        word = "planned" if request.dry_run else "fused"
-        say(f"{done} of {len(outcomes)} pairs {word}, {rest} other wheels")
-
-
-def _unused_everywhere(outcomes: Sequence[Outcome]) -> tuple[Rule, ...]:
-    """Return the user's rules that matched nothing in any pair."""
-    plans = [outcome.plan for outcome in outcomes if outcome.plan is not None]
-    if not plans:
-        return ()
-    return tuple(
-        rule for rule in plans[0].unused_rules if all(rule in p.unused_rules for p in plans)
-    )
-
-
-def _report(
-    outcomes: Sequence[Outcome],
-    unpaired: Sequence[Unpaired],
-    unused: Sequence[Rule],
-    surprises: Sequence[str],
-) -> dict[str, Any]:
-    return {
-        "fatwheel": __version__,
-        "pairs": [_outcome_json(outcome) for outcome in outcomes],
-        "unpaired": [
-            {
-                "paths": [str(path) for path in left.paths],
-                "reason": left.reason,
-                "failed": left.failed,
-            }
-            for left in unpaired
-        ],
-        "unused_rules": [{"rule": rule.glob, "origin": rule.origin} for rule in unused],
-        "unexpected": list(surprises),
-    }
-
-
-def _output_json(fused: Fused) -> dict[str, Any]:
-    with RangeFile(fused.path) as file:
-        digest = file_sha256(file)
-    return {
-        "path": str(fused.path),
-        "size": fused.size,
-        "sha256": digest,
-        "inflater": fused.inflater,
-    }
-
-
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
-    fused = outcome.fused
-    return {
-        "wheels": [str(path) for path in outcome.paths],
-        "status": outcome.status,
-        "error": None if outcome.error is None else describe_error(outcome.error),
-        "output": None if fused is None else _output_json(fused),
-        "plan": None if outcome.plan is None else plan_json(outcome.plan),
-        "findings": [finding_json(finding) for finding in fused.findings] if fused else [],
-    }
 
 
 def _code(outcomes: Sequence[Outcome], unpaired: Sequence[Unpaired]) -> int:

@@ -13,22 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fatwheel.cli.command import (
-    CommandWithPage,
-    exit_codes,
-    on_conflict_option,
-    rule_option,
-)
+from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import cache_folder
+from fatwheel.cli.options import on_conflict_option, rule_option
 from fatwheel.cli.terminal import say
 from fatwheel.errors import ToolError, UsageError
-from fatwheel.fusion.report import size_text
 from fatwheel.fusion.request import Request, fuse_options, read_settings
 from fatwheel.index.cache import Cache
 from fatwheel.index.client import client_environment, warnings_for
 from fatwheel.index.listing import ListingOptions
 from fatwheel.index.pool import Pool, pool
 from fatwheel.index.serve import PYPI, IndexOptions, Running, serve
+from fatwheel.printable import size_text
 
 if TYPE_CHECKING:
     from fatwheel.wheels.tags import Floor

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fatwheel.cli.command import CommandWithPage
+from fatwheel.cli.terminal import tell_own
 from fatwheel.lipo.args import WORDS
 from fatwheel.lipo.run import main as lipo
 
@@ -66,6 +67,6 @@ def lipo_command(arguments: tuple[str, ...]) -> None:
     ARGUMENTS are lipo's. Files are Mach-O, universal files and static libraries.
     """
     if arguments in [("--help",), ("-h",)]:
-        click.echo(click.get_current_context().get_help())
+        tell_own(click.get_current_context().get_help())
         return
     raise click.exceptions.Exit(lipo(list(arguments), sys.stdout, sys.stderr))

@@ -15,10 +15,13 @@ import click
 
 from fatwheel.cli.terminal import (
     PageContext,
-    describe_error,
+    announce,
     exit_code,
     open_closed_streams,
     print_every_name,
+    say_error,
+    say_own_fault,
+    say_usage_error,
 )
 from fatwheel.errors import FatwheelError
 from fatwheel.version import __version__
@@ -40,7 +43,7 @@ _COMMANDS = {
     ),
     "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
     "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
-    "rules": ("fatwheel.cli.check:rules_command", "Print the shipped rule book."),
+    "rules": ("fatwheel.cli.rules:rules_command", "Print the shipped rule book."),
     "lipo": ("fatwheel.cli.lipo:lipo_command", "Do what lipo does, in its own words."),
     "completion": ("fatwheel.cli.shell:completion_command", "Let your shell complete all this."),
 }
@@ -67,6 +70,8 @@ class _LazyGroup(click.Group):
             return None
         module, _, attribute = place.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
+        if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -108,10 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, _terminated)
-    if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     open_closed_streams()
     print_every_name()
+    sys.excepthook = say_own_fault
     if "_FATWHEEL_COMPLETE" in os.environ:
         import_module("fatwheel.cli.completion")  # in place of click's own
     if arguments is not None:
@@ -147,18 +151,26 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        say_usage_error(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("fatwheel: interrupted; what was not complete is gone", err=True)
-        return 130
+        return _interrupted()
+    except RuntimeError as error:  # how Python tells of an interruption while it makes a class
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return _interrupted()
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (FatwheelError, OSError) as error:
-        click.echo(f"fatwheel: {describe_error(error)}", err=True)
+        say_error(error)
         return exit_code(error)
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    announce("interrupted; what was not complete is gone")
+    return 130
 
 
 def _terminated(_signal: int, _frame: object) -> NoReturn:

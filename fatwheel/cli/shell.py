@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fatwheel.cli.command import CommandWithPage, exit_codes
+from fatwheel.cli.terminal import tell_own
 
 __all__ = ["completion_command", "help_command"]
 
@@ -30,7 +31,7 @@ def completion_command(shell: str) -> None:
     """
     from fatwheel.cli.completion import script
 
-    click.echo(script(shell), nl=False)
+    tell_own(script(shell))
 
 
 @click.command("help", cls=CommandWithPage, hidden=True)
@@ -40,11 +41,11 @@ def help_command(context: click.Context, name: str | None) -> None:
     """Print the help page of a command, as `fatwheel COMMAND --help` does."""
     root = context.find_root()
     if name is None:
-        click.echo(root.get_help())
+        tell_own(root.get_help())
         return
     assert isinstance(root.command, click.Group)
     command = root.command.get_command(root, name)
     if command is None:
         root.fail(f"No such command {name!r}.")
     page = command.context_class(command, info_name=name, parent=root)
-    click.echo(command.get_help(page))
+    tell_own(command.get_help(page))

@@ -1,20 +1,30 @@
-"""What the commands share towards the terminal: JSON, errors as text and exit codes, a progress bar."""
+"""What the commands share towards the terminal: lines, JSON, errors as text and exit codes, a progress bar.
+
+All that fatwheel prints passes through here, and what may be a stranger's text through `printable`.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from fatwheel.errors import FatwheelError, ToolError, UsageError
+from fatwheel.printable import json_printable, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
 
 __all__ = [
     "PageContext",
+    "announce",
     "describe_error",
     "exit_code",
     "is_live",
@@ -24,6 +34,12 @@ __all__ = [
     "print_json",
     "progress_bar",
     "say",
+    "say_error",
+    "say_own_fault",
+    "say_usage_error",
+    "tell",
+    "tell_own",
+    "tell_path",
     "wants_colour",
 ]
 
@@ -32,9 +48,68 @@ _NARROWEST = 30
 _WIDTH_FOR_ALL = 70  # columns, for a progress bar with figures
 
 
+def _write(stream: TextIO, text: str) -> None:
+    """Write at once, in the stream's own encoding: `click.echo` takes UTF-8 where that is ASCII."""
+    stream.write(text)
+    stream.flush()
+
+
 def say(line: str = "") -> None:
     """Print a line of a report; reports go to standard error, results to standard output."""
-    click.echo(line, err=True)
+    _write(sys.stderr, f"{printable(line)}\n")
+
+
+def announce(line: str) -> None:
+    """Print a line of fatwheel's own among those of the programs that it runs."""
+    say(f"fatwheel: {line}")
+
+
+def tell(line: str = "") -> None:
+    """Print a line of what was asked for on standard output."""
+    _write(sys.stdout, f"{printable(line)}\n")
+
+
+def tell_own(text: str) -> None:
+    """Print a text of fatwheel's own, a help page or a script, on standard output as it is."""
+    _write(sys.stdout, text if text.endswith("\n") else f"{text}\n")
+
+
+def tell_path(path: Path) -> None:
+    """Print the path of a result on standard output: to programs byte for byte, to people so that they see it all."""
+    if sys.stdout.isatty() or sys.platform == "win32" or not hasattr(sys.stdout, "buffer"):
+        tell(str(path))
+    else:
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def say_error(error: FatwheelError | OSError) -> None:
+    """Print an error: its sentence, and the details below it."""
+    if isinstance(error, OSError):
+        announce(describe_error(error))
+        return
+    announce(error.sentence)
+    for line in error.details:
+        say(line)
+
+
+def say_usage_error(error: click.ClickException) -> None:
+    """Print what click says of a wrong command line, which it may quote."""
+    page = io.StringIO()
+    error.show(page)
+    for line in page.getvalue().splitlines():
+        say(line)
+
+
+def say_own_fault(
+    _kind: type[BaseException], fault: BaseException, _trace: TracebackType | None
+) -> None:
+    """Print a mistake of fatwheel's own as Python does, which may quote anything (`sys.excepthook`)."""
+    import traceback
+
+    for part in traceback.format_exception(fault):
+        for line in part.splitlines():
+            say(line)
 
 
 def print_bytes(piece: bytes) -> None:
@@ -48,12 +123,7 @@ def print_json(document: dict[str, Any]) -> None:
     import json
 
     text = json.dumps(document, indent=2, ensure_ascii=False)
-    try:
-        text.encode("utf-8")
-        ascii_only = not is_unicode(sys.stdout)
-    except UnicodeEncodeError:  # a file name that is no text
-        ascii_only = True
-    click.echo(json.dumps(document, indent=2) if ascii_only else text)
+    tell_own(json_printable(text, ascii_only=not is_unicode(sys.stdout)))
 
 
 def is_unicode(stream: TextIO) -> bool:
@@ -70,9 +140,22 @@ def open_closed_streams() -> None:
 
 def print_every_name() -> None:
     """Let standard output take every file name: bytes that are no text as they are, else with backslashes."""
+    codecs.register_error("name", _as_bytes_or_escape)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        unicode = is_unicode(sys.stdout)
-        sys.stdout.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
+        sys.stdout.reconfigure(errors="name")
+
+
+def _as_bytes_or_escape(error: UnicodeError) -> tuple[bytes, int]:
+    """Encode a byte of a file name (PEP 383) as that byte, and what the encoding lacks as an escape."""
+    assert isinstance(error, UnicodeEncodeError)
+    characters = error.object[error.start : error.end]
+    encoded = (
+        bytes([ord(c) - 0xDC00])
+        if "\udc80" <= c <= "\udcff"
+        else c.encode("ascii", "backslashreplace")
+        for c in characters
+    )
+    return b"".join(encoded), error.end
 
 
 def describe_error(error: FatwheelError | OSError) -> str:
@@ -130,9 +213,9 @@ def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[in
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, no_color=not wants_colour(os.environ, sys.stderr))
-    columns = [TextColumn("{task.description}"), BarColumn()]
+    columns = [TextColumn("{task.description}", markup=False), BarColumn()]
     if console.width >= _WIDTH_FOR_ALL:
         columns += [DownloadColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(printable(label), total=total)
         yield lambda done: bar.advance(task, done)

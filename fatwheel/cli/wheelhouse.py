@@ -15,16 +15,17 @@ from typing import Any
 import click
 
 from fatwheel.arch import Arch
-from fatwheel.cli.command import CommandWithPage, exit_codes, on_conflict_option, rule_option
+from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import cache_folder
 from fatwheel.cli.index import index_options, macos_floor
+from fatwheel.cli.options import on_conflict_option, rule_option
 from fatwheel.cli.terminal import is_live, print_json, say, wants_colour
 from fatwheel.errors import UsageError
-from fatwheel.fusion.report import counted, size_text
 from fatwheel.fusion.rules import escape_glob
 from fatwheel.index.cache import Made
 from fatwheel.index.pool import Pool, pool
 from fatwheel.index.serve import IndexOptions, Running, serve
+from fatwheel.printable import counted, printable, size_text
 from fatwheel.process import SubprocessRunner
 from fatwheel.values import valueclass
 from fatwheel.wheelhouse.choose import supported_tags
@@ -277,7 +278,7 @@ async def _bars(running: Running, *, show: bool) -> AsyncIterator[None]:
 
     console = Console(stderr=True, no_color=not wants_colour(os.environ, sys.stderr))
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TextColumn("{task.fields[state]}"),
@@ -289,7 +290,7 @@ async def _bars(running: Running, *, show: bool) -> AsyncIterator[None]:
             while True:
                 for key, job in list(running.work.jobs.items()):
                     if key not in rows:
-                        label = job.entry.filename.partition("-macosx")[0][:32]
+                        label = printable(job.entry.filename.partition("-macosx")[0][:32])
                         rows[key] = progress.add_task(label, total=None, state="")
                     progress.update(
                         rows[key],

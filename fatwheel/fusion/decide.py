@@ -257,7 +257,14 @@ def _differs(pair: MemberPair, why: str = "") -> Conflict:
     return Conflict(
         name=pair.name,
         kind="differs",
-        problem=why or describe_difference(x86_64.entry.size, arm64.entry.size, malformed),
+        problem=why
+        or describe_difference(
+            pair.name,
+            x86_64.entry.size,
+            arm64.entry.size,
+            malformed=malformed,
+            compared=pair.arm64_text is not None,
+        ),
         matters="one file has to serve both architectures, and nothing says which of the two does",
         remedies=remedies,
         diff=short_diff(pair.x86_64_text, pair.arm64_text),

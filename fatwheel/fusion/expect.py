@@ -9,7 +9,7 @@ from pathlib import Path
 from fatwheel.arch import Arch
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fusion.plan import PlanOptions, fused_name
-from fatwheel.fusion.report import counted
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 from fatwheel.wheels.tags import claims, parse_wheel_name
 

@@ -25,6 +25,7 @@ from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.fusion.write import Written, write_wheel
 from fatwheel.values import valueclass
+from fatwheel.wheels.effort import Effort
 from fatwheel.wheels.read import Progress, open_source, read_wheel, reading_threads
 from fatwheel.wheels.scan import Scanned, scan_member
 from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, open_wheel
@@ -196,6 +197,7 @@ def _reread(
             file=file,
             entries={entry.name: entry for entry in entries},
             dist_info=plan.dist_info,
+            effort=Effort(plan.name.filename, file.size),
         )
         if options.verify_output:
             with reading_threads(options.threads, [wheel]) as executor:

@@ -1,6 +1,6 @@
 """Reading two wheels side by side, so that what both have is read with an eye on the other.
 
-The bytes kept in memory are bounded by `_TEXT_BUDGET`, whatever the wheels hold.
+The bytes kept in memory are bounded by `TEXT_BUDGET`, whatever the wheels hold.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from fatwheel.archive.ranges import ReadAhead, file_sha256
 from fatwheel.check.code import described
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import RefusedError, WheelError
+from fatwheel.fusion.differences import TEXT_BUDGET, largest_text
 from fatwheel.fusion.pairing import Candidate
 from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading", "read_pair"]
 
-_LARGEST_TEXT = 1 << 20  # bytes; of what mergers and reports look at
-_LARGEST_SBOM = 16 << 20
-_TEXT_BUDGET = 48 << 20
 _ROWS_SHOWN = 5
 
 
@@ -68,6 +66,12 @@ def read_pair(
         if problems:
             notes.append(_wrong_record(opened[arch], problems, refuse=verify_record))
         _refuse_without_code(opened[arch], wheels[arch], arch)
+        special = [name for name, m in wheels[arch].members.items() if m.entry.mode & 0o7000]
+        if special:
+            more = f" and {len(special) - 1} more" if len(special) > 1 else ""
+            notes.append(
+                f"set-uid, set-gid and sticky bits are left out ({special[0]}{more} in {opened[arch].path.name})"
+            )
     sides = {arch: _side(candidates[arch], wheels[arch], digests[arch]()) for arch in Arch}
     for arch in Arch:
         listed, named = set(sides[arch].metadata.tags), set(sides[arch].name.expanded_tags)
@@ -167,16 +171,15 @@ def _members(
 
 def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> frozenset[str]:
     """Return the members that differ, as the directories tell, hold no code and are small enough to be looked at."""
-    budget = _TEXT_BUDGET
+    budget = TEXT_BUDGET
     kept = set()
     x86_64, arm64 = (source.entries for source in sources.values())
     for name in names:
         x, a = x86_64.get(name), arm64.get(name)
         if x is None or a is None or (x.crc == a.crc and x.size == a.size):
             continue
-        largest = _LARGEST_SBOM if ".dist-info/sboms/" in name else _LARGEST_TEXT
         total = x.size + a.size
-        if max(x.size, a.size) > largest or total > budget:
+        if max(x.size, a.size) > largest_text(name) or total > budget:
             continue
         if not any(looks_like(head(s.wheel, s.entries[name])) for s in sources.values()):
             kept.add(name)

@@ -10,34 +10,21 @@ from fatwheel.check.finding import Finding, Severity
 from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.fusion.rules import escape_glob
+from fatwheel.printable import shell_quoted, size_text, toml_string
 
 __all__ = [
     "conflict_lines",
-    "counted",
     "finding_json",
     "finding_line",
     "finding_lines",
     "member_line",
     "plan_json",
     "plan_lines",
-    "size_text",
     "summary",
 ]
 
 
 _FINDINGS_SHOWN = 3
-
-
-def size_text(size: int) -> str:
-    """Return a size in bytes as people read it."""
-    if size < 1000:
-        return f"{size} B"
-    value = size / 1000
-    for unit in ("kB", "MB"):
-        if value < 999.5:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} GB"
 
 
 def action_word(planned: Planned) -> str:
@@ -116,8 +103,8 @@ def conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
         first, *others = [action.value for action in conflict.remedies]
         choice = f"   (or {', '.join(others)})" if others else ""
         glob = escape_glob(conflict.name)
-        yield f"  to settle it:  --rule {_shell_quoted(f'{glob}={first}')}{choice}"
-        yield f'  or in pyproject.toml, under [tool.fatwheel.rules]:  {_toml_string(glob)} = "{first}"'
+        yield f"  to settle it:  --rule {shell_quoted(f'{glob}={first}')}{choice}"
+        yield f'  or in pyproject.toml, under [tool.fatwheel.rules]:  {toml_string(glob)} = "{first}"'
         yield ""
 
 
@@ -152,11 +139,6 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number of things in words: `1 conflict`, `2 conflicts`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def plan_json(plan: FusePlan) -> dict[str, Any]:
     """Return the plan for `--json`, every member included."""
     return {
@@ -189,11 +171,3 @@ def _conflict_json(conflict: Conflict) -> dict[str, Any]:
         "diff": list(conflict.diff),
         "rules": [f"{escape_glob(conflict.name)}={action.value}" for action in conflict.remedies],
     }
-
-
-def _shell_quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\"'\"'") + "'"
-
-
-def _toml_string(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

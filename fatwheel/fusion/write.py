@@ -17,6 +17,7 @@ from fatwheel.archive.crc import combine, crc_of_zeros
 from fatwheel.archive.directory import DateTime, Entry, Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import ZipWriter
+from fatwheel.deflate.cut import Allowance
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
 from fatwheel.errors import ChangedError
@@ -63,6 +64,7 @@ def write_wheel(
         ahead={arch: ReadAhead(wheel.file) for arch, wheel in wheels.items()},
         inflater=inflater,
         archive=archive,
+        allowance=Allowance(sum(wheel.file.size for wheel in wheels.values())),
     )
     written: dict[str, Written] = {}
     for planned in plan.written:
@@ -96,6 +98,7 @@ class _Writer:
     ahead: Mapping[Arch, ReadAhead]
     inflater: Inflater
     archive: ZipWriter
+    allowance: Allowance
 
     def write(self, planned: Planned) -> Written:
         """Write one member and return its facts."""
@@ -196,6 +199,7 @@ class _Writer:
             start=piece.offset,
             size=size,
             inflater=self.inflater,
+            allowance=self.allowance,
         )
 
     def _joined_crc(self, planned: Fuse) -> int | None:
@@ -224,6 +228,8 @@ class _Writer:
                 skip = max(0, skip - len(chunk))
                 left -= len(found)
                 yield found
+                if not left:
+                    break
 
 
 def _fills(planned: Fuse) -> Iterator[tuple[bytes, int]]:

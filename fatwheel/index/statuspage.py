@@ -6,10 +6,10 @@ import html
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fatwheel.fusion.report import counted, size_text
 from fatwheel.fusion.rules import escape_glob
 from fatwheel.index.projects import Project, Projects
 from fatwheel.index.work import Job, Work
+from fatwheel.printable import counted, size_text
 from fatwheel.version import __version__
 
 __all__ = ["status_html", "status_json"]

@@ -16,12 +16,13 @@ from fatwheel.errors import FatwheelError
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.many import fuse_many
 from fatwheel.fusion.pairing import held_architectures
-from fatwheel.fusion.report import conflict_lines, finding_lines, plan_lines, size_text
+from fatwheel.fusion.report import conflict_lines, finding_lines, plan_lines
 from fatwheel.index.cache import Cache, Made, input_key
 from fatwheel.index.listing import Entry
 from fatwheel.index.page import File
 from fatwheel.index.pool import Pool
 from fatwheel.index.upstream import Upstream, UpstreamError
+from fatwheel.printable import size_text
 from fatwheel.values import valueclass
 from fatwheel.version import __version__
 from fatwheel.wheels.tags import claims, parse_wheel_name

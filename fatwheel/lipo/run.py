@@ -20,6 +20,7 @@ from fatwheel.lipo.args import Action, Command, Input, parse_args
 from fatwheel.lipo.info import format_archs, format_detailed_info, format_info
 from fatwheel.macho import probe, universal
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK, Cpu, arch_name
+from fatwheel.printable import printable
 from fatwheel.values import valueclass
 
 __all__ = ["PROGRAM", "Part", "main"]
@@ -97,7 +98,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         message = str(error)
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    stderr.write(f"fatal error: {PROGRAM}: {message}\n")
+    stderr.write(f"fatal error: {PROGRAM}: {printable(message)}\n")
     return 1
 
 
@@ -117,7 +118,8 @@ def _run(command: Command, stdout: TextIO) -> int:
         Action.DETAILED_INFO: format_detailed_info,
     }
     if report := reports.get(command.action):
-        stdout.write(report([(one.path, one.found) for one in files]))
+        shown = printable if stdout.isatty() else str  # programs get names as they are
+        stdout.write(report([(shown(one.path), one.found) for one in files]))
         return 0
     if command.action is not Action.CREATE and not isinstance(first.found, universal.Universal):
         problem = f"input file {first.path} must be a fat file for -{command.action.value}"

@@ -42,7 +42,7 @@ MAGICS = {
 """The first four bytes of an image, with its byte order (struct's sign) and whether it is 64-bit.
 """
 
-LARGEST_LOAD_COMMANDS = 16 * 1024 * 1024
+LARGEST_LOAD_COMMANDS = 1024 * 1024
 """Bytes of load commands above which an image is refused; real ones have some thousands."""
 
 _PAGE_ALIGN = {

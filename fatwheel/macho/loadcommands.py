@@ -6,6 +6,7 @@ within the image, as far as lipo refuses such images.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -313,7 +314,8 @@ def _string(commands: Commands, command: _Command, offset: int, layout: wire.Lay
     if start < command.body + layout.size or end < 0:
         problem = f"{command.name} has no text that ends within it at its offset {offset}"
         raise commands.refuse(command.at, problem)
-    return command.data[start:end].decode(errors="backslashreplace")
+    # Many images name the same libraries.
+    return sys.intern(command.data[start:end].decode(errors="backslashreplace"))
 
 
 def _build_version(commands: Commands, command: _Command) -> None:

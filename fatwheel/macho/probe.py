@@ -88,11 +88,12 @@ class Probe(Generic[T]):
     on.
     """
 
-    __slots__ = ("_held", "_parser", "_position", "_value", "_wanted")
+    __slots__ = ("_ask", "_held", "_parser", "_position", "_value", "_wanted")
 
-    def __init__(self, parser: Parser[T]) -> None:
-        """Start `parser`."""
+    def __init__(self, parser: Parser[T], ask: Callable[[int], object] = int) -> None:
+        """Start `parser`; `ask` is told the size of each range that it asks for, and may raise."""
         self._parser = parser
+        self._ask = ask
         self._position = 0  # of the first byte that was not fed yet
         self._held = bytearray()  # the first bytes of the range that is wanted
         self._value: list[T] = []  # empty until the parser returned
@@ -130,6 +131,7 @@ class Probe(Generic[T]):
             while True:
                 wanted = next(self._parser) if answer is None else self._parser.send(answer)
                 _check(wanted, end)
+                self._ask(wanted.size)
                 if wanted.size:
                     self._wanted = wanted
                     return

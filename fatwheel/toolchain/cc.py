@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
 
@@ -273,12 +274,13 @@ exec "${{{_VARIABLE}_PYTHON:?}}" -IS -c "${{{_VARIABLE}_CODE:?}}" "$@"
 def write_wrapper(cache: Path) -> Path:
     """Return the path of the program that cargo calls as its linker; it is written where it is not there.
 
-    rustc guesses from its name that it is a C compiler's driver. Path and content depend on nothing, so that
-    cargo takes what it compiled before, in whatever environment and version fatwheel is installed.
+    rustc guesses from its name that it is a C compiler's driver. The content depends on nothing and the path on the
+    content alone, so that cargo takes what it compiled before, in whatever environment fatwheel is installed, and
+    that a fatwheel with another wrapper leaves this one alone.
     """
-    path = cache / "fatwheel-cc"
+    path = cache / f"cc-{sha256(_WRAPPER.encode()).hexdigest()[:8]}" / "fatwheel-cc"
     if not path.exists() or path.read_text("utf-8") != _WRAPPER:
-        cache.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}-{os.getpid()}")
         part.write_text(_WRAPPER, "utf-8")
         part.chmod(0o755)

@@ -55,9 +55,9 @@ class MissingToolsError(ToolError):
     """The machine lacks what the build needs; `missing` says what, all of it."""
 
     def __init__(self, missing: Sequence[Missing]) -> None:
-        lines = [f"  {item.what}\n      {item.how}" for item in missing]
+        lines = [line for item in missing for line in (f"  {item.what}", f"      {item.how}")]
         count = "one thing" if len(missing) == 1 else f"{len(missing)} things"
-        super().__init__("\n".join([f"to build here, {count} must be installed first:", *lines]))
+        super().__init__(f"to build here, {count} must be installed first:", lines)
         self.missing = tuple(missing)
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fatwheel.arch import Arch
-from fatwheel.fusion.report import counted, size_text
 from fatwheel.fusion.rules import escape_glob
 from fatwheel.index.cache import Made
+from fatwheel.printable import counted, size_text
 from fatwheel.version import __version__
 from fatwheel.wheelhouse.collect import REPORT, Item, Unavailable
 from fatwheel.wheels.tags import Floor, format_floor

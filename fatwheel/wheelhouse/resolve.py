@@ -88,7 +88,7 @@ async def resolve(
     )
     completed = await asyncio.to_thread(runner.capture, command)
     if completed.exit_code:
-        raise RefusedError(_complaint(arch, completed))
+        raise _complaint(arch, completed)
     return parse_pins(completed.stdout)
 
 
@@ -118,10 +118,10 @@ def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     return {n: v for n, v in environ.items() if not n.startswith("UV_") or n in kept}
 
 
-def _complaint(arch: Arch, completed: Completed) -> str:
-    lines = [line for line in completed.stderr.splitlines() if line.strip()]
-    shown = "\n".join(f"  {line}" for line in lines[:_MOST_LINES])
-    return f"there are no versions that fit together for {arch.value}; uv says:\n{shown}"
+def _complaint(arch: Arch, completed: Completed) -> RefusedError:
+    lines = [f"  {line}" for line in completed.stderr.splitlines() if line.strip()]
+    sentence = f"there are no versions that fit together for {arch.value}; uv says:"
+    return RefusedError(sentence, lines[:_MOST_LINES])
 
 
 def parse_pins(text: str) -> dict[str, str]:

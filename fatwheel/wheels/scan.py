@@ -27,9 +27,10 @@ from fatwheel.macho.staticlib import StaticLibrary
 from fatwheel.macho.textstub import TextStub, looks_like_stub, parse_text_stub
 from fatwheel.macho.universal import Layout, Universal, layout, looks_like, parse, thin_head
 from fatwheel.values import valueclass
+from fatwheel.wheels.effort import Effort
 from fatwheel.wheels.pair import FusedDigest, MemberPair
 from fatwheel.wheels.record import RecordHash
-from fatwheel.wheels.wheel import Content, Member, OpenWheel
+from fatwheel.wheels.wheel import Content, Member, OpenWheel, images
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -101,8 +102,11 @@ class PairScan:
 class _Reading:
     """One member while its content passes by."""
 
-    def __init__(self, source: str, entry: Entry, wanted: Wanted, inflater: Inflater) -> None:
+    def __init__(
+        self, source: str, entry: Entry, wanted: Wanted, inflater: Inflater, effort: Effort
+    ) -> None:
         self._source = source
+        self._effort = effort
         self._entry = entry
         self._sha256 = hashlib.sha256()
         other = wanted.algorithm
@@ -137,9 +141,12 @@ class _Reading:
         self._undecided = None
         start = bytes(chunk[:_HEAD])
         if looks_like(start):
-            self._parse(chunk, Probe(parse(self._source, self._entry.size)))
+            self._parse(chunk, Probe(parse(self._source, self._entry.size), self._ask))
         elif looks_like_stub(start):
-            self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size)))
+            self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size), self._ask))
+
+    def _ask(self, size: int) -> None:
+        self._effort.ask(self._entry.name, size)
 
     def _parse(self, chunk: Chunk, probe: Probe[Parsed]) -> None:
         self._probe = probe
@@ -159,12 +166,20 @@ class _Reading:
                 content = None if isinstance(parsed, Bitcode) else parsed
             except FormatError as error:
                 content = error.with_traceback(None)
+        self._effort.keep(entry.name, *_to_keep(content))
         member = Member(entry=entry, sha256=self._sha256.digest(), content=content, blocks=blocks)
         other = None
         if self._other is not None:
             other = RecordHash(self._other.name, self._other.digest())
         text = None if self._text is None else b"".join(self._text)
         return Scanned(member=member, other=other, text=text)
+
+
+def _to_keep(content: Content) -> tuple[int, list[str]]:
+    """Return how many slices there are, and all paths that code loads or searches."""
+    found = [image for image in images(content) if isinstance(image, Image)]
+    slices = len(content.slices) if isinstance(content, Universal) else 0
+    return slices, [text for image in found for text in (*image.loads, *image.rpaths)]
 
 
 def _wrong_crc(wheel: str, entry: Entry, found: int) -> WheelError:
@@ -191,7 +206,7 @@ def content_chunks(wheel: OpenWheel, entry: Entry, inflater: Inflater) -> Iterat
 
     Raises `WheelError` for a damaged stream and a wrong size.
     """
-    yield from member_chunks(wheel.file, entry, inflater, wheel.path.name)
+    yield from member_chunks(wheel.file, entry, inflater, wheel.path.name, watch=False)
 
 
 def scan_member(
@@ -254,7 +269,8 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
         small = _scan_small(job, job.raw(), inflater)
         if small is not None:
             return small
-    reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater)
+    effort = job.wheel.effort
+    reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater, effort)
 
     def take(chunk: Chunk) -> None:
         reading.feed(chunk)

@@ -22,10 +22,9 @@ from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData, ZipWriter
 from fatwheel.deflate.inflaters import best_inflater
 from fatwheel.deflate.splice import Literal, copied, join, new_text
-from tests.deflate.test_splice import Piece, Shelf, ends
-from tests.deflate.test_textcodes import SAMPLES
 from tests.support.corpus import ROOT
 from tests.support.required import require_tool
+from tests.support.streams import SAMPLES, Piece, Shelf, ends
 
 TIME = (2025, 6, 15, 12, 30, 42)
 GIB = 1 << 30

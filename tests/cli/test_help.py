@@ -11,7 +11,7 @@ import click
 import pytest
 
 from fatwheel.cli.main import cli
-from tests.cli.test_main import environment, run
+from tests.support.commandline import environment, run
 from tests.support.corpus import ROOT
 from tests.support.terminals import NEEDS_TERMINAL, on_terminal
 

@@ -13,14 +13,14 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import fatwheel
 from fatwheel.fusion.rules import rule_book
+from tests.support.commandline import INTERRUPTED, Done, environment, left, run
 from tests.support.corpus import ROOT, SMALL_PAIR
 from tests.support.macho import raw_fat
 from tests.support.wheels import (
@@ -44,32 +44,6 @@ from tests.support.wheels import (
 )
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
-Done = subprocess.CompletedProcess[str]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **changes}
-
-
-def run(*argv: str | Path, env: Mapping[str, str] | None = None, **options: Any) -> Done:
-    """`python -m fatwheel`, with warnings as errors."""
-    command = [sys.executable, "-W", "error", "-m", "fatwheel", *map(str, argv)]
-    return subprocess.run(
-        command,
-        env=environment(**(env or {})),
-        stdout=options.pop("stdout", subprocess.PIPE),
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="surrogateescape",
-        check=False,
-        **options,
-    )
-
-
-def left(folder: Path) -> list[str]:
-    """The names in a folder, partial files included."""
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def assert_refused(done: Done, out: Path, code_: int = 1) -> None:
@@ -316,20 +290,6 @@ def test_a_deep_fatwheel_json_of_an_input_is_no_matter(tmp_path: Path) -> None:
 
 
 # ---- interruption ----
-
-INTERRUPTED = """\
-import sys, time
-import {module} as module
-real = module.{function}
-def slow(*args, **options):
-    sys.stdout.write("ready\\n")  # print would write the line's end apart, and two threads come here
-    sys.stdout.flush()
-    time.sleep({seconds})
-    return real(*args, **options)
-module.{function} = slow
-from fatwheel.cli.main import main
-main(sys.argv[1:])
-"""
 
 
 @POSIX

@@ -14,7 +14,7 @@ from typing import TextIO
 import pytest
 
 from fatwheel.cli.terminal import is_live, wants_colour
-from tests.cli.test_main import INTERRUPTED, left
+from tests.support.commandline import INTERRUPTED, left
 from tests.support.corpus import ROOT, SMALL_PAIR
 from tests.support.projects import FATWHEEL, build_environment, require_rust
 from tests.support.terminals import COLOURS, NEEDS_TERMINAL, Seen, on_terminal

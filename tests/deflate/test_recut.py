@@ -19,7 +19,7 @@ from fatwheel.deflate.fixedcodes import encode_fixed, packed
 from fatwheel.deflate.inflaters import Inflater, available_inflaters, best_inflater, python_zlib
 from fatwheel.deflate.recut import MAX_EDGE, WINDOW, Boundary, Edge, Plan, plan_recut, symbols
 from fatwheel.deflate.splice import Literal, Part, join
-from tests.deflate.test_splice import STRATEGIES, deflated
+from tests.support.streams import STRATEGIES, deflated
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,6 @@ import itertools
 import random
 import tempfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,10 +15,10 @@ from hypothesis import strategies as st
 from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData
-from fatwheel.deflate.content import inflate
 from fatwheel.deflate.fixedcodes import encode_fixed, packed
 from fatwheel.deflate.inflaters import Blocks, Inflater, best_inflater
-from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join
+from fatwheel.deflate.splice import Cut, Deflated, Literal, copied, join
+from tests.support.streams import STRATEGIES, Piece, Shelf, deflated, ends, facts
 
 UNIVERSAL_HEADER = bytes.fromhex(
     "cafebabe00000002"
@@ -35,68 +33,6 @@ def inflater() -> Inflater:
     if not found.finds_blocks:
         pytest.skip("this machine has no libz that reports block boundaries")
     return found
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One part before it lies in a file: how it is encoded, and what it holds."""
-
-    kind: str  # "deflated", "stored", "literal" or "cut"
-    content: bytes
-    stream: bytes = b""
-
-
-def deflated(content: bytes, level: int = 6, wbits: int = 15, mem: int = 8, how: int = 0) -> bytes:
-    compressor = zlib.compressobj(level, zlib.DEFLATED, -wbits, mem, how)
-    return compressor.compress(content) + compressor.flush()
-
-
-def facts(inflater: Inflater, stream: bytes, size: int) -> Blocks:
-    content = inflate(
-        inflater,
-        [stream],
-        compressed_size=len(stream),
-        size=size,
-        wheel="w.whl",
-        member="m",
-    )
-    for _ in content:
-        pass
-    assert content.blocks is not None
-    return content.blocks
-
-
-class Shelf:
-    """A file that pieces are put into, so that parts can point at them."""
-
-    def __init__(self, path: Path, inflater: Inflater) -> None:
-        self._path = path
-        self._inflater = inflater
-
-    def join(self, pieces: list[Piece]) -> tuple[RangeFile, MemberData]:
-        data = b"".join(b"?" + (piece.stream or piece.content) for piece in pieces)
-        self._path.write_bytes(data)
-        file = RangeFile(self._path)
-        return file, join(list(self._parts(file, pieces)))
-
-    def _parts(self, file: RangeFile, pieces: list[Piece]) -> Iterator[Part]:
-        offset = 0
-        for piece in pieces:
-            offset += 1
-            size, packed = len(piece.content), len(piece.stream)
-            if piece.kind == "literal":
-                yield Literal(piece.content)
-            elif piece.kind == "stored":
-                yield Stored(file=file, offset=offset, data_size=size, start=0, size=size)
-            elif piece.kind == "deflated":
-                yield Deflated(
-                    file=file,
-                    offset=offset,
-                    compressed_size=packed,
-                    size=size,
-                    blocks=facts(self._inflater, piece.stream, size),
-                )
-            offset += packed or size
 
 
 @pytest.fixture
@@ -129,13 +65,6 @@ contents = st.one_of(
     st.builds(bytes, st.integers(0, 70_000)),
     st.builds(lambda seed, n: random.Random(seed).randbytes(n), st.integers(), st.just(66_000)),
 )
-STRATEGIES = [
-    zlib.Z_DEFAULT_STRATEGY,
-    zlib.Z_FILTERED,
-    zlib.Z_HUFFMAN_ONLY,
-    zlib.Z_RLE,
-    zlib.Z_FIXED,
-]
 
 
 @st.composite
@@ -175,35 +104,6 @@ def test_joined_parts_inflate_to_their_joined_contents(
             assert joined.size == len(content)
             assert content_of(joined) == content
             assert joined_bytes(joined) == joined_bytes(joined)
-
-
-def ends() -> Iterator[tuple[str, bytes, bytes]]:
-    """Streams with each way a last block can look, and each bit it can end at."""
-    wanted = set(itertools.product(("fixed", "dynamic"), range(8)))
-    random_bytes = random.Random(4)
-    tool = best_inflater()
-    for n in itertools.count(1):
-        for kind, how, letters in (
-            ("fixed", zlib.Z_FIXED, range(256)),
-            ("dynamic", zlib.Z_HUFFMAN_ONLY, b"aaaaaaab"),
-        ):
-            content = bytes(random_bytes.choices(letters, k=n))
-            stream = deflated(content, how=how)
-            bit = facts(tool, stream, len(content)).end_bit % 8
-            if (kind, bit) in wanted and stream[0] >> 1 & 3 == {"fixed": 1, "dynamic": 2}[kind]:
-                wanted.remove((kind, bit))
-                yield f"{kind}, {bit} bits", content, stream
-        if not wanted or n > 2000:
-            break
-    assert not wanted
-    yield "stored", b"plain" * 30, deflated(b"plain" * 30, level=0)
-    yield "nothing", b"", b"\x03\x00"
-    for flush, mode in (("sync", zlib.Z_SYNC_FLUSH), ("partial", zlib.Z_PARTIAL_FLUSH)):
-        compressor = zlib.compressobj(6, zlib.DEFLATED, -15)
-        stream = compressor.compress(b"text " * 9) + compressor.flush(mode)
-        yield f"empty after {flush}", b"text " * 9, stream + compressor.flush()
-    blocks = random.Random(1).randbytes(200_000)
-    yield "many blocks", blocks, deflated(blocks, mem=1, how=zlib.Z_HUFFMAN_ONLY)
 
 
 def test_every_end_is_followed_by_every_start(shelf: Shelf) -> None:

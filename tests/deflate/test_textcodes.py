@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import random
 import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -18,53 +15,8 @@ from hypothesis import strategies as st
 
 from fatwheel.deflate.inflaters import Inflater, available_inflaters
 from fatwheel.deflate.textcodes import deflate_text
+from tests.support.streams import SAMPLES
 
-
-def record(rows: int) -> bytes:
-    """Return a RECORD as wheels have it."""
-    chance = random.Random(rows)
-    lines = []
-    for n in range(rows):
-        digest = base64.urlsafe_b64encode(chance.randbytes(32)).rstrip(b"=").decode()
-        lines.append(f"pkg/include/part_{n // 40}/ops/op_{n}_dispatch.h,sha256={digest},{n * n}\n")
-    return "".join(lines).encode()
-
-
-def sbom(components: int) -> bytes:
-    document = [
-        {
-            "type": "library",
-            "bom-ref": f"registry+https://example.org/index#crate-{n % 97}@{n}.0.{n % 7}",
-            "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(b"%d" % n).hexdigest()}],
-            "licenses": [{"expression": "MIT OR Apache-2.0"}],
-        }
-        for n in range(components)
-    ]
-    return json.dumps(document, separators=(",", ":")).encode()
-
-
-def samples() -> Iterator[bytes]:
-    """Yield texts, and what nobody expects in one."""
-    chance = random.Random(5)
-    yield record(3000)
-    yield sbom(2000)
-    yield "Übergröße, 日本語 и ещё. ".encode() * 30_000
-    yield b"x" * 700_000
-    yield b" " * 700_000
-    yield b"\n".join(b"%d" % n for n in range(100_000))
-    yield bytes(300_000)
-    yield chance.randbytes(300_000)
-    yield bytes(chance.choices(b"ab ", k=300_000))
-    yield bytes(range(256)) * 2000
-    # Fibonacci's weights make Huffman's codes as long as they get, longer than deflate allows.
-    a, b, rare = 1, 1, bytearray()
-    for byte in range(24):
-        rare += bytes([byte]) * a
-        a, b = b, a + b
-    yield bytes(chance.sample(rare, len(rare)))
-
-
-SAMPLES = list(samples())
 INFLATERS = list(available_inflaters())
 
 

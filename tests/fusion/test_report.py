@@ -24,10 +24,10 @@ from fatwheel.fusion.report import (
     member_line,
     plan_json,
     plan_lines,
-    size_text,
     summary,
 )
 from fatwheel.fusion.rules import RuleSet, parse_rule
+from fatwheel.printable import size_text
 from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.tags import parse_wheel_name
 from tests.support.wheels import DIST_INFO, FUSED_NAME, A, Sides, X, code, member_value, universal

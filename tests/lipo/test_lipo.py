@@ -97,8 +97,8 @@ def check_mode(output: Path, case: dict[str, Any]) -> None:
 
 
 def test_all_cases_are_there() -> None:
-    assert len(CASES) == 185
-    assert len({case["name"] for case in CASES}) == 185
+    assert len(CASES) == 190
+    assert len({case["name"] for case in CASES}) == 190
     assert sum(case["kind"] == "valid" for case in CASES) == 98
 
 

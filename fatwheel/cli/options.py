@@ -1,0 +1,92 @@
+"""Options that several commands have, and values that a shell can complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # takes no type before click 8.4
+
+__all__ = [
+    "RuleText",
+    "WheelPath",
+    "floor_option",
+    "on_conflict_option",
+    "rule_option",
+    "tags_option",
+]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def rule_option(help_: str) -> Callable[[_F], _F]:
+    """Return --rule, which fuse and build have, with the words that fit the command."""
+    return click.option(
+        "--rule", "rules", multiple=True, type=RuleText(), metavar="GLOB=ACTION", help=help_
+    )
+
+
+def on_conflict_option() -> Callable[[_F], _F]:
+    """Return --on-conflict, which fuse and build have."""
+    return click.option(
+        "--on-conflict",
+        type=click.Choice(["error", "keep-x86_64", "keep-arm64"]),
+        help="What to do with all conflicts that no rule settles.  [default: error]",
+    )
+
+
+def tags_option(help_: str) -> Callable[[_F], _F]:
+    """Return --tags, which fuse and build have, with the words that fit the command."""
+    from fatwheel.wheels.tags import TagStyle
+
+    styles = [style.value for style in TagStyle]
+    return click.option("--tags", type=click.Choice(styles), help=help_)
+
+
+def floor_option(help_: str) -> Callable[[_F], _F]:
+    """Return --floor, which fuse and build have, with the words that fit the command."""
+    return click.option("--floor", type=click.Choice(["tags", "binaries"]), help=help_)
+
+
+class WheelPath(click.Path):
+    """A path, for which a shell offers wheels and folders."""
+
+    def __init__(self, **options: Any) -> None:
+        from pathlib import Path
+
+        super().__init__(path_type=Path, **options)
+
+    def shell_complete(
+        self, _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell, which knows about folders, spaces and the home folder."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="wheel")]
+
+
+class RuleText(_Text):
+    """`GLOB=ACTION`, unparsed; a shell offers the actions behind the `=`."""
+
+    name = "rule"
+
+    def shell_complete(
+        self, _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the actions that go on from what stands behind the last `=`."""
+        from click.shell_completion import CompletionItem
+
+        from fatwheel.action import Action
+
+        glob, equals, begun = incomplete.rpartition("=")
+        if not (glob and equals):
+            return []
+        words = [action.value for action in Action if action.value.startswith(begun)]
+        return [CompletionItem(word, part=True) for word in words]
