@@ -31,7 +31,7 @@ class Allowance:
 
     def __init__(self, size: int) -> None:
         """Allow what the cuts of wheels of `size` bytes together may take: some seconds, and more for larger ones."""
-        self._left = 200_000_000 + 64 * size
+        self._left = 80_000_000 + 64 * size
 
     def take(self, bits: int) -> bool:
         """Use up some; return whether that was allowed."""

@@ -173,7 +173,7 @@ def metadata_digits(folder: Path) -> Pair:
 
 @_costly
 def metadata_description(folder: Path) -> Pair:
-    return _with_metadata(folder, b"\n" + b"a\n" * 2_000_000, b"\n" + b"b\n" * 2_000_000)
+    return _with_metadata(folder, b"\n" + b"ab\n" * 1_390_000, b"\n" + b"ba\n" * 1_390_000)
 
 
 @_costly
