@@ -36,9 +36,21 @@ __all__ = ["DateTime", "Entry", "Method", "read_directory"]
 DateTime = tuple[int, int, int, int, int, int]
 """Year, month, day, hour, minute, second: local time without a zone, in steps of two seconds."""
 
+MAX_VERSION = 63
+"""The version of the format (4.4.3), times ten, that `zipfile`, pip and uv read up to."""
+MAX_CONTENT = 64 << 20
+MAX_RATIO = 100
+"""A wheel that unfolds to more bytes than `MAX_CONTENT`, and to as many times its own size, is no wheel.
+Real ones unfold to 3 to 5 times their size; PyPI takes none above 64 MiB that does so 50 times."""
+
 _FIELD = struct.Struct("<2H")
 _ZIP64_FIELD = 0x0001
 _UNICODE_PATH_FIELD = 0x7075
+_REFUSED_FIELDS = {
+    0x0017: "is encrypted, as its extra field 0x0017 says",
+    0x6C78: "has an extra field 0x6c78, in which bsdtar finds another type and mode",
+    0x9901: "is encrypted, as its extra field 0x9901 says",
+}
 _METHODS = {method.value: method for method in Method}
 _UNIX_SYSTEMS = (3, 19)  # UNIX, and OS X (Darwin), whose attributes are laid out like UNIX's
 _REFUSED_FLAGS = {
@@ -48,6 +60,7 @@ _REFUSED_FLAGS = {
     Flag.MASKED_HEADERS: "has its local header masked",
 }
 _ANY_REFUSED_FLAG = sum(_REFUSED_FLAGS)
+_DOS_VOLUME, _DOS_FOLDER = 0x08, 0x10
 
 
 @valueclass
@@ -57,8 +70,8 @@ class Entry:
     `name` uses slashes, and ends with one where `is_dir`. `crc` is the CRC-32 of the content,
     `size` the content's and `compressed_size` its encoded form's length in bytes; the latter
     begins at byte `data_offset` of the file, the local header at `header_offset`. `mode` holds
-    the permission bits; 0o644, and 0o755 for folders, where the archive has none. `date_time` is
-    None where the time stamp is not a valid date.
+    the permission bits, those for set-uid, set-gid and sticky included; 0o644, and 0o755 for folders,
+    where the archive has none. `date_time` is None where the time stamp is not a valid date.
     """
 
     name: str
@@ -97,14 +110,21 @@ def read_directory(file: RangeFile, source: str) -> tuple[Entry, ...]:
     """Return all members of the wheel in the order of its central directory.
 
     `source` names the wheel in messages. Raises `WheelError` for whatever is unsafe, damaged,
-    ambiguous or contradicts itself; no content is read, so CRC-32 and sizes are still to be
-    verified.
+    ambiguous or contradicts itself, and for a zip bomb; no content is read, so CRC-32 and sizes are
+    still to be verified.
     """
     directory = find_directory(file, source)
     data = file.read(directory.offset, directory.size)
     records = _central_headers(data, source)
     if len(records) != directory.members:
         problem = f"has {len(records)} members, but its end record says {directory.members}"
+        raise WheelError(source, None, problem)
+    total = sum([record.size for record in records])
+    if total > max(MAX_CONTENT, MAX_RATIO * file.size):
+        problem = (
+            f"its {file.size} bytes unfold to {total}, more than {MAX_RATIO} times as many; no real "
+            "wheel's do, so nothing of it is read"
+        )
         raise WheelError(source, None, problem)
     check_collisions([record.name for record in records], source)
     data_offsets = _check_members(file, source, records, directory.offset)
@@ -164,10 +184,12 @@ def _central_headers(data: bytes, source: str) -> list[_Record]:
 
 def _record(fields: tuple[int, ...], raw: bytes, extra: bytes, name: str, source: str) -> _Record:
     """Return one header of the central directory, checked."""
-    _, _, system, _, flags, method, time, date, crc, packed, size = fields[:11]
+    _, _, system, needed, flags, method, time, date, crc, packed, size = fields[:11]
     _, _, _, disk, _, external, offset = fields[11:]
-    if extra:
-        size, packed, offset, disk = _read_extra(extra, (size, packed, offset, disk), source, name)
+    if needed & 0xFF > MAX_VERSION:
+        raise _too_new(needed, "directory", source, name)
+    if extra and (zip64 := _zip64_fields(extra, source, name)):
+        size, packed, offset, disk = _widen(zip64, (size, packed, offset, disk), source, name)
     if disk:
         raise WheelError(source, name, f"lies on disk {disk}; wheels have one disk, number 0")
     record = _Record(
@@ -176,6 +198,14 @@ def _record(fields: tuple[int, ...], raw: bytes, extra: bytes, name: str, source
     if flags & _ANY_REFUSED_FLAG or method not in _METHODS or (method == 0 and packed != size):
         _refuse_encoding(record, source)
     return record
+
+
+def _too_new(needed: int, header: str, source: str, name: str) -> WheelError:
+    """Return the error for a version needed (4.4.3), of which all readers take the lower byte."""
+    version = f"{(needed & 0xFF) // 10}.{(needed & 0xFF) % 10}"
+    most = f"{MAX_VERSION // 10}.{MAX_VERSION % 10}"
+    problem = f"needs version {version} of the zip format, as its {header} says; installers read up to {most}"
+    return WheelError(source, name, problem)
 
 
 def _refuse_encoding(record: _Record, source: str) -> None:
@@ -203,10 +233,10 @@ def _fields(extra: bytes, source: str, name: str) -> Iterator[tuple[int, bytes]]
         at += size
 
 
-def _read_extra(extra: bytes, values: tuple[int, ...], source: str, name: str) -> tuple[int, ...]:
-    """Replace values by those of the Zip64 field; refuse a second name.
+def _zip64_fields(extra: bytes, source: str, name: str) -> list[bytes]:
+    """Return the Zip64 fields (4.5.3) of a header; refuse what tells some readers something else.
 
-    That one stands in the Unicode path field (4.6.9), which not every reader knows.
+    A second name stands in the Unicode path field (4.6.9), which not every reader knows.
     """
     zip64 = []
     for identifier, data in _fields(extra, source, name):
@@ -215,7 +245,9 @@ def _read_extra(extra: bytes, values: tuple[int, ...], source: str, name: str) -
         elif identifier == _UNICODE_PATH_FIELD and data[5:] != name.encode():
             second = data[5:].decode("ascii", "backslashreplace")
             raise WheelError(source, name, f"has a second name, {second}, in an extra field")
-    return _widen(zip64, values, source, name) if zip64 else values
+        elif identifier in _REFUSED_FIELDS:
+            raise WheelError(source, name, _REFUSED_FIELDS[identifier])
+    return zip64
 
 
 def _widen(
@@ -276,7 +308,7 @@ def _check_local_header(file: ReadAhead, source: str, record: _Record, limit: in
         problem = f"its local header at byte {at} runs into what begins at byte {limit}"
         raise WheelError(source, name, problem)
     header = file.read(at, size)
-    signature, _, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = (
+    signature, needed, flags, method, _, _, crc, packed, unpacked, name_size, extra_size = (
         LOCAL.unpack_from(header)
     )
     if signature != LOCAL_SIGNATURE:
@@ -289,16 +321,32 @@ def _check_local_header(file: ReadAhead, source: str, record: _Record, limit: in
             f"its local header names another file, {shown.decode('ascii', 'backslashreplace')}"
         )
         raise WheelError(source, name, problem)
+    if needed & 0xFF > MAX_VERSION:
+        raise _too_new(needed, "local header", source, name)
     data_offset: int = at + size + extra_size
-    if extra_size and data_offset <= limit and MAX32 in (packed, unpacked):
-        fields = _fields(file.read(at + size, extra_size), source, name)
-        zip64 = [data for identifier, data in fields if identifier == _ZIP64_FIELD]
-        if zip64:
+    if extra_size and data_offset <= limit:
+        zip64 = _zip64_fields(file.read(at + size, extra_size), source, name)
+        if zip64 and MAX32 in (packed, unpacked):
             unpacked, packed = _widen(zip64, (unpacked, packed), source, name)
+        elif zip64:
+            _check_needless(zip64, record, source)
     values = (flags, method, crc, packed, unpacked)
     if values != record.shared:
         _compare(values, record, source)
     return data_offset
+
+
+def _check_needless(found: Sequence[bytes], record: _Record, source: str) -> None:
+    """Check Zip64 fields of a local header that has its sizes already, as some writers leave them there."""
+    for data in found:
+        sizes = [size for (size,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8])]
+        wanted = (record.size, record.compressed_size)
+        if len(data) not in (8, 16) or any(
+            size not in (0, right) for size, right in zip(sizes, wanted, strict=False)
+        ):
+            said = ", ".join(map(str, sizes)) or f"{len(data)} bytes"
+            problem = f"a Zip64 field in its local header says {said}, where its sizes are {wanted}"
+            raise WheelError(source, record.name, problem)
 
 
 def _compare(values: tuple[int, ...], record: _Record, source: str) -> None:
@@ -345,10 +393,17 @@ def _mode(record: _Record, source: str, is_dir: bool) -> int:
 
     Their upper half is a UNIX mode where the member was made on UNIX. Installers look at it
     wherever it was made, to find what is executable, so a mode of another system counts as that
-    much.
+    much. There the lower half, MS-DOS's attributes, makes a folder for bsdtar and 7-Zip, and a
+    volume label, which unzip skips.
     """
     system, external = record.attributes
     full = external >> 16
+    if system not in _UNIX_SYSTEMS and external & _DOS_VOLUME:
+        raise WheelError(source, record.name, "is a volume label by its MS-DOS attributes")
+    if system not in _UNIX_SYSTEMS and external & _DOS_FOLDER and not is_dir:
+        raise WheelError(
+            source, record.name, "is a folder by its MS-DOS attributes, but not by its name"
+        )
     kind = stat.S_IFMT(full)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         what = "a symbolic link" if kind == stat.S_IFLNK else "a device or another special file"

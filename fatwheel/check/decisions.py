@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from typing import NamedTuple
 
 from fatwheel.action import Action
 from fatwheel.errors import WheelError
 from fatwheel.wheels.distinfo import REPORT_NAME
+from fatwheel.wheels.jsontext import load_json
 from fatwheel.wheels.wheel import Wheel
 
 __all__ = ["Decided", "decisions"]
@@ -43,9 +43,9 @@ def decisions(wheel: Wheel) -> dict[str, Decided]:
     try:
         return {
             str(d["member"]): Decided(str(d["action"]), str(d["by"]), str(d["reason"]))
-            for d in json.loads(text)["decisions"]
+            for d in load_json(text)["decisions"]
         }
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         name = posixpath.join(wheel.dist_info, REPORT_NAME)
         raise WheelError(
             wheel.name.filename, name, f"is not what fatwheel writes ({error!r})"

@@ -10,14 +10,14 @@ import re
 
 from fatwheel.arch import Arch
 from fatwheel.macho.image import FileType, Image
-from fatwheel.wheels.loads import LoadGraph, installed_path
+from fatwheel.wheels.installed import installed_path
+from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.wheel import Content, images
 
 __all__ = ["importable", "named_after", "one_sided_problem", "unusable_problem"]
 
 _MODULE_SUFFIXES = (".py", ".pyc", ".so")
 _ROOTS = ("site-packages", "dist-packages")
-_ELSEWHERE = ("scripts", "data", "headers")  # schemes that do not land on the import path
 _NAMES = {
     Arch.X86_64: re.compile(
         r"(?<![a-z0-9])(x86_64|x86-64|x64|amd64|intel)(?![a-z0-9])", re.IGNORECASE
@@ -47,10 +47,8 @@ def _named_like_a_module(member: str) -> bool:
     roots = [index for index, folder in enumerate(folders) if folder in _ROOTS]
     if roots:
         folders = folders[roots[-1] + 1 :]
-    else:
-        first, scheme, *_ = [*member.split("/"), ""]
-        if first.endswith(".data") and scheme in _ELSEWHERE:
-            return False
+    elif folders[:1] == [".."]:  # scripts, headers, data
+        return False
     if base.endswith(".pth"):
         return not folders
     if not base.endswith(_MODULE_SUFFIXES):

@@ -40,13 +40,15 @@ def check_tags(wheel: Wheel) -> Iterator[Finding]:
 
 def check_identity(wheel: Wheel) -> Iterator[Finding]:
     """Check that METADATA speaks of the project and version that the file name does."""
+    name = f"{wheel.dist_info}/METADATA"
     text = wheel.text("METADATA").decode("utf-8", "replace")
-    found, named = parse_name_and_version(text), wheel.name.key[:2]
+    found = parse_name_and_version(text, wheel=wheel.name.filename, member=name)
+    named = wheel.name.key[:2]
     if found != named:
         shown = "no name and version" if found is None else f"{found[0]} {found[1]}"
         yield Finding(
             code="FW204",
             severity=Severity.ERROR,
-            member=f"{wheel.dist_info}/METADATA",
+            member=name,
             message=f"speaks of {shown}, the file name of {named[0]} {named[1]}",
         )

@@ -11,6 +11,7 @@ from fatwheel.check.code import check_code
 from fatwheel.check.finding import Finding, Severity, disagreement, unreadable
 from fatwheel.check.images import check_images
 from fatwheel.check.loads import check_loads
+from fatwheel.check.names import check_names
 from fatwheel.check.record import check_record
 from fatwheel.check.tags import check_identity, check_tags
 from fatwheel.check.textstubs import check_text_stubs
@@ -30,6 +31,7 @@ def check(wheel: Wheel) -> tuple[Finding, ...]:
     """
     findings = [
         *check_record(wheel),
+        *check_names(wheel),
         *check_tags(wheel),
         *check_identity(wheel),
         *check_code(wheel),

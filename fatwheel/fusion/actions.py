@@ -127,6 +127,7 @@ class Conflict:
 
     name: str
     kind: Literal[
+        "collision",
         "differs",
         "one-sided",
         "one-architecture",

@@ -12,17 +12,17 @@ from dataclasses import field, replace
 
 from fatwheel.action import Action
 from fatwheel.arch import Arch
-from fatwheel.archive.names import check_collisions
-from fatwheel.errors import RefusedError, WheelError
+from fatwheel.errors import RefusedError
 from fatwheel.fusion.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
 from fatwheel.fusion.bundles import find_bundles, seal_notes
+from fatwheel.fusion.collide import settle_collisions
 from fatwheel.fusion.decide import Decider
-from fatwheel.fusion.rules import Rule, RuleSet, escape_glob, rule_book
+from fatwheel.fusion.rules import Rule, RuleSet, rule_book
 from fatwheel.macho.image import Image
 from fatwheel.values import valueclass
 from fatwheel.version import __version__
 from fatwheel.wheels.distinfo import REPORT_NAME, format_wheel_metadata
-from fatwheel.wheels.loads import LoadGraph, installed_path
+from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.pair import MemberPair, Pair
 from fatwheel.wheels.tags import (
     Floor,
@@ -110,19 +110,23 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
     )
     own = {f"{dist_info}/{base}" for base in ("RECORD", "WHEEL", REPORT_NAME)}
     decided = [decider.decide(member) for member in pair.members if member.name not in own]
-    decisions = tuple(decision for _, decision in decided if decision is not None)
+    members, collided = settle_collisions(
+        [planned for planned, _ in decided],
+        own,
+        {member.name: member.only for member in pair.members},
+        options.on_conflict,
+    )
+    decisions = (*(decision for _, decision in decided if decision is not None), *collided)
     inputs = Inputs(
         x86_64=pair.x86_64.filename,
         x86_64_sha256=pair.x86_64.sha256,
         arm64=pair.arm64.filename,
         arm64_sha256=pair.arm64.sha256,
     )
-    members = [planned for planned, _ in decided]
     seals = seal_notes(members, pair.members, decider.bundles) if decider.bundles else ()
     members += _own_members(
         pair, name, options, format_report(inputs, decisions, options.generator)
     )
-    _refuse_collisions(members, pair, inputs)
     return FusePlan(
         inputs=inputs,
         name=name,
@@ -131,29 +135,6 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         decisions=decisions,
         unused_rules=_unused(options.rules, pair.members, project),
         notes=(*pair.notes, *seals),
-    )
-
-
-def _refuse_collisions(planned: Sequence[Planned], pair: Pair, inputs: Inputs) -> None:
-    """Refuse two members, one from each wheel, that would be installed as one file."""
-    names = [member.name for member in planned if not isinstance(member, Drop)]
-    try:
-        check_collisions(names, "the fused wheel")
-    except WheelError as error:
-        problem = f"{error.member} {error.problem}"
-        raise _unfit(inputs, problem, error.member or "") from error
-    landing: dict[str, str] = {}
-    sides = {member.name: member.only for member in pair.members}
-    for name in names:
-        other = landing.setdefault(installed_path(name), name)
-        if other != name and {sides.get(name), sides.get(other)} == set(Arch):
-            raise _unfit(inputs, f"{name} and {other} are installed in the same place", name)
-
-
-def _unfit(inputs: Inputs, problem: str, member: str) -> RefusedError:
-    return RefusedError(
-        f"{inputs.x86_64} and {inputs.arm64} do not fit into one folder: {problem}; "
-        f"leave one out with --rule '{escape_glob(member)}=drop'"
     )
 
 

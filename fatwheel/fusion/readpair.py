@@ -66,6 +66,12 @@ def read_pair(
         if problems:
             notes.append(_wrong_record(opened[arch], problems, refuse=verify_record))
         _refuse_without_code(opened[arch], wheels[arch], arch)
+        special = [name for name, m in wheels[arch].members.items() if m.entry.mode & 0o7000]
+        if special:
+            more = f" and {len(special) - 1} more" if len(special) > 1 else ""
+            notes.append(
+                f"set-uid, set-gid and sticky bits are left out ({special[0]}{more} in {opened[arch].path.name})"
+            )
     sides = {arch: _side(candidates[arch], wheels[arch], digests[arch]()) for arch in Arch}
     for arch in Arch:
         listed, named = set(sides[arch].metadata.tags), set(sides[arch].name.expanded_tags)

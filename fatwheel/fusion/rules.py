@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fatwheel.action import Action
 from fatwheel.errors import UsageError
+from fatwheel.fusion.glob import compile_glob
 from fatwheel.values import valueclass
 
 if sys.version_info >= (3, 11):
@@ -22,17 +23,14 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Rule", "RuleSet", "escape_glob", "glob_regex", "parse_rule", "rule_book"]
-
-
-_MOST_STARS = 2  # more would let a pattern take time without bound on a long name
+__all__ = ["Rule", "RuleSet", "escape_glob", "parse_rule", "rule_book"]
 
 
 @valueclass
 class Rule:
     """One rule.
 
-    `glob` is matched against the whole member name: `*` and `?` stop at `/`, `**` does not, `[…]` is a set.
+    `glob` is matched against the whole member name (see `fatwheel.fusion.glob`).
     `origin` says where the rule was written, for reports ("rule book", "pyproject.toml", "--rule").
     `project` limits the rule to wheels of one project, by normalised name.
     """
@@ -47,7 +45,7 @@ class Rule:
         """Return whether the rule speaks of `member` in a wheel of `project` (normalised name)."""
         if self.project is not None and self.project != project:
             return False
-        return glob_regex(self.glob).fullmatch(member) is not None
+        return compile_glob(self.glob).matches(member)
 
 
 @valueclass
@@ -62,42 +60,6 @@ class RuleSet:
             if rule.matches(member, project):
                 return rule
         return None
-
-
-@functools.lru_cache(maxsize=1024)
-def glob_regex(glob: str) -> re.Pattern[str]:
-    """Compile a rule's glob: `*` and `?` stop at `/`, `**` does not, `[…]` and `[!…]` are sets."""
-    if glob.count("**") > _MOST_STARS or any(
-        p.count("*") > 2 * _MOST_STARS for p in glob.split("/")
-    ):
-        raise UsageError(
-            f"rule {glob!r} has too many stars: at most {_MOST_STARS} times ** in all, and "
-            f"{2 * _MOST_STARS} times * between two slashes"
-        )
-    pattern = ""
-    position = 0
-    while position < len(glob):
-        rest = glob[position:]
-        if rest.startswith("**/"):
-            pattern, position = pattern + "(?:.*/)?", position + 3
-        elif rest.startswith("**"):
-            pattern, position = pattern + ".*", position + 2
-        elif rest[0] == "*":
-            pattern, position = pattern + "[^/]*", position + 1
-        elif rest[0] == "?":
-            pattern, position = pattern + "[^/]", position + 1
-        elif found := re.match(r"\[(!?)(\]?[^\]]*)\]", rest):
-            members = re.sub(r"([\\\[^&~|])", r"\\\1", found[2])
-            pattern += f"[{'^' if found[1] else ''}{members}]"
-            position += found.end()
-        else:
-            pattern, position = pattern + re.escape(rest[0]), position + 1
-    try:
-        return re.compile(pattern, re.DOTALL)
-    except re.error as error:
-        raise UsageError(
-            f"rule {glob!r} is not a usable pattern ({error}); check its [...]"
-        ) from error
 
 
 def escape_glob(name: str) -> str:
@@ -126,7 +88,12 @@ def parse_rule(text: str) -> Rule:
 
 def make_rule(glob: str, word: str, *, origin: str) -> Rule:
     """Return a user's rule; raises `UsageError` for a bad glob or action, naming `origin`."""
-    glob_regex(glob)
+    try:
+        compile_glob(glob)
+    except re.error as error:
+        raise UsageError(
+            f"rule {glob!r} is not a usable pattern ({error}); check its [...]"
+        ) from error
     action = parse_action(word, f"{origin} {glob!r}")
     return Rule(glob=glob, action=action, reason=f"asked for by {origin}", origin=origin)
 

@@ -10,20 +10,25 @@ import itertools
 import math
 import re
 from collections.abc import Iterable
-
-from packaging.version import InvalidVersion, Version
+from typing import TYPE_CHECKING
 
 from fatwheel.errors import WheelError
 from fatwheel.values import valueclass
-from fatwheel.wheels.tags import WheelName, normalise
+from fatwheel.wheels.tags import MOST_TAGS, WheelName, normalise, parse_version
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 __all__ = [
+    "MOST_HEADERS",
     "REPORT_NAME",
     "WheelMetadata",
     "find_data",
     "find_dist_info",
     "format_wheel_metadata",
+    "parse_name_and_version",
     "parse_wheel_metadata",
+    "read_headers",
 ]
 
 REPORT_NAME = "fatwheel.json"
@@ -31,7 +36,8 @@ REPORT_NAME = "fatwheel.json"
 
 _WHEEL_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 _HEADER_NAME = re.compile(r"[!-9;-~]*")  # RFC 5322, 2.2: printable ASCII without the colon
-_MOST_TAGS = 10_000  # of one Tag line; file names can't hold as many
+MOST_HEADERS = 25_000
+"""Headers of METADATA or WHEEL; projects with hundreds of extras have some 1,500."""
 
 
 @valueclass
@@ -58,13 +64,13 @@ def parse_wheel_metadata(text: str, *, wheel: str, member: str) -> WheelMetadata
 
     Raises `WheelError` for no or another `Wheel-Version` than 1.x (later minor versions are
     compatible, PEP 427), a `Root-Is-Purelib` that is neither true nor false, a `Tag` that is
-    none, or several `Build` lines.
+    none, more tags or headers than any wheel has, or several `Build` lines.
     """
 
     def refuse(problem: str) -> WheelError:
         return WheelError(wheel, member, problem)
 
-    headers = read_headers(text)
+    headers, _ = read_headers(text, wheel=wheel, member=member)
 
     def values(header: str) -> list[str]:
         return [value for name, value in headers if name == header.lower()]
@@ -79,11 +85,14 @@ def parse_wheel_metadata(text: str, *, wheel: str, member: str) -> WheelMetadata
     if purelib not in ({"true"}, {"false"}):
         raise refuse(f"has {', '.join(sorted(purelib))} as Root-Is-Purelib; true or false is known")
     tags: set[str] = set()
+    count = 0
     for tag in values("Tag"):
-        expanded = _expand(tag)
-        if not expanded:
+        sets = _tag_sets(tag)
+        if not sets:
             raise refuse(f"has {tag!r} as a Tag, which is not python-abi-platform (PEP 425)")
-        tags |= expanded
+        if (count := count + math.prod(map(len, sets))) > MOST_TAGS:
+            raise refuse(f"its Tag lines stand for more than {MOST_TAGS} tags; no real wheel's do")
+        tags.update(map("-".join, itertools.product(*sets)))
     builds = values("Build")
     if len(set(builds)) > 1:
         raise refuse(f"has several Build lines: {', '.join(builds)}")
@@ -96,49 +105,63 @@ def parse_wheel_metadata(text: str, *, wheel: str, member: str) -> WheelMetadata
     )
 
 
-def parse_name_and_version(text: str) -> tuple[str, Version] | None:
-    """Return Name and Version of a METADATA file, normalised (core metadata); None where it has none."""
-    first = dict(reversed(read_headers(text)))
-    try:
-        return normalise(first.get("name", "")), Version(first.get("version", ""))
-    except InvalidVersion:
-        return None
+def parse_name_and_version(text: str, *, wheel: str, member: str) -> tuple[str, Version] | None:
+    """Return Name and Version of a METADATA file, normalised (core metadata); None where it has none.
+
+    Raises `WheelError` as `read_headers` does.
+    """
+    headers, _ = read_headers(text, wheel=wheel, member=member)
+    first = dict(reversed(headers))
+    version = parse_version(first.get("version", ""))
+    return None if version is None else (normalise(first.get("name", "")), version)
 
 
-def read_headers(text: str) -> list[tuple[str, str]]:
-    """Return the headers of METADATA or WHEEL: names in lower case, values without the white space around them.
+def read_headers(text: str, *, wheel: str, member: str) -> tuple[list[tuple[str, str]], str]:
+    """Return the headers of METADATA or WHEEL, and the text behind them, which is METADATA's description.
 
-    They are read as Python's `email` and so installers read them: up to the first line that is none, folded
-    lines with the breaks in them, what is malformed left out. Importing `email` takes longer than fusing a
-    small wheel.
+    Names are in lower case, values without the white space around them. They are read as Python's `email` and
+    so installers read them: up to the first line that is none, folded lines with the breaks in them, what is
+    malformed left out. Importing `email` takes longer than fusing a small wheel.
+
+    Raises `WheelError`, which names `wheel` and `member`, for more headers than any wheel has.
     """
     headers: list[tuple[str, list[str]]] = []
     lines: list[str] = []  # of the header that may go on
+    at = 0
+    start = ""  # of a mailbox, which begins the text where it stands before it
     for line in io.StringIO(text, newline=""):  # lines end with \n, \r or \r\n, and nothing else
+        at += len(line)
         if line[0] in " \t":
             lines.append(line)
+            start = ""
             continue
         lines = []
         if line.startswith("From "):  # mbox's, no header
+            start = line if at > len(line) else ""
             continue
         name, colon, value = line.partition(":")
         if not colon or not _HEADER_NAME.fullmatch(name):
+            if line.strip("\r\n"):
+                at -= len(line)  # no empty line parts them: this one belongs to the text
             break
+        start = ""
         if name:
+            if len(headers) == MOST_HEADERS:
+                problem = f"has more than {MOST_HEADERS} headers; no real wheel's has"
+                raise WheelError(wheel, member, problem)
             lines.append(value)
             headers.append((name.lower(), lines))
-    return [(name, "".join(lines).strip()) for name, lines in headers]
+    return [(name, "".join(lines).strip()) for name, lines in headers], start + text[at:]
 
 
-def _expand(tag: str) -> set[str]:
-    """Return the single tags of a compressed one (PEP 425) in lower case, or none where it is no tag."""
+def _tag_sets(tag: str) -> list[list[str]]:
+    """Return the three sets of a compressed tag (PEP 425) in lower case, or none where it is no tag."""
     sets = [part.split(".") for part in tag.lower().split("-")]
-    count = math.prod(map(len, sets))
-    if len(sets) != 3 or count > _MOST_TAGS or not all(map(all, sets)):
-        return set()
+    if len(sets) != 3 or not all(map(all, sets)):
+        return []
     if not all(map(str.isidentifier, sets[0])):  # as `packaging.tags.parse_tag` has it
-        return set()
-    return set(map("-".join, itertools.product(*sets)))
+        return []
+    return sets
 
 
 def format_wheel_metadata(name: WheelName, *, generator: str, root_is_purelib: bool) -> bytes:
@@ -224,12 +247,9 @@ def _list(folders: list[str]) -> str:
 
 def _belongs(stem: str, name: WheelName) -> bool:
     """Tell whether `name-version` is this wheel's; old tools left dashes in either half."""
-    wanted = normalise(name.distribution), Version(name.version)
+    wanted = normalise(name.distribution), parse_version(name.version)
     for dash in (match.start() for match in re.finditer("-", stem[:300])):
-        try:
-            version = Version(stem[dash + 1 :].replace("_", "-"))
-        except InvalidVersion:
-            continue
+        version = parse_version(stem[dash + 1 :].replace("_", "-"))
         if (normalise(stem[:dash]), version) == wanted:
             return True
     return False

@@ -8,33 +8,17 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.macho.image import Image
+from fatwheel.wheels.installed import installed_path
 
-__all__ = ["LoadGraph", "installed_path", "missing_loads"]
+__all__ = ["LoadGraph", "missing_loads"]
 
-_SCHEMES = {
-    "purelib": "",
-    "platlib": "",
-    "scripts": "bin/",
-    "data": "prefix/",
-    "headers": "include/",
-}
-
-
-def installed_path(member: str) -> str:
-    """Return where `member` lands, relative to site-packages (PEP 427, "Installing a wheel")."""
-    if ".data/" not in member:  # nearly every member there is
-        return member
-    first, slash, rest = member.partition("/")
-    if slash and first.endswith(".data"):
-        scheme, _, path = rest.partition("/")
-        if scheme in _SCHEMES:
-            return _SCHEMES[scheme] + path
-    return member
+_MOST_STEPS = 500_000
+"""Paths that are tried for `@rpath`, in steps of 64 bytes: far more than real wheels need, and a second's work."""
 
 
 class LoadGraph(NamedTuple):
@@ -46,53 +30,71 @@ class LoadGraph(NamedTuple):
     def of(cls, images: Iterable[tuple[str, Arch, Image]], members: Iterable[str]) -> LoadGraph:
         """Resolve the load commands of `images` (member, architecture of the slice, slice) among `members`."""
         by_path = {installed_path(member): member for member in members}
-        by_basename: dict[str, list[str]] = defaultdict(list)
-        for member in by_path.values():
-            by_basename[member.rpartition("/")[2]].append(member)
+        resolver = _Resolver(by_path)
         loaded: dict[str, set[Arch]] = defaultdict(set)
+        anywhere: dict[str, set[Arch]] = defaultdict(set)  # names of files
         for member, arch, image in images:
-            for load in image.loads:
-                for target in _targets(installed_path(member), image, load, by_path, by_basename):
-                    loaded[target].add(arch)
+            for path, basename in resolver.targets(member, image):
+                if path is not None:
+                    loaded[by_path[path]].add(arch)
+                else:
+                    anywhere[basename].add(arch)
+        for member in by_path.values() if anywhere else ():
+            if archs := anywhere.get(posixpath.basename(member)):
+                loaded[member] |= archs
         return cls({member: frozenset(archs) for member, archs in loaded.items()})
 
 
-def _targets(
-    path: str,
-    image: Image,
-    load: str,
-    by_path: Mapping[str, str],
-    by_basename: Mapping[str, list[str]],
-) -> list[str]:
-    """Return the members that `load` in the image at `path` can mean; several where dyld's own state decides."""
-    folder = posixpath.dirname(path)
-    head, _, rest = load.partition("/")
-    if head == "@loader_path":
-        candidates = [posixpath.join(folder, rest)]
-    elif head == "@rpath":
-        candidates = [
-            posixpath.join(folder, rpath.removeprefix("@loader_path").lstrip("/"), rest)
-            for rpath in image.rpaths
+class _Resolver:
+    """Tells where the load commands of one wheel's images lead."""
+
+    def __init__(self, installed: Mapping[str, str]) -> None:
+        self._installed = installed
+        self._steps_left = _MOST_STEPS
+
+    def targets(self, member: str, image: Image) -> Iterator[tuple[str | None, str]]:
+        """Yield path and name of the wheel's files that `image`, which is in `member`, loads.
+
+        The path is None where dyld's own state decides: every file of that name can be meant.
+        """
+        folder = posixpath.dirname(installed_path(member))
+        rpaths = [
+            posixpath.normpath(posixpath.join(folder, rpath[len("@loader_path") :].lstrip("/")))
+            for rpath in dict.fromkeys(image.rpaths)
             if rpath.startswith("@loader_path")
         ]
-    elif load.startswith("/"):
-        return []
-    else:
-        candidates = []
-    hits = [by_path[p] for c in candidates if (p := posixpath.normpath(c)) in by_path]
-    if hits or head == "@loader_path":
-        return hits[:1]
-    return by_basename.get(posixpath.basename(load), [])
+        for load in dict.fromkeys(image.loads):
+            head, _, rest = load.partition("/")
+            basename = posixpath.basename(load)
+            if head == "@loader_path":
+                path = posixpath.normpath(posixpath.join(folder, rest))
+                if path in self._installed:
+                    yield path, basename
+            elif head == "@rpath":
+                yield self._on_rpath(rpaths, rest), basename
+            elif not load.startswith("/"):
+                yield None, basename
+
+    def _on_rpath(self, rpaths: Iterable[str], rest: str) -> str | None:
+        """Return the first of the paths that are in the wheel; none is looked for when all steps are used up."""
+        for rpath in rpaths:
+            self._steps_left -= 1 + (len(rpath) + len(rest)) // 64
+            if self._steps_left < 0:
+                return None
+            path = posixpath.normpath(posixpath.join(rpath, rest))
+            if path in self._installed:
+                return path
+        return None
 
 
 def missing_loads(
     slices: Iterable[tuple[str, Arch, Image]], members: Iterable[str]
 ) -> Iterator[tuple[str, Arch, str]]:
     """Yield the load commands (member, architecture, path) that lead into the wheel, and to nothing there."""
-    paths: Container[str] = {installed_path(member) for member in members}
+    paths = {installed_path(member) for member in members}
     for member, arch, image in slices:
         folder = posixpath.dirname(installed_path(member))
-        for load in image.loads:
+        for load in dict.fromkeys(image.loads):
             head, _, rest = load.partition("/")
             target = posixpath.normpath(posixpath.join(folder, rest))
             if head == "@loader_path" and not target.startswith("..") and target not in paths:

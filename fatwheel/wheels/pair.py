@@ -65,10 +65,12 @@ class MemberPair:
 
     @property
     def mode(self) -> int:
-        """Permission bits of the fused member: the union of both."""
-        return (self.x86_64.entry.mode if self.x86_64 else 0) | (
-            self.arm64.entry.mode if self.arm64 else 0
-        )
+        """Permission bits of the fused member: the union of both, without set-uid, set-gid and sticky.
+
+        No installer hands these on.
+        """
+        x86_64 = self.x86_64.entry.mode if self.x86_64 else 0
+        return (x86_64 | (self.arm64.entry.mode if self.arm64 else 0)) & 0o777
 
 
 @valueclass

@@ -17,7 +17,7 @@ from fatwheel.archive.directory import Entry
 from fatwheel.archive.ranges import ReadAhead
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import WheelError
-from fatwheel.wheels.distinfo import REPORT_NAME
+from fatwheel.wheels.distinfo import MOST_HEADERS, REPORT_NAME, read_headers
 from fatwheel.wheels.record import BadRow, RecordHash, RecordRow, parse_record
 from fatwheel.wheels.scan import Scanned, Wanted, scan_member
 from fatwheel.wheels.wheel import Member, OpenWheel, RecordProblem, Wheel
@@ -47,9 +47,16 @@ Progress = Callable[[int], None]
 BATCH = 4 << 20
 """Compressed bytes that are handed to a thread at once."""
 
-_OWN_TEXTS = ("METADATA", "WHEEL", "entry_points.txt", "top_level.txt", REPORT_NAME)
-_LARGEST_OWN_TEXT = 16 << 20  # bytes
-_LARGEST_RECORD = 64 << 20  # bytes; a row takes about 100
+_LARGEST: Mapping[str, int] = {
+    "METADATA": 4 << 20,
+    "WHEEL": 1 << 20,
+    "entry_points.txt": 1 << 20,
+    "top_level.txt": 1 << 20,
+    REPORT_NAME: 16 << 20,
+}
+"""Bytes of the texts in dist-info: 20 times what the largest of 177 wheels has, or more."""
+_LARGEST_RECORD, _LARGEST_ROW = 8 << 20, 512  # bytes, of a RECORD, and for each file besides
+_MOST_ROWS = 1000  # more than there are files
 _PLAIN = Wanted()
 _SMALL = 16 << 10  # compressed bytes
 _OVERHEAD = 5 << 10  # compressed bytes that take as long to read as what each member costs besides
@@ -84,19 +91,18 @@ class Source:
         if not text and algorithm == "sha256" and not name.startswith(self.dist_info):
             return _PLAIN
         folder, _, base = name.rpartition("/")
-        own = base in _OWN_TEXTS and folder == self.dist_info
+        own = base in _LARGEST and folder == self.dist_info
         if not own and not text and algorithm == "sha256":
             return _PLAIN
-        if own and self.entries[name].size > _LARGEST_OWN_TEXT:
-            raise WheelError(
-                self.wheel.path.name,
-                name,
-                f"is {self.entries[name].size} bytes long, more than {_LARGEST_OWN_TEXT}; no real wheel's is",
-            )
+        if own:
+            _refuse_larger(self.wheel, self.entries[name], _LARGEST[base])
         return Wanted(text=text or own, algorithm=algorithm)
 
     def result(self) -> Wheel:
-        """Return the wheel when all its members were scanned."""
+        """Return the wheel when all its members were scanned.
+
+        Raises `WheelError` for a METADATA with more headers than any wheel has.
+        """
         members = {name: self.scanned[name].member for name in self.entries}
         others = {n: s.other for n, s in self.scanned.items() if s.other is not None}
         texts = {
@@ -104,6 +110,10 @@ class Source:
             for name, scanned in self.scanned.items()
             if scanned.text is not None and posixpath.dirname(name) == self.dist_info
         }
+        metadata = f"{self.dist_info}/METADATA"
+        if texts.get(metadata, b"").count(b":") > MOST_HEADERS:
+            text = texts[metadata].decode("utf-8", "replace")
+            read_headers(text, wheel=self.wheel.path.name, member=metadata)
         return Wheel(
             name=self.wheel.name,
             dist_info=self.dist_info,
@@ -124,21 +134,21 @@ def open_source(
 ) -> Source:
     """Read RECORD, which says what to expect of all other members; `rename` gives members other names.
 
-    Raises `WheelError` where it is missing, too large or no UTF-8.
+    Raises `WheelError` where it is missing, larger or longer than a wheel with as many files has it, or no UTF-8.
     """
     entry = wheel.entry(f"{wheel.dist_info}/RECORD")
-    if entry.size > _LARGEST_RECORD:
-        raise WheelError(
-            wheel.path.name,
-            entry.name,
-            f"is {entry.size} bytes long, more than {_LARGEST_RECORD}; no real wheel's is",
-        )
+    files = len(wheel.entries)
+    _refuse_larger(wheel, entry, _LARGEST_RECORD + _LARGEST_ROW * files)
     scanned = scan_member(wheel, entry, Wanted(text=True), inflater)
     try:
         text = (scanned.text or b"").decode("utf-8")
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 at byte {error.start}; rebuild the wheel"
         raise WheelError(wheel.path.name, entry.name, problem) from None
+    lines = max(text.count("\n"), text.count("\r"))
+    if lines > 2 * files + _MOST_ROWS:
+        problem = f"has {lines} lines, and the wheel {files} files; rebuild the wheel"
+        raise WheelError(wheel.path.name, entry.name, problem)
     rows, bad = parse_record(text)
     source = Source(
         wheel=wheel,
@@ -149,6 +159,12 @@ def open_source(
         scanned={entry.name: replace(scanned, text=None)},
     )
     return source if rename is None else _renamed(source, rename)
+
+
+def _refuse_larger(wheel: OpenWheel, entry: Entry, most: int) -> None:
+    if entry.size > most:
+        problem = f"is {entry.size} bytes long, more than {most}; no real wheel's is"
+        raise WheelError(wheel.path.name, entry.name, problem)
 
 
 def _renamed(source: Source, rename: Callable[[str], str]) -> Source:

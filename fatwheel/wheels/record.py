@@ -12,7 +12,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fatwheel.values import valueclass
@@ -28,13 +28,15 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
 """A SHA-256 in URL-safe base64 as it must be: the two bits that its last character has over are zero."""
-_STANDARD = str.maketrans("-_", "+/")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 _PLAIN_ROW = re.compile(
     r"""([^\x00-\x1f\x7f",\\:/][^\x00-\x1f\x7f",\\:]{0,1023}),
     (?:sha256=([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]))?,([0-9]{1,19})?(?:\r?\n|\Z)""",
     re.ASCII | re.VERBOSE,
 )
 """A row without quotes, with a path that is fine unless it has dots, and the usual hash or none."""
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+_LONGEST_SHOWN = 120
 
 
 class RecordHash(NamedTuple):
@@ -80,7 +82,7 @@ def parse_record(text: str) -> tuple[tuple[RecordRow, ...], tuple[BadRow, ...]]:
     bad: list[BadRow] = []
     at = _parse_plain_rows(text, rows)
     lines = text.count("\n", 0, at)
-    reader = csv.reader(io.StringIO(text[at:], newline=""), strict=True)
+    reader = csv.reader(_lines(text, at), strict=True)
     try:
         for fields in reader:
             if not fields:
@@ -88,7 +90,7 @@ def parse_record(text: str) -> tuple[tuple[RecordRow, ...], tuple[BadRow, ...]]:
             try:
                 row = _parse_row(fields)
                 if row.path in rows:
-                    raise ValueError(f"{row.path!r} is listed twice")
+                    raise ValueError(f"{_shown(row.path)} is listed twice")
             except ValueError as error:
                 bad.append(
                     BadRow(path=fields[0], problem=f"line {lines + reader.line_num}: {error}")
@@ -105,7 +107,8 @@ def _parse_plain_rows(text: str, rows: dict[str, RecordRow]) -> int:
 
     Most RECORDs have no unusual row, and this takes a fifth of the time that looking at fields one by one does.
     """
-    standard = text.translate(_STANDARD)
+    # Hashes are as they are in ASCII; a copy of other texts may take four times as much memory.
+    standard = text.encode("ascii", "replace").translate(_STANDARD)
     may_climb = ".." in text
     at = 0
     while (row := _PLAIN_ROW.match(text, at)) is not None:
@@ -115,7 +118,7 @@ def _parse_plain_rows(text: str, rows: dict[str, RecordRow]) -> int:
         hash_ = None
         if digest:
             first, last = row.span(2)
-            hash_ = RecordHash("sha256", binascii.a2b_base64(standard[first:last] + "="))
+            hash_ = RecordHash("sha256", binascii.a2b_base64(standard[first:last] + b"="))
         rows[path] = RecordRow(path, hash_, int(size) if size else None)
         at = row.end()
     return at
@@ -136,15 +139,25 @@ def format_record(rows: Iterable[RecordRow]) -> bytes:
     return text.getvalue().encode("utf-8")
 
 
+def _lines(text: str, at: int) -> Iterator[str]:
+    """Yield the lines from `at` on with their ends, one by one: copies of a large RECORD would add up."""
+    return (line[0] for line in _LINE.finditer(text, at))
+
+
+def _shown(text: str) -> str:
+    """Return a text of RECORD for a message."""
+    return repr(text) if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]!r}…"
+
+
 def _parse_row(fields: list[str]) -> RecordRow:
     if len(fields) != 3:
         raise ValueError(f"{len(fields)} fields instead of path, hash, size")
     path, hash_, size = fields
     problem = _path_problem(path)
     if problem:
-        raise ValueError(f"the path {path!r} {problem}")
+        raise ValueError(f"the path {_shown(path)} {problem}")
     if size and not _SIZE.fullmatch(size):
-        raise ValueError(f"{path!r} has {size!r} as its size")
+        raise ValueError(f"{_shown(path)} has {_shown(size)} as its size")
     return RecordRow(path, _parse_hash(path, hash_) if hash_ else None, int(size) if size else None)
 
 
@@ -164,12 +177,16 @@ def _path_problem(path: str) -> str:
 
 def _parse_hash(path: str, text: str) -> RecordHash:
     if _SHA256.fullmatch(text):  # nearly every row there is
-        return RecordHash("sha256", binascii.a2b_base64(text[7:].translate(_STANDARD) + "="))
+        return RecordHash(
+            "sha256", binascii.a2b_base64(text[7:].encode().translate(_STANDARD) + b"=")
+        )
     algorithm, _, encoded = text.partition("=")
     size = _DIGEST_SIZES.get(algorithm)
     if size is None:
         strong = ", ".join(_DIGEST_SIZES)
-        raise ValueError(f"{path!r} has a hash of kind {algorithm!r}; allowed are {strong}")
+        raise ValueError(
+            f"{_shown(path)} has a hash of kind {_shown(algorithm)}; allowed are {strong}"
+        )
     unpadded = encoded.rstrip("=")
     try:
         # The alphabet of base64 that is not URL-safe would pass for it otherwise.
@@ -178,5 +195,7 @@ def _parse_hash(path: str, text: str) -> RecordHash:
         digest = b""
     parsed = RecordHash(algorithm, digest)
     if len(digest) != size or str(parsed) != f"{algorithm}={unpadded}":
-        raise ValueError(f"{path!r} has {text!r}, which is no {algorithm} in URL-safe base64")
+        raise ValueError(
+            f"{_shown(path)} has {_shown(text)}, which is no {algorithm} in URL-safe base64"
+        )
     return parsed

@@ -11,6 +11,7 @@ accepts which tag.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -36,6 +37,7 @@ __all__ = [
     "fused_platforms",
     "normalise",
     "parse_mac_platform",
+    "parse_version",
     "parse_wheel_name",
     "with_platforms",
 ]
@@ -65,6 +67,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.]+", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 _RUN_OF_DASHES = re.compile(r"[-_.]+")
 _LONGEST_NAME = 255  # bytes; no file system takes more
+MOST_TAGS = 10_000
+"""Single tags that a compressed set may stand for (PEP 425); real ones have some dozens."""
 
 
 class TagStyle(Enum):
@@ -162,6 +166,14 @@ def normalise(project: str) -> str:
     return _RUN_OF_DASHES.sub("-", project).lower()
 
 
+def parse_version(text: str) -> Version | None:
+    """Return the version (PEP 440) that `text` is; None where it is none, or too long for a file name."""
+    try:
+        return Version(text) if len(text) <= _LONGEST_NAME else None
+    except InvalidVersion:
+        return None
+
+
 def parse_wheel_name(filename: str) -> WheelName:
     """Take a wheel's file name (no folders) apart.
 
@@ -186,10 +198,8 @@ def parse_wheel_name(filename: str) -> WheelName:
     build = parts[2] if len(parts) == 6 else ""
     if not _NAME.fullmatch(distribution) or "__" in distribution:
         raise refuse(f"{distribution!r} in the file name is no escaped project name")
-    try:
-        Version(version)
-    except InvalidVersion:
-        raise refuse(f"{version!r} in the file name is no version (PEP 440)") from None
+    if parse_version(version) is None:
+        raise refuse(f"{version!r} in the file name is no version (PEP 440)")
     if len(parts) == 6 and not BUILD_TAG.fullmatch(build):
         raise refuse(f"the build tag {build!r} in the file name does not start with a digit")
     sets = [tuple(part.split(".")) for part in parts[-3:]]
@@ -197,7 +207,13 @@ def parse_wheel_name(filename: str) -> WheelName:
         for tag in tags:
             if not _TAG.fullmatch(tag):
                 raise refuse(f"the file name has {tag!r} as a {kind} tag (PEP 425)")
+    if (count := math.prod(map(len, sets))) > MOST_TAGS:
+        raise refuse(f"the file name stands for {count} tags; at most {MOST_TAGS} are read")
     pythons, abis, platforms = sets
+    if not all(map(str.isidentifier, pythons)):  # installers refuse it
+        raise refuse(
+            f"the file name has {parts[-3]!r} as Python tags, which do not start with a letter"
+        )
     return WheelName(
         distribution=distribution,
         version=version,

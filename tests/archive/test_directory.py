@@ -48,6 +48,7 @@ class Zip:
     size: int | None = None
     compressed_size: int | None = None
     system: int = 3
+    needed: int = 20
     mode: int = 0o100644
     attributes: int | None = None
     stamp: tuple[int, int] = NOON
@@ -72,7 +73,7 @@ class Zip:
 
     def header(self) -> bytes:
         date, time = self.stamp
-        fields: list[int] = [20, self.flags, self.method, time, date, *self.values()]
+        fields: list[int] = [self.needed, self.flags, self.method, time, date, *self.values()]
         start = struct.pack("<4s", b"PK\x03\x04")
         fields += [len(self.name), len(self.extra)]
         return start + LOCAL.pack(b"", *fields)[4:] + self.name + self.extra
@@ -86,7 +87,7 @@ class Zip:
         attributes = self.mode << 16 if self.attributes is None else self.attributes
         offset = offset if self.header_offset is None else self.header_offset
         lengths = (len(self.name), len(self.extra), 0)
-        start = (b"PK\x01\x02", 20, self.system, 20, self.flags, self.method, time, date)
+        start = (b"PK\x01\x02", 20, self.system, self.needed, self.flags, self.method, time, date)
         fields = CENTRAL.pack(*start, *self.values(), *lengths, self.disk, 0, attributes, offset)
         return fields + self.name + self.extra
 
@@ -235,6 +236,10 @@ def test_what_zipfile_writes_is_read_back(
         (Zip(mode=0), 0o644),
         (Zip(system=19, mode=0o100600), 0o600),
         (Zip(system=0, attributes=0x20), 0o644),
+        (
+            Zip(attributes=0o100644 << 16 | 0x18),
+            0o644,
+        ),  # nobody reads MS-DOS's bits of UNIX's members
         (Zip(system=0, mode=0o100666), 0o644),
         (Zip(system=0, mode=0o100777), 0o755),
         (Zip(system=10, attributes=0), 0o644),
@@ -254,7 +259,6 @@ def test_modes(read: Reader, member: Zip, mode: int) -> None:
     ("name", "flags", "text"),
     [
         (b"pkg/\xc3\xa9", Flag.UTF8, "pkg/é"),
-        (b"pkg/\x82", 0, "pkg/é"),  # code page 437
         (b"pkg/.dylibs/a..b", 0, "pkg/.dylibs/a..b"),
         (b"pkg/ab:c", 0, "pkg/ab:c"),  # a name on macOS, and no drive
         (b"pkg/...", 0, "pkg/..."),
@@ -317,6 +321,8 @@ UNSAFE_NAMES = {
     "pkg/a\x9b31m.py": "its name holds a control character",
     "": "has a member without a name",
     "p" * 1025: "has a name of 1025 bytes; a path of macOS has at most 1024",
+    "pkg/" + "p" * 256: "a part of its name has 256 bytes; a file name has at most 255",
+    "pkg/" + "é" * 128 + "/a": "a part of its name has 256 bytes; a file name has at most 255",
 }
 
 
@@ -363,10 +369,60 @@ def zip64(*values: int) -> bytes:
 
 CONTRADICTIONS = {
     "not UTF-8": (Zip(name=b"a\xff.py", flags=Flag.UTF8), r"is not valid UTF-8 \(byte 1\)"),
+    "neither ASCII nor UTF-8": (
+        Zip(name=b"pkg/\x82"),
+        r"pkg/\\x82: its name is not ASCII and not marked as UTF-8, so readers disagree what it is",
+    ),
+    "UTF-8 that is not marked": (Zip(name="é".encode()), "its name is not ASCII and not marked"),
     "second name": (
         Zip(extra=struct.pack("<2HBL", 0x7075, 5 + 5, 1, 0) + b"other"),
         "has a second name, other, in an extra field",
     ),
+    "second name in the local header": (
+        Zip(local={"extra": struct.pack("<2HBL", 0x7075, 5 + 5, 1, 0) + b"other"}),
+        "has a second name, other, in an extra field",
+    ),
+    "short Unicode path": (
+        Zip(local={"extra": struct.pack("<2HB", 0x7075, 1, 1)}),
+        "has a second name, , in an extra field",
+    ),
+    "bsdtar's own field": (
+        Zip(local={"extra": struct.pack("<2HBL", 0x6C78, 5, 4, 0o120777 << 16)}),
+        "has an extra field 0x6c78, in which bsdtar finds another type and mode",
+    ),
+    "AES": (
+        Zip(extra=struct.pack("<2H7x", 0x9901, 7)),
+        "is encrypted, as its extra field 0x9901 says",
+    ),
+    "strong encryption in the local header": (
+        Zip(local={"extra": struct.pack("<2H8x", 0x0017, 8)}),
+        "is encrypted, as its extra field 0x0017 says",
+    ),
+    "local extra field": (
+        Zip(local={"extra": b"\x99\x99\x09\x00abc"}),
+        "extra field 0x9999 has 9 bytes, but 3 are",
+    ),
+    "local Zip64 field of other sizes": (
+        Zip(local={"extra": zip64(8, 11)}),
+        r"a Zip64 field in its local header says 8, 11, where its sizes are \(8, 10\)",
+    ),
+    "local Zip64 field of no sizes": (
+        Zip(local={"extra": zip64()}),
+        "a Zip64 field in its local header says 0 bytes, where its sizes are",
+    ),
+    "version needed": (
+        Zip(needed=64),
+        "needs version 6.4 of the zip format, as its directory says; installers read up to 6.3",
+    ),
+    "version needed, locally": (
+        Zip(local={"needed": 99}),
+        "needs version 9.9 of the zip format, as its local header says",
+    ),
+    "folder by MS-DOS": (
+        Zip(system=0, attributes=0x10),
+        "is a folder by its MS-DOS attributes, but not by its name",
+    ),
+    "volume label": (Zip(system=0, attributes=0x08), "is a volume label by its MS-DOS attributes"),
     "symlink": (Zip(mode=0o120777), "is a symbolic link .mode 0o120777."),
     "symlink from DOS": (Zip(system=0, mode=0o120777), "is a symbolic link"),
     "device": (Zip(mode=0o020666), "is a device or another special file .mode 0o20666."),
@@ -467,6 +523,40 @@ def test_data_descriptors(read: Reader, late: bool, signature: bytes, layout: st
     member = replace(member, after=after, local=local)
     first, second = read(archive(member, replace(member, name=b"b")))
     assert second.header_offset == first.data_offset + first.compressed_size + len(after)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        Zip(needed=63),
+        Zip(needed=0x0314),  # of the two bytes, everybody reads the lower
+        Zip(extra=struct.pack("<2HBL", 0x7075, 5 + 8, 1, 0) + b"pkg/a.py"),
+        Zip(
+            local={"extra": struct.pack("<2HBL", 0x5455, 5, 1, 0)}
+        ),  # time stamps, as Info-ZIP has them
+        Zip(local={"extra": bytes(7)}),  # zeros align what follows
+        Zip(local={"extra": zip64(8, 10)}),  # Python before 3.11.4, asked for Zip64
+        Zip(local={"extra": zip64(0, 0)}),
+    ],
+    ids=str,
+)
+def test_what_every_reader_reads_alike_is_allowed(read: Reader, member: Zip) -> None:
+    (entry,) = read(archive(member))
+    assert (entry.name, entry.size) == ("pkg/a.py", 8)
+
+
+def test_a_zip_bomb_is_refused(read: Reader) -> None:
+    large = Zip(size=(64 << 20) + 1)
+    with pytest.raises(WheelError, match=r"its \d+ bytes unfold to 67108865, more than 100 times"):
+        read(archive(large))
+    (entry,) = read(archive(replace(large, size=64 << 20)))
+    assert entry.size == 64 << 20
+    stored = Zip(name=b"pkg/b", method=0, content=bytes(700_000))
+    assert len(read(archive(large, stored))) == 2
+    with pytest.raises(WheelError, match="more than 100 times as many; no real wheel's do"):
+        read(
+            archive(large, replace(large, name=b"pkg/c"), replace(stored, content=bytes(1_300_000)))
+        )
 
 
 def test_zip64_in_both_headers_of_a_small_member(read: Reader) -> None:

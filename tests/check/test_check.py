@@ -120,7 +120,7 @@ CASES = {
         code="FW001",
         severity="error",
         member=f"{DIST_INFO}/fatwheel.json",
-        message="is not what fatwheel writes (RecursionError(",
+        message="is not what fatwheel writes (ValueError('it is nested too deeply'))",
         files={f"{DIST_INFO}/fatwheel.json": b"[" * 200_000},
     ),
     "the wheel package disagrees": Case(
@@ -185,6 +185,34 @@ CASES = {
             "record": lambda files: re.sub(r"(pkg/__init__.py),.*", r"\1,,", record_of(files))
         },
         also=("FW002",),
+    ),
+    "two files that are one": Case(
+        code="FW106",
+        severity="error",
+        member="pkg/D.txt",
+        message="is the same file as pkg-1.0.data/purelib/pkg/d.txt on macOS once both are installed",
+        files={"pkg-1.0.data/purelib/pkg/d.txt": b"", "pkg/D.txt": b""},
+    ),
+    "a scheme that nobody knows": Case(
+        code="FW107",
+        severity="error",
+        member="pkg-1.0.data/Purelib/d.txt",
+        message="lies in none of .data's folders purelib, platlib, scripts, headers, data, so installers",
+        files={"pkg-1.0.data/Purelib/d.txt": b""},
+    ),
+    "a script in a folder": Case(
+        code="FW108",
+        severity="warning",
+        member="pkg-1.0.data/scripts/sub/tool",
+        message="is a script in a folder of its own; uv refuses such a wheel",
+        files={"pkg-1.0.data/scripts/sub/tool": b""},
+    ),
+    "set-uid": Case(
+        code="FW109",
+        severity="warning",
+        member=NATIVE,
+        message="has the set-uid and set-gid bit set (mode 0o6755), which no installer hands on",
+        options={"modes": {NATIVE: 0o6755}},
     ),
     "tags": Case(
         code="FW201",

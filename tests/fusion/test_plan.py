@@ -21,6 +21,7 @@ from fatwheel.wheels.pair import MemberPair, Pair, Side
 from fatwheel.wheels.tags import TagStyle, claims, parse_wheel_name
 from tests.support.wheels import DIST_INFO, METADATA, A, Sides, X, code, dylib, program
 
+DATA = "pkg-1.0.data"
 OWN = {
     f"{DIST_INFO}/METADATA": Sides(x86_64=METADATA, arm64=METADATA),
     f"{DIST_INFO}/WHEEL": Sides(x86_64=b"x", arm64=b"a", modes={X: 0o600, A: 0o644}),
@@ -285,44 +286,78 @@ def test_root_is_purelib_must_agree() -> None:
 @pytest.mark.parametrize(
     ("x86_64", "arm64", "problem"),
     [
-        ("pkg/Data.txt", "pkg/data.txt", "pkg/data.txt is the same file as pkg/Data.txt on macOS"),
-        ("pkg/é.txt", "pkg/e\u0301.txt", "is the same file as"),
-        ("pkg/a", "pkg/a/b", "pkg/a is a file and also the folder of"),
-        ("pkg/a/b", "pkg/A", "pkg/A is a file and also the folder of"),
+        ("pkg/Data.txt", "pkg/data.txt", "is the same file as pkg/Data.txt on macOS once both are"),
+        ("pkg/é.txt", "pkg/e\u0301.txt", "is the same file as pkg/"),
+        ("pkg/a/b", "pkg/A", "is installed as a file where pkg/a/b needs a folder"),
+        (
+            f"{DATA}/platlib/pkg/x",
+            "pkg/x",
+            f"is installed in the same place as {DATA}/platlib/pkg/x",
+        ),
+        (f"{DATA}/scripts/x", f"{DATA}/data/bin/X", None),
+        (f"{DATA}/purelib/pkg/E/e", "pkg/e", None),
     ],
-    ids=["case", "composition", "file and folder", "file and folder in other case"],
+    ids=[
+        "case",
+        "composition",
+        "file and folder",
+        "schemes",
+        "scripts and data",
+        "scheme and folder",
+    ],
 )
-def test_members_that_collide_are_refused(x86_64: str, arm64: str, problem: str) -> None:
+def test_members_that_collide_are_a_conflict(x86_64: str, arm64: str, problem: str | None) -> None:
     members = {x86_64: Sides(x86_64=b"1"), arm64: Sides(arm64=b"2")}
-    with pytest.raises(RefusedError, match=f"do not fit into one folder: .*{problem}"):
-        plan(members)
-    assert plan(members, f"{arm64}=drop").conflicts == ()
+    rule = f"{x86_64}=allow"  # a script for one architecture is a conflict of its own
+    (conflict,) = plan(members, rule).conflicts
+    assert (conflict.name, conflict.kind) in {(arm64, "collision"), (x86_64, "collision")}
+    assert conflict.remedies == (Action.DROP,)
+    other = ({x86_64, arm64} - {conflict.name}).pop()
+    assert problem is None or conflict.problem.startswith(problem)
+    assert other in conflict.problem
+    assert f"leave it out, or the other one (--rule '{other}=drop')" in conflict.matters
+    for name in members:
+        assert not any(c.kind == "collision" for c in plan(members, rule, f"{name}=drop").conflicts)
 
 
 def test_the_rule_that_settles_a_collision_is_given_as_a_glob() -> None:
     members = {"pkg/[A].txt": Sides(x86_64=b"1"), "pkg/[a].txt": Sides(arm64=b"2")}
-    with pytest.raises(RefusedError, match=r"--rule 'pkg/\[\[\]a\]\.txt=drop'$"):
-        plan(members)
-    assert plan(members, "pkg/[[]a].txt=drop").conflicts == ()
+    (conflict,) = plan(members).conflicts
+    assert "--rule 'pkg/[[]A].txt=drop'" in conflict.matters
+    assert plan(members, "pkg/[[]A].txt=drop").conflicts == ()
 
 
-def test_members_that_land_in_one_place_are_refused() -> None:
-    members = {
-        "pkg-1.0.data/platlib/pkg/x.txt": Sides(x86_64=b"1"),
-        "pkg/x.txt": Sides(arm64=b"2"),
-    }
-    problem = "pkg/x.txt and pkg-1.0.data/platlib/pkg/x.txt are installed in the same place"
-    with pytest.raises(RefusedError, match=problem):
-        plan(members)
-    assert plan(members, "pkg/x.txt=drop").conflicts == ()
+@pytest.mark.parametrize(
+    ("action", "kept"),
+    [(Action.KEEP_X86_64, "pkg/Data.txt"), (Action.KEEP_ARM64, "pkg/data.txt")],
+)
+def test_an_option_settles_collisions_too(action: Action, kept: str) -> None:
+    members = {"pkg/Data.txt": Sides(x86_64=b"1"), "pkg/data.txt": Sides(arm64=b"2")}
+    made = plan(members, on_conflict=action)
+    assert made.conflicts == ()
+    assert {m.name for m in made.written} & set(members) == {kept}
+    (decision,) = made.decisions
+    assert {decision.member, kept} == set(members)
+    assert decision.by == "--on-conflict"
+    assert "pkg/data.txt is the same file as pkg/Data.txt" in decision.reason
 
 
-def test_what_one_wheel_alone_does_is_its_own_affair() -> None:
-    members = {
-        "pkg-1.0.data/platlib/pkg/x.txt": Sides(x86_64=b"1"),
-        "pkg/x.txt": Sides(x86_64=b"2"),
-    }
-    assert plan(members).conflicts == ()
+def test_members_of_one_wheel_that_collide_are_a_conflict_too() -> None:
+    members = {f"{DATA}/platlib/pkg/x.txt": b"1", "pkg/x.txt": b"2"}
+    one = {name: Sides(x86_64=data) for name, data in members.items()}
+    assert [c.name for c in plan(one).conflicts] == ["pkg/x.txt"]
+    assert [c.name for c in plan(one, on_conflict=Action.KEEP_X86_64).conflicts] == ["pkg/x.txt"]
+    assert plan(one, on_conflict=Action.KEEP_ARM64).conflicts == ()
+    both = {name: Sides(x86_64=data, arm64=data) for name, data in members.items()}
+    assert [c.name for c in plan(both).conflicts] == ["pkg/x.txt"]
+
+
+def test_what_would_collide_with_the_wheels_own_files_goes() -> None:
+    (conflict,) = plan({f"{DIST_INFO}/Fatwheel.json": Sides(arm64=b"{}")}).conflicts
+    assert conflict.name == f"{DIST_INFO}/Fatwheel.json"
+    both = Sides(x86_64=b"{}", arm64=b"{}")
+    assert [c.name for c in plan({conflict.name: both}).conflicts] == [conflict.name]
+    assert plan({conflict.name: Sides(arm64=b"{}")}, f"{conflict.name}=drop").conflicts == ()
 
 
 def test_a_library_for_one_architecture_that_both_wheels_have_is_kept_unless_the_other_loads_it() -> (

@@ -5,76 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fatwheel.action import Action
 from fatwheel.errors import UsageError
 from fatwheel.fusion.rules import (
     Rule,
     RuleSet,
-    escape_glob,
-    glob_regex,
     make_rule,
     parse_rule,
     rule_book,
 )
-
-
-@pytest.mark.parametrize(
-    ("glob", "yes", "no"),
-    [
-        ("a.py", ["a.py"], ["a.pyc", "b/a.py", "aXpy", "A.py"]),
-        ("*.py", ["a.py", ".py"], ["b/a.py"]),
-        ("b/*", ["b/a.py", "b/"], ["b/c/a.py", "b"]),
-        ("?.py", ["a.py"], ["ab.py", ".py", "/.py"]),
-        ("**", ["a", "a/b/c", "a\nb"], []),
-        ("**/a.py", ["a.py", "b/a.py", "b/c/a.py"], ["ba.py"]),
-        ("b/**/a.py", ["b/a.py", "b/c/a.py", "b/c/d/a.py"], ["b/xa.py"]),
-        ("b/**", ["b/a", "b/c/a"], ["b"]),
-        ("[ab].py", ["a.py", "b.py"], ["c.py", "ab.py"]),
-        ("[!ab].py", ["c.py"], ["a.py", "b.py"]),
-        ("[a-c].py", ["b.py"], ["d.py", "-.py"]),
-        ("[]].py", ["].py"], ["[.py"]),
-        ("[!]].py", ["a.py"], ["].py"]),
-        ("[^a].py", ["^.py", "a.py"], ["b.py"]),
-        ("[a&&b].py", ["&.py", "a.py", "b.py"], ["c.py"]),
-        ("a[.py", ["a[.py"], ["a.py"]),
-        ("a+(b)|c.py", ["a+(b)|c.py"], ["aa(b)|c.py", "c.py"]),
-        ("a.py\n", ["a.py\n"], ["a.py"]),
-    ],
-    ids=repr,
-)
-def test_what_a_glob_matches(glob: str, yes: list[str], no: list[str]) -> None:
-    matched = [name for name in [*yes, *no] if glob_regex(glob).fullmatch(name)]
-    assert matched == yes
-
-
-@given(st.text(alphabet="ab*?[]!-^\\/&~|.{}()'\" é\n", max_size=12), st.text(max_size=4))
-def test_an_escaped_name_matches_itself_only(name: str, more: str) -> None:
-    regex = glob_regex(escape_glob(name))
-    assert regex.fullmatch(name)
-    assert not more or not regex.fullmatch(name + more)
-    assert not more or not regex.fullmatch(more + name)
-
-
-@given(st.text(alphabet="a*?[]!-^\\/&~|z", max_size=12))
-def test_every_glob_is_a_pattern_or_refused(glob: str) -> None:
-    try:
-        assert isinstance(glob_regex(glob), re.Pattern)
-    except UsageError as error:
-        assert re.search(r"check its \[\.\.\.\]|too many stars", str(error))  # noqa: PT017, either is right
-
-
-@pytest.mark.parametrize("glob", ["**a**a**b", "*a*a*a*a*b", "x/**/y/**/z/**"])
-def test_patterns_that_could_take_for_ever_are_refused(glob: str) -> None:
-    with pytest.raises(UsageError, match="has too many stars: at most 2 times"):
-        glob_regex(glob)
-
-
-@pytest.mark.parametrize("glob", ["**/a/**", "*a*a*a*b", "**/*_*.*.so"])
-def test_patterns_as_people_write_them_are_taken(glob: str) -> None:
-    assert isinstance(glob_regex(glob), re.Pattern)
 
 
 def test_a_set_that_runs_backwards_is_refused() -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fuzz.bundle import part
 from tests.fuzz.target import REGRESSIONS, joined
-from tests.support.wheels import METADATA, NATIVE, A, X, code
 
 __all__ = ["KNOWN", "Known", "is_known"]
 
@@ -24,39 +22,7 @@ class Known(NamedTuple):
     wrong: str
 
 
-_CODE = (part("x", NATIVE, code(X)), part("a", NATIVE, code(A)))
-_DIGITS = b"9" * 5000  # more than Python reads as a number
-
 KNOWN = (
-    Known(
-        "wheel-file",
-        "ValueError at fatwheel/wheels/distinfo.py:parse_name_and_version",
-        b"Version: " + _DIGITS,
-        "a version of many digits in METADATA ends in a traceback",
-    ),
-    Known(
-        "metadata",
-        "ValueError at fatwheel/fusion/merge/metadata.py:_parse",
-        joined(METADATA + b"Requires-Dist: a>=" + _DIGITS, METADATA),
-        "a requirement with a version of many digits ends in a traceback",
-    ),
-    Known(
-        "wheel-name",
-        "BrokenPromiseError at tests/fuzz/targets/texts.py:_parsed_name",
-        b"pkg-1.0-2_a-py3-macosx_11_0_arm64.whl",
-        "a Python tag that is no identifier is taken, and installers refuse it",
-    ),
-    Known(
-        "directory",
-        "BrokenPromiseError at tests/fuzz/targets/archives.py:_members",
-        bytes.fromhex(
-            "504b03041400000000000000210000000000000000000000000001000000"
-            "61504b010214039400000000000000210000000000000000000000000001"
-            "000000000000000000000000000000000061504b05060000000001000100"
-            "2f0000001f0000000000"
-        ),
-        "a version needed that zipfile and pip do not know is taken",
-    ),
     Known(
         "python",
         "BrokenPromiseError at tests/fuzz/targets/texts.py:_same_code",
@@ -68,14 +34,6 @@ KNOWN = (
         "BrokenPromiseError at tests/fuzz/targets/texts.py:_dispatches",
         joined(*2 * [b"#!/usr/bin/python # coding: latin-1\nx = '\xe9'\n"]),
         "a coding cookie in the #! line is kept while the module is written as UTF-8",
-    ),
-    Known(
-        "fuse",
-        "BrokenPromiseError at tests/fuzz/targets/wheels.py:_installed",
-        joined(
-            "", *_CODE, part("b", "pkg-1.0.data/purelib/pkg/A.py", ""), part("b", "pkg/a.py", "")
-        ),
-        "two files that land on one name are fused",
     ),
 )
 

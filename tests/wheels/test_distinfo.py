@@ -16,6 +16,7 @@ from fatwheel.wheels.distinfo import (
     find_data,
     find_dist_info,
     format_wheel_metadata,
+    parse_name_and_version,
     parse_wheel_metadata,
     read_headers,
 )
@@ -64,7 +65,15 @@ def test_reads_like_installers_do() -> None:
         ("Wheel-Version: 1.0\nRoot-Is-Purelib: maybe\n", "has maybe as Root-Is-Purelib"),
         ("Wheel-Version: 1.0\nTag: py3-none\n", "has 'py3-none' as a Tag"),
         ("Wheel-Version: 1.0\nTag: py3..py2-none-any\n", "has 'py3..py2-none-any' as a Tag"),
-        (f"Wheel-Version: 1.0\nTag: {'.'.join('a' * 101)}-{'.'.join('b' * 101)}-c\n", "as a Tag"),
+        (
+            f"Wheel-Version: 1.0\nTag: {'.'.join('a' * 101)}-{'.'.join('b' * 101)}-c\n",
+            "its Tag lines stand for more than 10000 tags; no real wheel's do",
+        ),
+        (
+            "Wheel-Version: 1.0\n" + f"Tag: {'.'.join('a' * 60)}-{'.'.join('b' * 60)}-c\n" * 3,
+            "its Tag lines stand for more than 10000 tags; no real wheel's do",
+        ),
+        ("a:\n" * 25_001, "has more than 25000 headers; no real wheel's has"),
         ("Wheel-Version: 1.0\nBuild: 1\nBuild: 2\n", "has several Build lines: 1, 2"),
     ],
 )
@@ -78,6 +87,12 @@ BREAKS = ["\n", "\r", "\r\n", "\n\n", "\n ", " ", "\t", "\x0b", "\x0c", "\x1c", 
 HEADER_TEXTS = st.lists(st.sampled_from(WORDS + BREAKS) | st.text(max_size=3)).map("".join)
 
 
+@pytest.mark.parametrize("version", ["9" * 5_000, "1." * 200 + "1", "one", ""])
+def test_a_version_that_is_none(version: str) -> None:
+    text = f"Name: a\nVersion: {version}\n"
+    assert parse_name_and_version(text, wheel="a.whl", member="METADATA") is None
+
+
 @given(HEADER_TEXTS)
 @example("Tag: a\n b\n:x\n c\nTag:\nFrom me\n d\n\nTag: body\n")
 @example(" first\nTag: a\nTag : no header\nTag: b\n")
@@ -85,7 +100,9 @@ HEADER_TEXTS = st.lists(st.sampled_from(WORDS + BREAKS) | st.text(max_size=3)).m
 @example("Tag: " + "a" * 8187 + "\r\n b")  # email reads 8192 characters at a time
 def test_law_headers_are_those_that_email_reads(text: str) -> None:
     parsed = HeaderParser().parsestr(text)
-    assert read_headers(text) == [(n.lower(), str(value).strip()) for n, value in parsed.items()]
+    headers, description = read_headers(text, wheel="a.whl", member="METADATA")
+    assert headers == [(n.lower(), str(value).strip()) for n, value in parsed.items()]
+    assert description == parsed.get_payload()
 
 
 @given(

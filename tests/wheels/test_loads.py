@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fatwheel.macho.image import Image
-from fatwheel.wheels.loads import LoadGraph, installed_path, missing_loads
+from fatwheel.wheels.loads import LoadGraph, missing_loads
 from tests.support.wheels import A, X, code, content_of
 
 MEMBERS = [
@@ -15,6 +15,7 @@ MEMBERS = [
     "pkg/libonly.dylib",
     "pkg-1.0.data/platlib/pkg/liblate.dylib",
     "pkg-1.0.data/scripts/tool",
+    "pkg-1.0.data/data/lib/libdata.dylib",
 ]
 
 
@@ -25,24 +26,6 @@ def image(loads: list[str], rpaths: list[str]) -> Image:
 
 
 @pytest.mark.parametrize(
-    ("member", "path"),
-    [
-        ("pkg/a.py", "pkg/a.py"),
-        ("pkg-1.0.data/purelib/pkg/a.py", "pkg/a.py"),
-        ("pkg-1.0.data/platlib/a.so", "a.so"),
-        ("pkg-1.0.data/scripts/tool", "bin/tool"),
-        ("pkg-1.0.data/data/share/x", "prefix/share/x"),
-        ("pkg-1.0.data/headers/x.h", "include/x.h"),
-        ("pkg-1.0.data/other/x", "pkg-1.0.data/other/x"),
-        ("pkg/x.data/purelib/a.py", "pkg/x.data/purelib/a.py"),
-        ("x.data", "x.data"),
-    ],
-)
-def test_where_a_member_lands(member: str, path: str) -> None:
-    assert installed_path(member) == path
-
-
-@pytest.mark.parametrize(
     ("load", "rpaths", "found"),
     [
         ("@loader_path/libonly.dylib", [], ["pkg/libonly.dylib"]),
@@ -50,6 +33,10 @@ def test_where_a_member_lands(member: str, path: str) -> None:
         ("@loader_path/../pkg/./sub/libz.dylib", [], ["pkg/sub/libz.dylib"]),
         ("@loader_path/liblate.dylib", [], ["pkg-1.0.data/platlib/pkg/liblate.dylib"]),
         ("@loader_path/libz.dylib", [], []),
+        ("@loader_path/../../../libdata.dylib", [], []),
+        ("@loader_path/../../../../lib/libdata.dylib", [], [MEMBERS[6]]),
+        ("@rpath/libdata.dylib", ["@loader_path/../../../../lib"], [MEMBERS[6]]),
+        ("@rpath/../sub/libz.dylib", ["@loader_path/.dylibs"], ["pkg/sub/libz.dylib"]),
         ("@rpath/libz.dylib", ["@loader_path/sub"], ["pkg/sub/libz.dylib"]),
         ("@rpath/libz.dylib", ["@loader_path/none", "@loader_path/.dylibs"], [MEMBERS[1]]),
         ("@rpath/libonly.dylib", ["@loader_path"], ["pkg/libonly.dylib"]),
@@ -65,6 +52,17 @@ def test_where_a_member_lands(member: str, path: str) -> None:
 def test_what_a_load_command_means(load: str, rpaths: list[str], found: list[str]) -> None:
     graph = LoadGraph.of([("pkg/mod.so", X, image([load], rpaths))], MEMBERS)
     assert graph.loaded_by == dict.fromkeys(found, frozenset({X}))
+
+
+def test_rpaths_without_end_leave_it_to_dyld() -> None:
+    """A million pairs of rpath and load are not tried: then every file of that name can be meant."""
+    rpaths = [f"@loader_path/{n}" for n in range(1000)]
+    loads = [f"@rpath/lib{n}.dylib" for n in range(1000)]
+    members = [*MEMBERS, "pkg/999/lib999.dylib", "other/lib999.dylib"]
+    graph = LoadGraph.of([("pkg/mod.so", X, image(loads, rpaths))], members)
+    assert set(graph.loaded_by) == {"pkg/999/lib999.dylib", "other/lib999.dylib"}
+    few = LoadGraph.of([("pkg/mod.so", X, image(loads[-1:], rpaths))], members)
+    assert set(few.loaded_by) == {"pkg/999/lib999.dylib"}
 
 
 def test_both_architectures_are_told_apart() -> None:

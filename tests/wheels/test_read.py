@@ -155,8 +155,8 @@ def test_signatures_of_record_need_no_row(tmp_path: Path, executor: Executor) ->
     ("change", "problem"),
     [
         (
-            lambda p: tamper(p, RECORD, size=(64 << 20) + 1),
-            "is 67108865 bytes long, more than 67108864",
+            lambda p: tamper(p, RECORD, size=(8 << 20) + 512 * 5 + 1),
+            "is 8391169 bytes long, more than 8391168; no real wheel's is",
         ),
         (lambda p: tamper(p, RECORD, crc=1), "has CRC-32"),
     ],
@@ -177,8 +177,10 @@ def test_record_itself_is_refused(
     [
         (None, "is missing; every wheel has one, so get it anew"),
         (b"pkg/\xff.py,,\n", "is not UTF-8 at byte 4; rebuild the wheel"),
+        (b"pkg/a.py,,\n" * 1011, "has 1011 lines, and the wheel 5 files; rebuild the wheel"),
+        (b"\r" * 1011, "has 1011 lines, and the wheel 5 files; rebuild the wheel"),
     ],
-    ids=["missing", "no UTF-8"],
+    ids=["missing", "no UTF-8", "too many rows", "too many empty lines"],
 )
 def test_what_is_no_record(
     record: bytes | None, problem: str, tmp_path: Path, executor: Executor
@@ -211,15 +213,30 @@ def test_a_line_that_is_no_row_is_a_problem_and_not_the_end(
 
 
 @pytest.mark.parametrize(
-    "base", ["METADATA", "WHEEL", "entry_points.txt", "top_level.txt", "fatwheel.json"]
+    ("base", "most"),
+    [
+        ("METADATA", 4 << 20),
+        ("WHEEL", 1 << 20),
+        ("entry_points.txt", 1 << 20),
+        ("top_level.txt", 1 << 20),
+        ("fatwheel.json", 16 << 20),
+    ],
 )
 def test_a_huge_text_of_dist_info_is_refused_unread(
-    base: str, tmp_path: Path, executor: Executor
+    base: str, most: int, tmp_path: Path, executor: Executor
 ) -> None:
     name = f"{DIST_INFO}/{base}"
-    path = tamper(wheel(tmp_path, {**FILES, name: b"a"}), name, size=(16 << 20) + 1)
-    with pytest.raises(WheelError, match="is 16777217 bytes long, more than 16777216"):
+    path = tamper(wheel(tmp_path, {**FILES, name: b"a"}), name, size=most + 1)
+    with pytest.raises(WheelError, match=f"is {most + 1} bytes long, more than {most}; no real"):
         read(path, executor)
+
+
+def test_a_metadata_of_headers_without_end_is_refused(tmp_path: Path, executor: Executor) -> None:
+    path = wheel(tmp_path, metadata=b"a:\n" * 25_001)
+    with pytest.raises(WheelError, match="METADATA: has more than 25000 headers; no real"):
+        read(path, executor)
+    path = wheel(tmp_path / "text", metadata=b"a: b\n\n" + b"a:\n" * 25_001)
+    assert read(path, executor).record_problems == ()
 
 
 def test_damage_anywhere_is_found(tmp_path: Path, executor: Executor) -> None:

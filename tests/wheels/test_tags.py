@@ -27,6 +27,7 @@ from fatwheel.wheels.tags import (
     with_platforms,
 )
 
+LETTERS = ".".join("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ")
 FLOORS = [(10, minor) for minor in range(4, 17)] + [(major, 0) for major in range(11, 16)]
 ARM_FLOORS = [floor for floor in FLOORS if floor >= (11, 0)]
 # What runs: every macOS 10, every 11 and up with a few of its minor versions, and the one after 15.
@@ -78,6 +79,11 @@ def test_two_spellings_of_one_project_are_a_pair() -> None:
         ("a-1-py3 -none-any.whl", "has 'py3 ' as a Python tag"),
         ("a-1-py3-none-any\n.whl", "platform tag"),
         ("a" * 300 + "-1-py3-none-any.whl", "has 319 characters"),
+        ("a-1-2_a-py3-any.whl", "has '2_a' as Python tags, which do not start with a letter"),
+        (
+            f"a-1-{LETTERS}-{LETTERS}-{'.'.join('stuvwxyz')}.whl",
+            "stands for 10368 tags; at most 10000",
+        ),
     ],
 )
 def test_refuses_what_is_no_wheel_name(filename: str, problem: str) -> None:

@@ -25,23 +25,30 @@ top_level.txt is setuptools' own.
 from __future__ import annotations
 
 import configparser
-import email.parser
+import re
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
+from fatwheel.errors import WheelError
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.wheels.distinfo import read_headers
+from fatwheel.wheels.tags import parse_version
 
 __all__ = ["merge_entry_points", "merge_metadata", "merge_top_level"]
 
+_BLANKS = re.compile(r"(?<=\S)[^\S\n]{2,}")
 _Entry = tuple[str, str]  # (group, name)
 _Header = tuple[str, Hashable]  # (field name in lower case, value)
 _LICENSE_FILE = "license-file"
 _LONGEST_SHOWN = 120
+_LONGEST_PARSED = (
+    10_000  # characters of a requirement or of specifiers; longer ones are compared as text
+)
+_MOST_ENTRIES = 20_000  # lines of entry_points.txt
 
 
 def merge_metadata(x86_64: bytes, arm64: bytes) -> MergeResult:
@@ -55,8 +62,14 @@ def merge_metadata(x86_64: bytes, arm64: bytes) -> MergeResult:
         return Unmergeable(
             why=f"one of the two is not UTF-8 ({error.reason} at byte {error.start})"
         )
-    x_headers, x_body = _parse(x_text)
-    a_headers, a_body = _parse(a_text)
+    try:
+        x_fields, x_body = read_headers(x_text, wheel="x86_64's", member="METADATA")
+        a_fields, a_body = read_headers(a_text, wheel="arm64's", member="METADATA")
+    except WheelError as error:
+        return Unmergeable(why=str(error))
+    x_body, a_body = _unix(x_body).rstrip(), _unix(a_body).rstrip()
+    same = Counter(x_fields) & Counter(a_fields)  # most are, and need not be parsed
+    x_headers, a_headers = _grouped(x_fields, same), _grouped(a_fields, same)
     only_x = _without(x_headers, a_headers)
     only_a = _without(a_headers, x_headers)
     differing = {field for field, _ in (*only_x, *only_a)} - {_LICENSE_FILE}
@@ -79,32 +92,41 @@ def merge_metadata(x86_64: bytes, arm64: bytes) -> MergeResult:
     )
 
 
-def _parse(text: str) -> tuple[dict[_Header, list[str]], str]:
-    """Return all spellings of each header as (name, value), and the description."""
-    message = email.parser.HeaderParser().parsestr(text)
+def _grouped(
+    fields: Iterable[tuple[str, str]], same: Mapping[tuple[str, str], int]
+) -> dict[_Header, list[str]]:
+    """Return all spellings of each header as (name, value), as many of `same` left out as stand there."""
+    left = dict(same)
     headers: dict[_Header, list[str]] = {}
-    for name, value in message.items():
-        text = str(value).strip()
-        headers.setdefault((name.lower(), _value(name.lower(), text)), []).append(text)
-    payload = message.get_payload()
-    body = payload if isinstance(payload, str) else ""
-    return headers, _unix(body).rstrip()
+    for name, text in fields:
+        if left.get((name, text), 0) and name != _LICENSE_FILE:
+            left[name, text] -= 1
+        else:
+            headers.setdefault((name, _value(name, text)), []).append(text)
+    return headers
 
 
 def _value(field: str, text: str) -> Hashable:
-    """Return a value that is equal for all spellings of one meaning."""
+    """Return a value that is equal for all spellings of one meaning; what cannot be parsed stands for itself."""
+    value: Hashable = None
+    if len(text) > _LONGEST_PARSED:
+        return _unix(text)
     try:
         if field in {"name", "provides-extra"}:
-            return canonicalize_name(text)
-        if field == "version":
-            return Version(text)
-        if field == "requires-python":
-            return SpecifierSet(text)
-        if field in {"requires-dist", "provides-dist", "obsoletes-dist"}:
-            return _requirement(Requirement(text))
-    except (InvalidRequirement, InvalidSpecifier, InvalidVersion):
-        pass
-    return _unix(text)
+            value = canonicalize_name(text)
+        elif field == "version":
+            value = parse_version(text)
+        elif field == "requires-python":
+            value = SpecifierSet(text)
+        elif field in {"requires-dist", "provides-dist", "obsoletes-dist"}:
+            value = _requirement(Requirement(text))
+        hash(value)  # some versions are parsed only now
+    except (
+        ValueError,
+        RecursionError,
+    ):  # what is invalid, has 5,000 digits, or parentheses without end
+        value = None
+    return _unix(text) if value is None else value
 
 
 def _unix(text: str) -> str:
@@ -206,10 +228,13 @@ def _parse_entry_points(content: bytes) -> dict[_Entry, str] | str:
         delimiters=("=",), interpolation=None, default_section="\n", empty_lines_in_values=False
     )
     parser.optionxform = str  # type: ignore[assignment,method-assign]
+    if content.count(b"\n") > _MOST_ENTRIES:
+        return f"it has more than {_MOST_ENTRIES} lines"
     try:
-        parser.read_string(content.decode("utf-8"))
+        # A run of blanks takes the parser as many steps as it is long, squared.
+        parser.read_string(_BLANKS.sub(" ", content.decode("utf-8")))
     except (configparser.Error, ValueError) as error:
-        return str(error).splitlines()[0]
+        return _short(str(error).splitlines()[0])
     return {
         (group, name): "".join(value.split())
         for group, entries in parser.items()

@@ -27,13 +27,13 @@ import hashlib
 import json
 import re
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import Any, cast
 
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.wheels.jsontext import load_json
 
 __all__ = ["ARCHITECTURES_PROPERTY", "is_sbom", "merge_sbom"]
 
@@ -43,7 +43,7 @@ ARCHITECTURES_PROPERTY = "fatwheel:architectures"
 _Object = dict[str, Any]
 _SPEC_VERSIONS = ("1.3", "1.4", "1.5", "1.6", "1.7")
 _ABSENT: Any = object()
-_LARGEST = 32 * 1024 * 1024  # bytes
+_LARGEST = 16 << 20  # bytes
 _REFERENCES = frozenset({"bom-ref", "ref", "dependsOn", "provides"})
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+-]\d\d:\d\d))", re.ASCII
@@ -89,9 +89,7 @@ def _load(arch: str, content: bytes) -> _Object:
     if len(content) > _LARGEST:
         raise _CannotMergeError(f"{arch}'s has {len(content)} bytes, more than {_LARGEST}")
     try:
-        bom = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
+        bom = load_json(content)
     except ValueError as error:
         raise _CannotMergeError(f"{arch}'s is not JSON ({error})") from None
     if not isinstance(bom, dict) or bom.get("bomFormat") != "CycloneDX":
@@ -108,18 +106,6 @@ def _load(arch: str, content: bytes) -> _Object:
     if not isinstance(bom.get("metadata", {}), dict):
         raise _CannotMergeError(f"{arch}'s metadata is not an object")
     return cast(_Object, bom)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> _Object:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return result
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
 
 
 def _canonical(value: Any) -> str:

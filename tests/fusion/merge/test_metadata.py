@@ -13,6 +13,8 @@ from packaging.metadata import parse_email
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 from fatwheel.fusion.merge.metadata import merge_entry_points, merge_metadata, merge_top_level
 
+DIGITS = "9" * 5_000
+DEEP = "(" * 2_000 + 'extra == "x"' + ")" * 2_000
 HEAD = "Metadata-Version: 2.4\nName: Foo_Bar\nVersion: 1.0\n"
 TEXT = (
     HEAD + "Requires-Dist: numpy>=1.2; extra == 'all'\nLicense-File: LICENSE\n\n# Foo\n\nHello.\n"
@@ -38,6 +40,10 @@ def merge(x86_64: str, arm64: str) -> MergeResult:
             + "Requires-Dist: b\nRequires-Dist: a [x-z,y] >1,<3\nRequires-Python: <4, >=3.10\n",
         ),
         (HEAD + "Requires-Dist: not a requirement\n", HEAD + "Requires-Dist:not a requirement\n"),
+        # What cannot be parsed is compared as text: versions of 5,000 digits, parentheses without end.
+        (HEAD + f"Requires-Dist: a=={DIGITS}\n", HEAD + f"requires-dist:a=={DIGITS}\n"),
+        (HEAD + f"Requires-Python: >{DIGITS}\n", HEAD + f"requires-python:>{DIGITS}\n"),
+        (HEAD + f"Requires-Dist: a; {DEEP}\n", HEAD + f"requires-dist:a; {DEEP}\n"),
         (HEAD + "Provides-Extra: a_b\n", HEAD + "Provides-Extra: A.B\n"),
         (HEAD + "License: a\n\tb\n", HEAD + "License: a\n\tb\n"),
         (TEXT.replace("Foo\n", "Foo é\n"), TEXT.replace("Foo\n", "Foo é\n")),
@@ -51,6 +57,9 @@ def merge(x86_64: str, arm64: str) -> MergeResult:
         "requirement",
         "order",
         "unparsable-requirement",
+        "digits",
+        "digits-of-python",
+        "parentheses",
         "extra",
         "folded",
         "utf-8",
@@ -95,6 +104,10 @@ def test_equal_values_keep_the_spelling_of_arm64(x86_64: str, arm64: str) -> Non
         ),
         (TEXT.replace("# Foo", "#  Foo"), TEXT, "line 1 is '#  Foo' for x86_64 and '# Foo'"),
         (TEXT, TEXT + "More.\n", "the description differs: 3 lines for x86_64 and 4 for arm64"),
+        (HEAD + f"Requires-Dist: a=={DIGITS}\n", HEAD, "Requires-Dist is 'a==99999999"),
+        (HEAD + f"Requires-Dist: a; {DEEP}\n", HEAD, "Requires-Dist is 'a; (((((("),
+        (HEAD.replace("1.0", DIGITS), HEAD, "Version is '999999999"),
+        (HEAD + "a:\n" * 25_000, HEAD, "has more than 25000 headers; no real wheel's has"),
     ],
 )
 def test_what_differs_is_named_with_both_values(x86_64: str, arm64: str, why: str) -> None:
@@ -229,6 +242,7 @@ def test_equal_entry_points_keep_the_spelling_of_arm64(x86_64: str) -> None:
             "[gui_scripts] g is a:g for x86_64 and not there for",
         ),
         (POINTS + "numpy = b\n", "x86_64's is no entry_points.txt: While reading"),
+        (POINTS + "\n" * 20_000, "x86_64's is no entry_points.txt: it has more than 20000 lines"),
         ("x = y\n", "x86_64's is no entry_points.txt: File contains no section headers"),
         ("[DEFAULT]\nx = y\n" + POINTS, "[DEFAULT] x is y for x86_64 and not there for arm64"),
     ],

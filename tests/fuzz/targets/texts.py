@@ -69,9 +69,11 @@ def _wheel_file(data: bytes) -> None:
     theirs = [
         (name.lower(), value.strip()) for name, value in HeaderParser().parsestr(text).items()
     ]
-    ours = read_headers(text)
+    ours, description = read_headers(text, wheel=NAME, member="METADATA")
     check(ours == theirs, f"read as {ours}, by email as {theirs}")
-    parse_name_and_version(text)
+    body = HeaderParser().parsestr(text).get_payload()
+    check(description == body, f"the text behind them is {description!r}, for email {body!r}")
+    parse_name_and_version(text, wheel=NAME, member="METADATA")
     found = parse_wheel_metadata(text, wheel=NAME, member="WHEEL")
     check(all(tag.count("-") == 2 for tag in found.tags), f"tags are {found.tags}")
 

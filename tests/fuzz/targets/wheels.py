@@ -22,7 +22,7 @@ from fatwheel.fusion.pairing import pair_up
 from fatwheel.fusion.plan import PlanOptions
 from fatwheel.fusion.rules import RuleSet, make_rule, rule_book
 from fatwheel.macho.universal import Universal, parse
-from fatwheel.wheels.loads import installed_path
+from fatwheel.wheels.installed import installed_path
 from fatwheel.wheels.tags import TagStyle
 from tests.fuzz.bundle import Bundle, part
 from tests.fuzz.target import SEPARATOR, Target, check, joined, scratch

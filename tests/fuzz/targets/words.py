@@ -15,9 +15,10 @@ from fatwheel.building.deployment import Wish, choose_deployment
 from fatwheel.building.project import parse_project
 from fatwheel.errors import UsageError
 from fatwheel.fusion.expect import read_expected, unmet
+from fatwheel.fusion.glob import Glob
 from fatwheel.fusion.plan import PlanOptions
 from fatwheel.fusion.request import source_date
-from fatwheel.fusion.rules import escape_glob, glob_regex, parse_rule
+from fatwheel.fusion.rules import escape_glob, parse_rule
 from fatwheel.lipo.run import main as lipo
 from fatwheel.macho.universal import parse
 from fatwheel.targets.decision import PythonFacts, Wishes, decide_targets, fall_back
@@ -66,8 +67,8 @@ def _settings_seeds() -> Iterator[bytes]:
 def _rule(data: bytes) -> None:
     """A glob matches what a matcher that tries everything matches."""
     rule, name = (part.decode(errors="replace") for part in split(data, 2))
-    regex = glob_regex(escape_glob(name))
-    check(regex.fullmatch(name) is not None, "an escaped name does not match itself")
+    escaped = Glob(escape_glob(name))
+    check(escaped.matches(name), "an escaped name does not match itself")
     found = parse_rule(rule)
     if "[" not in found.glob and len(found.glob) * len(name) <= _LARGEST:
         expected = _matches(found.glob, name)
