@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fatwheel.printable import printable
+
 __all__ = [
     "ChangedError",
     "FatwheelError",
@@ -33,8 +35,8 @@ class FatwheelError(Exception):
         self.details = tuple(details)
 
     def __str__(self) -> str:
-        """Return the sentence, and the details below it."""
-        return "\n".join((self.sentence, *self.details))
+        """Return the sentence, and the details below it, as they can be printed; the fields hold what was read."""
+        return "\n".join(map(printable, (self.sentence, *self.details)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes as message and fields: a class that builds its message takes other arguments."""

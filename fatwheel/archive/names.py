@@ -94,9 +94,9 @@ def _refuse_name(raw: bytes, name: str, source: str) -> None:
     else:
         for pattern, reason in _REASONS:
             if pattern.search(name):
-                raise WheelError(source, _visible(name), f"{reason}; that is not safe to install")
+                raise WheelError(source, name, f"{reason}; that is not safe to install")
         return
-    raise WheelError(source, f"{_visible(name[:64])}…", problem)
+    raise WheelError(source, f"{name[:64]}…", problem)
 
 
 class Collision(NamedTuple):
@@ -164,7 +164,3 @@ def _keys(paths: Sequence[str]) -> list[str]:
 
 def _caseless(text: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
-
-
-def _visible(name: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

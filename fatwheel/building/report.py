@@ -8,9 +8,8 @@ from typing import Any
 from fatwheel.building.build import Built
 from fatwheel.building.maturin import environment_changes
 from fatwheel.building.plan import BuildPlan
+from fatwheel.check.report import finding_json, finding_lines
 from fatwheel.fusion.report import (
-    finding_json,
-    finding_lines,
     plan_json,
     plan_lines,
     summary,

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from fatwheel.check.finding import Severity
+from fatwheel.check.report import finding_json, finding_line, findings_by_folder
 from fatwheel.check.verdict import check_wheel
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.options import WheelPath
 from fatwheel.cli.terminal import print_json, tell
-from fatwheel.fusion.report import finding_json, finding_line
 from fatwheel.printable import counted
 from fatwheel.version import __version__
 
@@ -36,7 +36,8 @@ __all__ = ["check_command"]
 @click.argument("wheels", nargs=-1, required=True, type=WheelPath(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only; the exit code is the same.")
-def check_command(wheels: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="List every finding, however many are alike.")
+def check_command(wheels: tuple[Path, ...], as_json: bool, quiet: bool, verbose: bool) -> None:
     """Check finished universal2 wheels: every byte is read, every finding has a code.
 
     Findings are errors, warnings and notes: RECORD, tags and names, the architectures that each binary holds, what
@@ -52,9 +53,9 @@ def check_command(wheels: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
         if not as_json and (errors or not quiet):
             others = counted(len(findings) - errors, "other finding")
             tell(f"{wheel}: {counted(errors, 'error')}, {others}")
-            for finding in findings:
-                if finding.severity is Severity.ERROR or not quiet:
-                    tell(f"  {finding_line(finding)}")
+            shown = [f for f in findings if f.severity is Severity.ERROR or not quiet]
+            for line in map(finding_line, shown) if verbose else findings_by_folder(shown):
+                tell(f"  {line}")
     if as_json:
         print_json({"fatwheel": __version__, "wheels": documents})
     if failed:

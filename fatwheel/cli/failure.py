@@ -5,8 +5,8 @@ from __future__ import annotations
 from fatwheel.building.build import BuildFailedError, compiler_errors
 from fatwheel.cli.terminal import print_bytes, say, say_error
 from fatwheel.errors import FatwheelError
+from fatwheel.fusion.conflicts import conflict_lines
 from fatwheel.fusion.fuse import ConflictsError
-from fatwheel.fusion.report import conflict_lines
 
 __all__ = ["say_failure"]
 
@@ -14,7 +14,7 @@ __all__ = ["say_failure"]
 def say_failure(error: FatwheelError | OSError) -> None:
     """Say what is wrong; for a failed compilation the compiler's own error comes last, as it is what to read."""
     if isinstance(error, ConflictsError):
-        for line in conflict_lines(error.plan.conflicts):
+        for line in conflict_lines(error.plan.members):
             say(line)
     say_error(error)
     if isinstance(error, BuildFailedError):

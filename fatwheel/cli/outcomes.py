@@ -6,20 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from fatwheel.archive.ranges import RangeFile, file_sha256
-from fatwheel.cli.terminal import describe_error, say, say_error, tell_path
+from fatwheel.check.report import finding_json, finding_lines
+from fatwheel.cli.terminal import announce, describe_error, say, say_error, tell_path
+from fatwheel.fusion.conflicts import conflict_lines, conflicts_counted
 from fatwheel.fusion.fuse import Fused
 from fatwheel.fusion.many import Outcome
 from fatwheel.fusion.pairing import Unpaired
 from fatwheel.fusion.report import (
-    conflict_lines,
-    finding_json,
-    finding_lines,
     plan_json,
     plan_lines,
 )
 from fatwheel.fusion.request import Request
 from fatwheel.fusion.rules import Rule
-from fatwheel.printable import counted, size_text
+from fatwheel.printable import size_text
 from fatwheel.version import __version__
 
 __all__ = ["print_outcome", "print_rest", "report_json", "unused_everywhere"]
@@ -36,11 +35,11 @@ def print_outcome(outcome: Outcome, request: Request) -> None:
         say(plan.name.filename)
         for line in plan_lines(plan, every=request.dry_run or request.verbose):
             say(line)
-    for line in conflict_lines(plan.conflicts):
+    for line in conflict_lines(plan.members, every=request.verbose):
         say(line)
     if plan.conflicts:
-        what = counted(len(plan.conflicts), "conflict")
-        say(f"fatwheel: {plan.name.filename}: {what}; nothing was written")
+        what = conflicts_counted(plan.conflicts)
+        announce(f"{plan.name.filename}: {what}; nothing was written")
     if outcome.fused is None:
         return
     if not request.quiet:
@@ -65,7 +64,7 @@ def print_rest(
         if left.failed or not request.quiet:
             say(f"{'not fused' if left.failed else 'skipped'}: {left.reason}")
     for surprise in surprises:
-        say(f"fatwheel: {surprise}; nothing was written")
+        announce(f"{surprise}; nothing was written")
     if not request.quiet and not surprises and (len(outcomes) > 1 or unpaired):
         done = sum(outcome.succeeded for outcome in outcomes)
         rest = sum(len(left.paths) for left in unpaired)

@@ -21,11 +21,10 @@ from fatwheel.cli.index import index_options, macos_floor
 from fatwheel.cli.options import on_conflict_option, rule_option
 from fatwheel.cli.terminal import is_live, print_json, say, wants_colour
 from fatwheel.errors import UsageError
-from fatwheel.fusion.rules import escape_glob
 from fatwheel.index.cache import Made
 from fatwheel.index.pool import Pool, pool
 from fatwheel.index.serve import IndexOptions, Running, serve
-from fatwheel.printable import counted, printable, size_text
+from fatwheel.printable import counted, printable, size_text, toml_string
 from fatwheel.process import SubprocessRunner
 from fatwheel.values import valueclass
 from fatwheel.wheelhouse.choose import supported_tags
@@ -328,7 +327,7 @@ def _lines(
     if rules:
         yield "rules that settle the conflicts, for pyproject.toml (read above what each one keeps):"
         yield "  [tool.fatwheel.rules]"
-        yield from (f'  "{escape_glob(glob)}" = "{action}"' for glob, action in rules)
+        yield from (f'  {toml_string(glob)} = "{action}"' for glob, action in rules)
     if not wanted.dry_run and not wanted.quiet:
         total = size_text(sum(one.size for one in made.values()))
         projects = len({item.pin.name for item in items} | {lost.pin.name for lost in missing})

@@ -9,6 +9,7 @@ from fatwheel.arch import Arch
 from fatwheel.archive.names import Collision
 from fatwheel.fusion.actions import Conflict, Decision, Drop, Planned
 from fatwheel.fusion.rules import escape_glob
+from fatwheel.printable import shell_quoted
 from fatwheel.wheels.installed import collisions, describe
 
 __all__ = ["settle_collisions"]
@@ -67,7 +68,8 @@ def _conflict(name: str, collision: Collision) -> Conflict:
         choice = "leave it out"
     else:
         problem = describe(collision)
-        choice = f"leave it out, or the other one (--rule '{escape_glob(collision.other)}=drop')"
+        other = f"{escape_glob(collision.other)}=drop"
+        choice = f"leave it out, or the other one (--rule {shell_quoted(other)})"
     lost = "installers keep one of the two, and not all of them the same one"
     fails = "installers fail where a file stands in a folder's place"
     return Conflict(

@@ -27,6 +27,7 @@ __all__ = [
     "find_wheels",
     "held_architectures",
     "inspect",
+    "later_build",
     "match",
     "pair_up",
 ]
@@ -160,6 +161,17 @@ def match(a: Candidate, b: Candidate) -> tuple[Candidate, Candidate]:
     return (a, b) if a.arch is Arch.X86_64 else (b, a)
 
 
+def later_build(*names: WheelName) -> str:
+    """Return the build tag that sorts last: by its number, then by what follows that (binary distribution format)."""
+
+    def key(build: str) -> tuple[int, str]:
+        rest = build.lstrip("0123456789")
+        digits = build[: len(build) - len(rest)].lstrip("0")
+        return len(digits), digits + rest
+
+    return max((name.build for name in names), key=key)
+
+
 def _compared(a: WheelName, b: WheelName) -> Iterable[tuple[str, object, object]]:
     yield "projects", a.key[0], b.key[0]
     yield "versions", a.key[1], b.key[1]
@@ -210,9 +222,15 @@ def _unpaired(
     paths = tuple(candidate.path for candidate in group)
     missing = [arch.value for arch in Arch if not sides[arch]]
     if missing and len(paths) == 1:
-        near = [path.name for path in others if path != paths[0] and _is_of(group[0].name, path)]
-        only = f", only {', '.join(near)}" if near else ""
+        near = [path for path in others if path != paths[0] and _is_of(group[0].name, path)]
+        only = f", only {', '.join(path.name for path in near)}" if near else ""
         reason = f"{paths[0].name} has no partner: there is no {missing[0]} wheel of the same name and tags{only}"
+        if rebuilt := [
+            name for name in map(_parsed, near) if _differs_in_build(group[0].name, name)
+        ]:
+            reason += (
+                f"; --build-tag {later_build(group[0].name, *rebuilt)} makes a pair of other builds"
+            )
     elif missing:
         reason = f"there is no {missing[0]} wheel for {', '.join(map(str, paths))}"
     else:
@@ -226,6 +244,17 @@ def _unpaired(
 def _is_of(name: WheelName, path: Path) -> bool:
     """Return whether the wheel at `path` is of the project that `name` is of."""
     try:
-        return parse_wheel_name(path.name).key[0] == name.key[0]
+        return _parsed(path).key[0] == name.key[0]
     except FatwheelError:
         return False
+
+
+def _parsed(path: Path) -> WheelName:
+    return parse_wheel_name(path.name)
+
+
+def _differs_in_build(a: WheelName, b: WheelName) -> bool:
+    """Return whether two wheels are for different architectures, and but for their build tags of one kind."""
+    others = claims(b)
+    unlike = bool(others) and set(claims(a)).isdisjoint(others) and a.build != b.build
+    return unlike and (*a.key[:2], *a.key[3:]) == (*b.key[:2], *b.key[3:])

@@ -17,6 +17,7 @@ from fatwheel.fusion.actions import Conflict, Decision, Drop, Planned, WriteAnew
 from fatwheel.fusion.bundles import find_bundles, seal_notes
 from fatwheel.fusion.collide import settle_collisions
 from fatwheel.fusion.decide import Decider
+from fatwheel.fusion.pairing import later_build
 from fatwheel.fusion.rules import Rule, RuleSet, rule_book
 from fatwheel.macho.image import Image
 from fatwheel.values import valueclass
@@ -167,12 +168,16 @@ def fused_name(
     if options.build_tag is not None:
         name = parse_wheel_name(replace(name, build=options.build_tag).filename)
     elif x86_64.build != arm64.build:
+        builds = [f"{one.filename} has {_build_in_words(one)}" for one in (x86_64, arm64)]
         raise RefusedError(
-            f"{x86_64.filename} has build tag {x86_64.build or 'none'!r} and {arm64.filename} "
-            f"{arm64.build or 'none'!r}; name the fused wheel's with --build-tag"
+            f"{' and '.join(builds)}; name the fused wheel's: --build-tag {later_build(x86_64, arm64)}"
         )
     platforms = fused_platforms(floors[Arch.X86_64], floors[Arch.ARM64], options.tag_style)
     return with_platforms(name, platforms)
+
+
+def _build_in_words(name: WheelName) -> str:
+    return f"build tag {name.build!r}" if name.build else "no build tag"
 
 
 def _floors(pair: Pair, options: PlanOptions) -> Mapping[Arch, Floor]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import posixpath
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fatwheel.check.finding import Finding, Severity
 from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
+from fatwheel.fusion.conflicts import conflict_json, group_json
 from fatwheel.fusion.plan import FusePlan
-from fatwheel.fusion.rules import escape_glob
-from fatwheel.printable import shell_quoted, size_text, toml_string
+from fatwheel.fusion.settle import group_conflicts
+from fatwheel.printable import size_text
 
 __all__ = [
-    "conflict_lines",
-    "finding_json",
-    "finding_line",
-    "finding_lines",
     "member_line",
     "plan_json",
     "plan_lines",
@@ -24,7 +21,7 @@ __all__ = [
 ]
 
 
-_FINDINGS_SHOWN = 3
+_ALIKE = 10  # files with one fate that are told one by one
 
 
 def action_word(planned: Planned) -> str:
@@ -78,10 +75,36 @@ def plan_lines(plan: FusePlan, *, every: bool) -> Iterator[str]:
     yield f"  arm64   {plan.inputs.arm64}"
     for note in plan.notes:
         yield f"  note: {note}"
-    for planned in plan.members:
-        if every or _is_remarkable(planned):
-            yield f"  {member_line(planned)}"
+    if every:
+        yield from (f"  {member_line(planned)}" for planned in plan.members)
+    else:
+        yield from _remarkable_lines(plan.members)
     yield f"  {summary(plan)}"
+
+
+def _remarkable_lines(members: Sequence[Planned]) -> Iterator[str]:
+    """Yield lines for what is worth one; many files with one fate, for one reason, are one line where the first is."""
+    remarkable = [planned for planned in members if _is_remarkable(planned)]
+    folders: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    counts = Counter(map(_fate, remarkable))
+    for planned in remarkable:
+        folders[_fate(planned)].add(posixpath.dirname(planned.name))
+    for planned in remarkable:
+        fate = _fate(planned)
+        if counts[fate] <= _ALIKE:
+            yield f"  {member_line(planned)}"
+        elif fate in folders:
+            below = folders.pop(fate)
+            files = f"{counts[fate]} files" + (
+                f" in {len(below)} folders" if len(below) > 1 else ""
+            )
+            where = f"{posixpath.commonpath(below) or '.'}/: {files}"
+            yield f"  {action_word(planned):<8}  {where}  ({explanation(planned)}; -v lists them)"
+
+
+def _fate(planned: Planned) -> tuple[str, ...]:
+    """Return what files have in common that are told in one line: fate, reason and top folder."""
+    return action_word(planned), explanation(planned), planned.name.partition("/")[0]
 
 
 def _is_remarkable(planned: Planned) -> bool:
@@ -89,54 +112,6 @@ def _is_remarkable(planned: Planned) -> bool:
     return isinstance(planned, Merge | Drop) or (
         isinstance(planned, Keep | Fuse) and bool(planned.note)
     )
-
-
-def conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
-    """Yield the report on conflicts: what, why it matters, and the very words that would settle each."""
-    for conflict in conflicts:
-        yield f"conflict: {conflict.name}: {conflict.problem}"
-        for line in conflict.diff:
-            yield f"    {line}"
-        yield f"  why it matters: {conflict.matters}"
-        if conflict.warning:
-            yield f"  mind: {conflict.warning}"
-        first, *others = [action.value for action in conflict.remedies]
-        choice = f"   (or {', '.join(others)})" if others else ""
-        glob = escape_glob(conflict.name)
-        yield f"  to settle it:  --rule {shell_quoted(f'{glob}={first}')}{choice}"
-        yield f'  or in pyproject.toml, under [tool.fatwheel.rules]:  {toml_string(glob)} = "{first}"'
-        yield ""
-
-
-def finding_line(finding: Finding) -> str:
-    """Return one finding as a line."""
-    place = f"{finding.member}: " if finding.member is not None else ""
-    return f"{finding.severity.value} {finding.code}: {place}{finding.message}"
-
-
-def finding_lines(findings: Sequence[Finding], *, every: bool) -> Iterator[str]:
-    """Yield findings as lines; without `every` no notes, and of each code the first three and a count."""
-    shown: Counter[str] = Counter()
-    for finding in findings:
-        if every:
-            yield finding_line(finding)
-        elif finding.severity is not Severity.NOTE:
-            shown[finding.code] += 1
-            if shown[finding.code] <= _FINDINGS_SHOWN:
-                yield finding_line(finding)
-    for code, count in shown.items():
-        if count > _FINDINGS_SHOWN:
-            yield f"... and {count - _FINDINGS_SHOWN} more {code} (-v lists them)"
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """Return one finding for `--json`."""
-    return {
-        "code": finding.code,
-        "severity": finding.severity.value,
-        "member": finding.member,
-        "message": finding.message,
-    }
 
 
 def plan_json(plan: FusePlan) -> dict[str, Any]:
@@ -152,22 +127,11 @@ def plan_json(plan: FusePlan) -> dict[str, Any]:
             {"name": m.name, "action": action_word(m), "explanation": explanation(m)}
             for m in plan.members
         ],
-        "conflicts": [_conflict_json(conflict) for conflict in plan.conflicts],
+        "conflicts": [conflict_json(conflict) for conflict in plan.conflicts],
+        "settle": [group_json(group) for group in group_conflicts(plan.members)],
         "decisions": [
             {"member": d.member, "action": d.action.value, "by": d.by, "reason": d.reason}
             for d in plan.decisions
         ],
         "notes": list(plan.notes),
-    }
-
-
-def _conflict_json(conflict: Conflict) -> dict[str, Any]:
-    return {
-        "member": conflict.name,
-        "kind": conflict.kind,
-        "problem": conflict.problem,
-        "matters": conflict.matters,
-        "warning": conflict.warning,
-        "diff": list(conflict.diff),
-        "rules": [f"{escape_glob(conflict.name)}={action.value}" for action in conflict.remedies],
     }

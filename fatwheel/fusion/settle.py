@@ -126,22 +126,46 @@ def _folder_of(names: Sequence[str]) -> str:
 
 def _pattern(folder: str, wanted: Sequence[str], unwanted: Sequence[str]) -> Rule | None:
     """Return a rule for names in `folder` that matches the wanted ones and none of the unwanted ones, if one does."""
-    bases = [name.rpartition("/")[2] for name in wanted]
-    begin = posixpath.commonprefix(bases)
-    end = posixpath.commonprefix([base[::-1] for base in bases])[::-1]
-    suffix = posixpath.splitext(bases[0])[1]
-    parts = [(bases[0],)] if len({*bases}) == 1 else [("", suffix), (begin, suffix), ("", end)]
+    bases = [_base(name) for name in wanted]
     flat = not any("/" in name[len(folder) :] for name in wanted)
+    others = [_base(name) for name in unwanted if not (flat and "/" in name[len(folder) :])]
     place = escape_glob(folder) + ("" if flat else "**/")
-    for words in parts:
+    for words in _candidates(bases):
+        if any(_fits(base, words) for base in others):
+            continue
         rule = Rule(
             glob=place + "*".join(map(escape_glob, words)),
             action=Action.ALLOW,
             reason="",
             origin="",
         )
+        # What decides is what the rules make of it.
         if all(rule.matches(name, "") for name in wanted) and not any(
             rule.matches(name, "") for name in unwanted
         ):
             return rule
     return None
+
+
+def _candidates(bases: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield what file names begin and end with, the most general first; one word where all have one name."""
+    if len({*bases}) == 1:
+        yield (bases[0],)
+        return
+    begin = posixpath.commonprefix(bases)
+    end = posixpath.commonprefix([base[::-1] for base in bases])[::-1]
+    suffix = posixpath.splitext(bases[0])[1]
+    yield "", suffix
+    yield begin, suffix
+    yield "", end
+
+
+def _fits(base: str, words: tuple[str, ...]) -> bool:
+    if len(words) == 1:
+        return base == words[0]
+    begin, end = words
+    return base.startswith(begin) and base.endswith(end) and len(base) >= len(begin) + len(end)
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]

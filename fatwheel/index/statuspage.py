@@ -6,10 +6,9 @@ import html
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fatwheel.fusion.rules import escape_glob
 from fatwheel.index.projects import Project, Projects
 from fatwheel.index.work import Job, Work
-from fatwheel.printable import counted, size_text
+from fatwheel.printable import counted, size_text, toml_string
 from fatwheel.version import __version__
 
 __all__ = ["status_html", "status_json"]
@@ -102,7 +101,7 @@ def _figures(job: Job) -> Iterator[str]:
 
 
 def _toml(job: Job) -> str:
-    rows = [f'"{escape_glob(glob)}" = "{action}"' for glob, action in job.rules]
+    rows = [f'{toml_string(glob)} = "{action}"' for glob, action in job.rules]
     return "\n".join(["[tool.fatwheel.rules]", *rows])
 
 
@@ -142,9 +141,7 @@ def status_json(projects: Projects, work: Work, notes: Iterable[str]) -> dict[st
                 "seconds": round(job.seconds, 3),
                 "report": list(job.lines),
                 "conflicts": list(job.conflicts),
-                "rules": [
-                    {"glob": escape_glob(glob), "action": action} for glob, action in job.rules
-                ],
+                "rules": [{"glob": glob, "action": action} for glob, action in job.rules],
             }
             for job in sorted(work.jobs.values(), key=lambda job: job.asked)
         ],

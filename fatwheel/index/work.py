@@ -12,11 +12,14 @@ from pathlib import Path
 
 from fatwheel.arch import Arch
 from fatwheel.archive.ranges import RangeFile, file_sha256
+from fatwheel.check.report import finding_lines
 from fatwheel.errors import FatwheelError
+from fatwheel.fusion.conflicts import conflict_lines, conflicts_counted
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.many import fuse_many
 from fatwheel.fusion.pairing import held_architectures
-from fatwheel.fusion.report import conflict_lines, finding_lines, plan_lines
+from fatwheel.fusion.report import plan_lines
+from fatwheel.fusion.settle import group_conflicts
 from fatwheel.index.cache import Cache, Made, input_key
 from fatwheel.index.listing import Entry
 from fatwheel.index.page import File
@@ -53,6 +56,7 @@ class FuseResult:
     name: str = ""
     problem: str = ""
     lines: tuple[str, ...] = ()
+    count: str = ""
     conflicts: tuple[str, ...] = ()
     rules: tuple[tuple[str, str], ...] = ()
 
@@ -62,7 +66,7 @@ class Job:
     """One file that was asked for, as the page at `/` shows it.
 
     `state` is "fetching", "fusing", "ready", "conflict" or "failed". `received` of `expected` bytes have come.
-    `rules` are (glob, action) that would settle the conflicts.
+    `count` says how many conflicts there are, and `rules` are (glob, action) that would settle them.
     """
 
     project: str
@@ -73,6 +77,7 @@ class Job:
     size: int = 0
     seconds: float = 0.0
     lines: tuple[str, ...] = ()
+    count: str = ""
     conflicts: tuple[str, ...] = ()
     rules: tuple[tuple[str, str], ...] = ()
     asked: float = field(default_factory=time.time)
@@ -209,6 +214,7 @@ class Work:
         target = self._cache.fused_path(key, entry.filename)
         result = await self._pool.run(_fuse, paths[0], paths[1], target.parent, self._options)
         job.lines, job.conflicts, job.rules = result.lines, result.conflicts, result.rules
+        job.count = result.count
         if result.problem or result.conflicts:
             lines = result.conflicts or (result.problem,)
             self._say(f"not fused: {entry.filename}")
@@ -271,10 +277,12 @@ def _fuse(x86_64: Path, arm64: Path, folder: Path, options: FuseOptions) -> Fuse
     """Fuse two wheels into `folder`, in whatever process this runs."""
     (outcome,) = fuse_many([(x86_64, arm64)], folder, options)
     if outcome.plan is not None and outcome.plan.conflicts:
-        conflicts = outcome.plan.conflicts
+        members = outcome.plan.members
+        groups = group_conflicts(members)
         return FuseResult(
-            conflicts=tuple(conflict_lines(conflicts)),
-            rules=tuple((c.name, c.remedies[0].value) for c in conflicts if c.remedies),
+            count=conflicts_counted(outcome.plan.conflicts),
+            conflicts=tuple(conflict_lines(members)),
+            rules=tuple((glob, g.actions[0].value) for g in groups for glob in g.globs),
         )
     if outcome.fused is None:
         return FuseResult(problem=str(outcome.error))

@@ -103,8 +103,7 @@ async def collect(
 
 
 def _unserved(item: Item, job: Job, error: UnservedError) -> Unavailable:
-    why = f"{len(job.rules) or 'some'} conflicts" if job.conflicts else str(error)
-    why = "1 conflict" if len(job.rules) == 1 else why
+    why = job.count or str(error)
     return Unavailable(
         pin=item.pin, why=why, lines=error.lines, rules=job.rules, filename=item.entry.filename
     )

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fatwheel.arch import Arch
-from fatwheel.fusion.rules import escape_glob
 from fatwheel.index.cache import Made
 from fatwheel.printable import counted, size_text
 from fatwheel.version import __version__
@@ -129,9 +128,7 @@ def report_json(
                 "filename": one.filename or None,
                 "why": one.why,
                 "report": list(one.lines),
-                "rules": [
-                    {"glob": escape_glob(glob), "action": action} for glob, action in one.rules
-                ],
+                "rules": [{"glob": glob, "action": action} for glob, action in one.rules],
             }
             for one in missing
         ],

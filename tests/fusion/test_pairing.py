@@ -17,12 +17,23 @@ from fatwheel.fusion.pairing import (
     find_wheels,
     held_architectures,
     inspect,
+    later_build,
     match,
     pair_up,
 )
 from fatwheel.wheels.tags import parse_wheel_name
 from fatwheel.wheels.wheel import open_wheel
-from tests.support.wheels import NATIVE, PLATFORMS, A, X, code, make_wheel, static, universal
+from tests.support.wheels import (
+    NATIVE,
+    PLATFORMS,
+    A,
+    X,
+    code,
+    make_pair,
+    make_wheel,
+    static,
+    universal,
+)
 
 UNIVERSAL2 = "macosx_10_9_universal2"
 
@@ -341,3 +352,32 @@ def test_law_every_wheel_is_in_one_pair_or_among_the_rest(
     everywhere += [path for left in found.unpaired for path in left.paths]
     assert sorted(everywhere) == sorted(paths)
     assert {pair[0].name.count("x86_64") for pair in found.pairs} <= {1}
+
+
+@pytest.mark.parametrize(
+    ("builds", "later"),
+    [
+        (("", "1"), "1"),
+        (("2", "10"), "10"),
+        (("1a", "1b"), "1b"),
+        (("09", "1_x"), "09"),
+        (("", ""), ""),
+    ],
+)
+def test_the_later_build(builds: tuple[str, str], later: str) -> None:
+    names = [
+        parse_wheel_name(
+            "-".join(filter(None, ("pkg", "1.0", build, "cp312-cp312-macosx_11_0_arm64.whl")))
+        )
+        for build in builds
+    ]
+    assert later_build(*names) == later_build(*reversed(names)) == later
+
+
+def test_halves_of_different_builds_are_told_the_option(tmp_path: Path) -> None:
+    first, second = make_pair(tmp_path, arm64_options={"build": "2"})
+    reasons = [left.reason for left in pair_up([first, second]).unpaired]
+    begin = f"{first.name} has no partner: there is no arm64 wheel of the same name and tags, only {second.name}"
+    assert reasons[0] == f"{begin}; --build-tag 2 makes a pair of other builds"
+    assert reasons[1].endswith(f"only {first.name}; --build-tag 2 makes a pair of other builds")
+    assert pair_up([first, second], ignore_build=True).pairs == ((first, second),)

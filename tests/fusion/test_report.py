@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from dataclasses import replace
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fatwheel.action import Action
-from fatwheel.check.finding import Finding, Severity
-from fatwheel.config import parse_config
 from fatwheel.fusion.actions import Conflict, Decision, Drop, Keep, Merge, WriteAnew, WriteRecord
 from fatwheel.fusion.decide import Decider
 from fatwheel.fusion.plan import FusePlan, Inputs
-from fatwheel.fusion.report import (
-    conflict_lines,
-    finding_json,
-    finding_line,
-    finding_lines,
-    member_line,
-    plan_json,
-    plan_lines,
-    summary,
-)
-from fatwheel.fusion.rules import RuleSet, parse_rule
+from fatwheel.fusion.report import member_line, plan_json, plan_lines, summary
+from fatwheel.fusion.rules import RuleSet
 from fatwheel.printable import size_text
 from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.tags import parse_wheel_name
@@ -124,6 +107,28 @@ def test_lines_of_a_plan() -> None:
     ]
 
 
+def noted(name: str, note: str = "only arm64 has it") -> Keep:
+    return Keep(name=name, mode=0o644, source=A, member=MEMBER, note=note)
+
+
+def test_many_files_with_one_fate_are_one_line() -> None:
+    include = [noted(f"pkg/include/{n}.h") for n in range(12)]
+    tree = [noted(f"tree/{n % 3}/{n}.h") for n in range(11)]
+    few = [noted(f"few/{n}.h", "another reason") for n in range(10)]
+    dropped = [Drop(name=f"{n}.pyc", why="anew") for n in range(10)]
+    found = plan(DROP, *include, *few[:5], *tree, *few[5:], *dropped)
+    lines = list(plan_lines(found, every=False))[3:-1]
+    assert lines == [
+        "  drop      pkg/d.pyc  (written anew by Python)",
+        "  keep      pkg/include/: 12 files  (arm64's: only arm64 has it; -v lists them)",
+        *(f"  keep      few/{n}.h  (arm64's: another reason)" for n in range(5)),
+        "  keep      tree/: 11 files in 3 folders  (arm64's: only arm64 has it; -v lists them)",
+        *(f"  keep      few/{n}.h  (arm64's: another reason)" for n in range(5, 10)),
+        *(f"  drop      {n}.pyc  (anew)" for n in range(10)),
+    ]
+    assert len(list(plan_lines(found, every=True))[3:-1]) == len(found.members)
+
+
 def test_a_plan_with_little_to_say() -> None:
     assert summary(plan(KEEP)) == "1 kept"
     assert member_line(fuse_of(code(X), code(A))) == (  # type: ignore[arg-type]
@@ -131,76 +136,7 @@ def test_a_plan_with_little_to_say() -> None:
     )
 
 
-def test_a_conflict_prints_the_words_that_settle_it() -> None:
-    assert list(conflict_lines([conflict()])) == [
-        "conflict: pkg/a.py: differs",
-        "    @@ line 1 @@",
-        "    -1",
-        "    +2",
-        "  why it matters: it does",
-        "  to settle it:  --rule 'pkg/a.py=dispatch'   (or drop)",
-        '  or in pyproject.toml, under [tool.fatwheel.rules]:  "pkg/a.py" = "dispatch"',
-        "",
-    ]
-    lines = list(conflict_lines([conflict("a", Action.ALLOW)]))
-    assert "  to settle it:  --rule 'a=allow'" in lines
-    lines = list(conflict_lines([replace(conflict(), warning="both are wrong")]))
-    assert lines[4:6] == ["  why it matters: it does", "  mind: both are wrong"]
-
-
-NAMES = st.text(alphabet="ab*?[]'\"\\$` =é!-", min_size=1, max_size=8)
-
-
-@given(NAMES)
-def test_law_the_printed_words_settle_just_that_member(name: str) -> None:
-    lines = list(conflict_lines([conflict(name, Action.DROP)]))
-    (toml,) = (line.partition("rules]:  ")[2] for line in lines if "pyproject.toml" in line)
-    config = parse_config(f"[tool.fatwheel.rules]\n{toml}\n", "pyproject.toml")
-    ((glob, action),) = config.rules
-    assert action == "drop"
-    assert parse_rule(f"{glob}=drop").matches(name, "pkg")
-    assert not parse_rule(f"{glob}=drop").matches(f"{name}x", "pkg")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
-def test_the_printed_option_survives_the_shell() -> None:
-    names = ["it's", 'a"b', "$HOME", "`id`", "a b", "*?[x]", "-a"]
-    for name in names:
-        lines = list(conflict_lines([conflict(name, Action.DROP)]))
-        option = next(line for line in lines if "--rule" in line).partition("--rule ")[2]
-        done = subprocess.run(
-            ["sh", "-c", f"printf %s {option}"], capture_output=True, text=True, check=True
-        )
-        assert parse_rule(done.stdout).matches(name, "pkg"), name
-
-
-def finding(code_: str, severity: Severity, member: str | None = None) -> Finding:
-    return Finding(code=code_, severity=severity, member=member, message="is odd")
-
-
-def test_lines_of_findings() -> None:
-    warnings = [finding("FW203", Severity.WARNING, f"m{n}") for n in range(5)]
-    notes = [finding("FW302", Severity.NOTE, "n")]
-    error = finding("FW304", Severity.ERROR)
-    assert finding_line(error) == "error FW304: is odd"
-    assert list(finding_lines([error, *warnings, *notes], every=False)) == [
-        "error FW304: is odd",
-        "warning FW203: m0: is odd",
-        "warning FW203: m1: is odd",
-        "warning FW203: m2: is odd",
-        "... and 2 more FW203 (-v lists them)",
-    ]
-    assert len(list(finding_lines([error, *warnings, *notes], every=True))) == 7
-    assert len(list(finding_lines(warnings[:3], every=False))) == 3
-
-
 def test_json() -> None:
-    assert finding_json(finding("FW203", Severity.WARNING, "m")) == {
-        "code": "FW203",
-        "severity": "warning",
-        "member": "m",
-        "message": "is odd",
-    }
     found = plan_json(plan(KEEP, conflict("a[b]", Action.GUARD, Action.DROP)))
     assert found == {
         "filename": FUSED_NAME,
@@ -222,6 +158,15 @@ def test_json() -> None:
                 "warning": "",
                 "diff": ["@@ line 1 @@", "-1", "+2"],
                 "rules": ["a[[]b]=guard", "a[[]b]=drop"],
+            }
+        ],
+        "settle": [
+            {
+                "members": ["a[b]"],
+                "kind": "differs",
+                "warning": "",
+                "rules": ["a[[]b]=guard"],
+                "actions": ["guard", "drop"],
             }
         ],
         "decisions": [
