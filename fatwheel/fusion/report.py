@@ -131,12 +131,13 @@ def finding_lines(findings: Sequence[Finding], *, every: bool) -> Iterator[str]:
 
 def finding_json(finding: Finding) -> dict[str, Any]:
     """Return one finding for `--json`."""
-    return {
+    found = {
         "code": finding.code,
         "severity": finding.severity.value,
         "member": finding.member,
         "message": finding.message,
     }
+    return {**found, "others": list(finding.others)} if finding.others else found
 
 
 def plan_json(plan: FusePlan) -> dict[str, Any]:
