@@ -116,8 +116,9 @@ class Commands:
     """What the load commands of the image at byte `base` of `source` said so far.
 
     `end` is the end of everything that they describe, in bytes from the image's start; `align` the
-    smallest alignment (log2) of its segments. `export_tries` are the areas (offset in the image, size)
-    of export tries, `reexports` says whether it passes on what other libraries export.
+    smallest alignment (log2) of its segments; `signature` offset and size of the code signature.
+    `export_tries` are the areas (offset in the image, size) of export tries, `reexports` says whether it
+    passes on what other libraries export.
     """
 
     source: str
@@ -133,7 +134,7 @@ class Commands:
     rpaths: list[str] = field(default_factory=list)
     platform: int | None = None
     minos: tuple[int, int] | None = None
-    signed: bool = False
+    signature: tuple[int, int] | None = None
     symbols: SymbolTable | None = None
     thread_locals: ThreadLocals | None = None
     export_tries: list[tuple[int, int]] = field(default_factory=list)
@@ -270,7 +271,9 @@ def _linkedit_data(commands: Commands, command: _Command) -> None:
     found = wire.LINKEDIT_DATA.unpack(commands.order, command.data, command.body)
     commands.describe(command.at, command.name, found.dataoff, found.datasize)
     if command.cmd == LoadCommand.CODE_SIGNATURE:
-        commands.signed = True
+        if commands.signature is not None:
+            raise commands.refuse(command.at, "a second LC_CODE_SIGNATURE")
+        commands.signature = found.dataoff, found.datasize
     elif command.cmd == LoadCommand.DYLD_EXPORTS_TRIE:
         commands.export_tries.append((found.dataoff, found.datasize))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from fatwheel.deflate.inflaters import Buffers, Inflater
 from fatwheel.deflate.pipeline import IN_USE, Chunk, hand_over
 from fatwheel.errors import FormatError, ToolError, WheelError
 from fatwheel.macho.bitcode import Bitcode
-from fatwheel.macho.image import Image
+from fatwheel.macho.image import Image, PageChoice
 from fatwheel.macho.probe import Probe
 from fatwheel.macho.staticlib import StaticLibrary
 from fatwheel.macho.textstub import TextStub, looks_like_stub, parse_text_stub
@@ -30,6 +30,7 @@ from fatwheel.values import valueclass
 from fatwheel.wheels.effort import Effort
 from fatwheel.wheels.pair import FusedDigest, MemberPair
 from fatwheel.wheels.record import RecordHash
+from fatwheel.wheels.signedpages import Judged, first_choice, second_choice
 from fatwheel.wheels.wheel import Content, Member, OpenWheel, images
 
 if TYPE_CHECKING:
@@ -68,11 +69,13 @@ class Scanned:
 class Wanted:
     """What to gather of one member besides the facts.
 
-    `text` keeps the content. `algorithm` is the one in which RECORD states the hash.
+    `text` keeps the content. `algorithm` is the one in which RECORD states the hash. `signatures` says which
+    are compared with the code.
     """
 
     text: bool = False
     algorithm: str = "sha256"
+    signatures: Judged = Judged.ENFORCED
 
 
 @valueclass
@@ -112,6 +115,7 @@ class _Reading:
         other = wanted.algorithm
         self._other = None if other == "sha256" else hashlib.new(other)
         self._text: list[bytes] | None = [] if wanted.text else None
+        self._pages = first_choice(wanted.signatures)
         self._crc = 0
         self._crc32 = inflater.crc32
         self._probe: Probe[Parsed] | None = None
@@ -141,7 +145,8 @@ class _Reading:
         self._undecided = None
         start = bytes(chunk[:_HEAD])
         if looks_like(start):
-            self._parse(chunk, Probe(parse(self._source, self._entry.size), self._ask))
+            parser = parse(self._source, self._entry.size, pages=self._pages)
+            self._parse(chunk, Probe(parser, self._ask))
         elif looks_like_stub(start):
             self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size), self._ask))
 
@@ -154,6 +159,14 @@ class _Reading:
             probe.feed(chunk)
         except FormatError as error:
             self._malformed, self._probe = error.with_traceback(None), None
+
+    def again(self, chunks: Iterable[Chunk], pages: PageChoice) -> Content:
+        """Parse the content once more, to hash the signed pages in other ways than they were at first."""
+        probe = Probe(parse(self._source, self._entry.size, pages=pages), self._ask)
+        for chunk in chunks:
+            probe.feed(chunk)
+        parsed = probe.finish()
+        return None if isinstance(parsed, Bitcode) else parsed
 
     def finish(self, wheel: str, blocks: Blocks | None) -> Scanned:
         entry = self._entry
@@ -226,7 +239,7 @@ def scan_member(
 def scan_file(file: RangeFile, name: str) -> tuple[bytes, Content]:
     """Return the SHA-256 (32 bytes) of a plain file, and what it holds; `name` stands in messages."""
     digest = hashlib.sha256()
-    parser = Probe(parse(name, file.size))
+    parser = Probe(parse(name, file.size, pages=first_choice(Judged.ENFORCED)))
     content: Content = None
     try:
         for chunk in file.steady(0, file.size):
@@ -285,7 +298,12 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
         with _buffers() as buffers:
             content = member_chunks(job.wheel.file, entry, inflater, name, buffers)
             hand_over(content, take)
-    return reading.finish(name, content.blocks)
+    scanned = reading.finish(name, content.blocks)
+    pages = second_choice(scanned.member.content, job.wanted.signatures)
+    if pages is None:
+        return scanned
+    known = reading.again(content_chunks(job.wheel, entry, inflater), pages)
+    return replace(scanned, member=replace(scanned.member, content=known))
 
 
 _idle: list[Buffers] = []  # list.pop and list.append are atomic
