@@ -58,7 +58,7 @@ def check_seals(wheel: Wheel) -> Iterator[Finding]:
 def _finding(code: str, severity: Severity, broken: Sequence[_Seal], why: str) -> Finding:
     first, *others = sorted({seal.member for seal in broken})
     seal = next(seal for seal in broken if seal.member == first)
-    more = f", as in {len(others)} more bundle{'s' * (len(others) > 1)}" if others else ""
+    more = f", as in {len(others)} more file{'s' * (len(others) > 1)}" if others else ""
     return Finding(
         code=code,
         severity=severity,

@@ -50,13 +50,13 @@ def fatal_signatures(code: Iterable[tuple[str, Image]]) -> tuple[Finding, ...]:
 
     A signature that cannot be read at all is a finding of `check`, as any error that an input has.
     """
-    arm64 = ((name, image) for name, image in code if image.arch is Arch.ARM64)
+    arm64 = ((name, image) for name, image in code if image.mac_arch is Arch.ARM64)
     faults = (fault for name, image in arm64 for fault in _faults(name, image))
     return tuple(_findings(fault for fault in faults if fault.code in _FATAL))
 
 
 def _faults(name: str, image: Image) -> Iterator[_Fault]:
-    arch, signature = image.arch, image.signature
+    arch, signature = image.mac_arch, image.signature
     if arch is None or signature is None or image.filetype not in _SIGNED:
         return
     killed = "macOS runs no such code: sign the thin wheel's file anew"

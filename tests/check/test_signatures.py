@@ -296,7 +296,7 @@ def test_broken_seals_are_counted(tmp_path: Path) -> None:
     files |= {name.replace("Y", "Z"): data for name, data in files.items()}
     (found,) = found_in(tmp_path, files)
     assert found.others == (f"{FRAMEWORK.replace('Y', 'Z')}/Z",)
-    assert "architecture's, as in 1 more bundle; " in found.message
+    assert "architecture's, as in 1 more file; " in found.message
 
 
 def app(arm64: Directory) -> dict[str, bytes]:
