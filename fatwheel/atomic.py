@@ -1,13 +1,19 @@
 """Output files that appear under their name only when they are complete.
 
 An unfinished file has a name of its own and is locked while its writer lives. What a writer that was killed left
-behind is removed by the next one in the same folder: nobody holds its lock.
+behind is removed by the next one in the same folder: nobody holds its lock. A process number would tell less: it may
+be another's by now, or one of another container. A lock tells all under one kernel, but not always what another
+machine does on a shared disk; so the name says which kernel it was, and what another one began has a day to end.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import os
+import stat
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -24,7 +30,9 @@ else:
 __all__ = ["new_file"]
 
 _BUFFER = 256 * 1024  # bytes; most members of a wheel are a few KiB
-_UNFINISHED = ".fatwheel-*.part"
+_PREFIX, _SUFFIX = ".fatwheel-", ".part"
+_DAY = 24 * 60 * 60  # seconds; nobody works that long on one file without writing to it
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextlib.contextmanager
@@ -37,15 +45,16 @@ def new_file(target: Path, *, replace: bool, durable: bool = True) -> Iterator[B
     """
     if not replace and target.exists():
         raise _exists(target)
-    _remove_orphans(target.parent)
     with _errors_name(target):
         part, file = _create(target)
         try:
             with file:
+                _remove_orphans(part, os.fstat(file.fileno()).st_mtime)
                 yield file
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
+                _refuse_stranger(part, file, target)
                 if _LOCKS:  # the lock ends with the file, and the name must be given before
                     _name(part, target, replace=replace)
             if not _LOCKS:
@@ -64,7 +73,7 @@ def _errors_name(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         name = error.filename
-        if error.errno is not None and (name is None or str(name).endswith(".part")):
+        if error.errno is not None and (name is None or str(name).endswith(_SUFFIX)):
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
 
@@ -72,8 +81,11 @@ def _errors_name(target: Path) -> Iterator[None]:
 def _create(target: Path) -> tuple[Path, BinaryIO]:
     """Return a new file, locked, and its name for the time being."""
     while True:
-        part = target.with_name(f".fatwheel-{os.urandom(8).hex()}.part")
-        file = part.open("x+b", buffering=_BUFFER)
+        part = target.with_name(f"{_PREFIX}{_kernel()}{os.urandom(4).hex()}{_SUFFIX}")
+        try:
+            file = part.open("x+b", buffering=_BUFFER)
+        except FileExistsError:
+            continue
         if _lock(file) and part.exists():
             return part, file
         file.close()  # somebody took it for an orphan before it was locked
@@ -94,16 +106,50 @@ def _lock(file: BinaryIO) -> bool:
     return True
 
 
-def _remove_orphans(folder: Path) -> None:
-    """Remove unfinished files whose writers are gone; those of others, and what cannot be told, stay."""
-    for part in folder.glob(_UNFINISHED):
+@functools.cache
+def _kernel() -> str:
+    """Return eight hexadecimal digits for the running kernel; containers on it have the same."""
+    try:
+        which = _BOOT.read_text("ascii")
+    except OSError:
+        which = repr(os.uname()) if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+    return f"{zlib.crc32(which.encode('utf-8', 'replace')):08x}"
+
+
+def _remove_orphans(own: Path, now: float) -> None:
+    """Remove unfinished files beside `own` whose writers are gone; what cannot be told stays.
+
+    `now` is the time in seconds by the file system's own clock.
+    """
+    for part in own.parent.glob(f"{_PREFIX}*{_SUFFIX}"):
         with contextlib.suppress(OSError):
-            if not _LOCKS:
-                part.unlink()
-                continue
-            with part.open("rb") as file:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                part.unlink()
+            ours = _LOCKS and part.name.startswith(f"{_PREFIX}{_kernel()}")
+            if part != own and (ours or now - part.lstat().st_mtime > _DAY):
+                _remove_unlocked(part)
+
+
+def _remove_unlocked(part: Path) -> None:
+    """Remove an unfinished file unless it is locked; raises `OSError` where it is, or is not a regular file."""
+    if not _LOCKS:
+        part.unlink()
+        return
+    mode = os.O_RDWR if os.access(part, os.W_OK) else os.O_RDONLY  # NFS locks what may be written
+    descriptor = os.open(part, mode | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_stranger(part: Path, file: BinaryIO, target: Path) -> None:
+    """Raise `FileNotFoundError` where the unfinished name does not lead to the file that was written."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(part.lstat(), os.fstat(file.fileno())):
+            return
+    said = "somebody removed or replaced it before it was complete; try again"
+    raise OSError(errno.ENOENT, said, str(target))
 
 
 def _name(part: Path, target: Path, *, replace: bool) -> None:

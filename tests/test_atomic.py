@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 import pytest
 
+from fatwheel import atomic
 from fatwheel.atomic import new_file
 from fatwheel.errors import OutputExistsError
 from tests.support.corpus import ROOT
@@ -146,6 +148,7 @@ def test_a_full_disk_names_the_target(tmp_path: Path) -> None:
 ORPHAN = """\
 import os, sys, time
 from pathlib import Path
+from fatwheel import atomic
 from fatwheel.atomic import new_file
 with new_file(Path(sys.argv[1]), replace=True) as file:
     file.write(b"half")
@@ -168,6 +171,73 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path: Path) ->
     assert part.exists()
     write(tmp_path / "c.whl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.whl", "c.whl"]
+
+
+def part_of(kernel: str, folder: Path, age: float = 0) -> Path:
+    """An unfinished file that nobody has locked."""
+    part = folder / f".fatwheel-{kernel}00000000.part"
+    part.write_bytes(b"half")
+    then = time.time() - age
+    os.utime(part, (then, then))
+    return part
+
+
+@pytest.mark.parametrize(
+    ("ours", "hours", "stays"),
+    [(True, 0, False), (False, 0, True), (False, 23, True), (False, 25, False)],
+    ids=["of this kernel", "of another machine", "of yesterday", "of the day before"],
+)
+def test_whose_unfinished_files_are_removed(
+    ours: bool, hours: float, stays: bool, tmp_path: Path
+) -> None:
+    """Another machine's locks may not be seen on a shared disk, so its files have a day."""
+    kernel = atomic._kernel() if ours else "0123abcd"
+    part = part_of(kernel, tmp_path, hours * 3600)
+    write(tmp_path / "a.whl")
+    assert part.exists() == stays
+
+
+def test_without_locks_only_age_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows removes no file that is open; one that was closed to get its name is not open."""
+    monkeypatch.setattr(atomic, "_LOCKS", False)
+    part = part_of(atomic._kernel(), tmp_path)
+    write(tmp_path / "a.whl")
+    assert part.exists()
+    part_of(atomic._kernel(), tmp_path, 25 * 3600)
+    write(tmp_path / "b.whl")
+    assert not part.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_what_only_looks_like_an_unfinished_file_stays(tmp_path: Path) -> None:
+    names = [tmp_path / f".fatwheel-{atomic._kernel()}{n}.part" for n in range(3)]
+    kept = tmp_path / "kept"
+    kept.write_bytes(b"mine")
+    os.mkfifo(names[0])
+    names[1].symlink_to(kept)
+    names[2].mkdir()
+    write(tmp_path / "a.whl")
+    assert all(name.is_symlink() or name.exists() for name in names)
+    assert kept.read_bytes() == b"mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("what", ["removed", "replaced"])
+def test_the_name_is_given_to_what_was_written_and_nothing_else(
+    replace: bool, what: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "a.whl"
+
+    def interfere(file: BinaryIO) -> None:
+        Path(file.name).unlink()
+        if what == "replaced":
+            Path(file.name).write_bytes(b"theirs")
+
+    with pytest.raises(OSError, match="somebody removed or replaced it before") as caught:
+        write(target, replace=replace, then=interfere)
+    assert caught.value.filename == str(target)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_writers_in_one_folder_leave_each_other_alone(tmp_path: Path) -> None:

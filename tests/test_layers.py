@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "wheels": "deflate, macho",
     "check": "wheels",
     "fusion": "check",
-    "lipo": "macho",
+    "lipo": "macho, archive",
     "targets": "macho",
     "toolchain": "targets",
     "building": "toolchain, fusion, lipo",

@@ -2,7 +2,7 @@
 
 A member's data are read more than once: verified first, copied or looked at again later. In between somebody may write
 to the file, even without a trace in its times (through mapped memory). So the first reading notes a sum of each piece,
-and every later one is compared with it: what is copied is what was verified.
+and every later one is compared with it: what is copied is what was verified. What is read once only needs no sum.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from fatwheel.archive.crc import fastest_crc32
 from fatwheel.errors import ChangedError, WheelError
 
-__all__ = ["CHUNK", "RangeFile", "ReadAhead", "SteadyReader", "file_sha256"]
+__all__ = ["CHUNK", "RangeFile", "ReadAhead", "Span", "SteadyReader", "file_sha256"]
 
 CHUNK = 256 * 1024
 """The most bytes held in one piece: enough to make calls cheap, few enough for the cache."""
@@ -27,18 +29,33 @@ _AHEAD = 32 * 1024
 _NEAR = 4096  # bytes between two ranges, above which the next ones hardly follow closely
 
 
-class RangeFile:
-    """A wheel that is open for reading byte ranges, from any number of threads at once.
+class Span(NamedTuple):
+    """Where a member's data lie, in bytes of the file, and its name."""
 
-    `name` is the file's name and stands in messages, `size` its length in bytes when it was opened.
+    offset: int
+    size: int
+    member: str
+
+    @property
+    def end(self) -> int:
+        """The byte behind them."""
+        return self.offset + self.size
+
+
+class RangeFile:
+    """A file that is open for reading byte ranges, from any number of threads at once.
+
+    `name` stands in messages, `size` and `mode` are its length in bytes and its mode when it was opened. `members` says
+    in rising order where an archive's members lie; whoever has read its directory sets it.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the file at `path`.
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        """Open the file at `path`, which messages call by its own name or by `name`.
 
         Raises `OSError` where it cannot be opened, and `WheelError` where it is no regular file.
         """
-        self.name = path.name
+        self.name = path.name if name is None else name
+        self.members: Sequence[Span] = ()
         if not stat.S_ISREG(
             path.stat().st_mode
         ):  # before opening: a FIFO would wait for its writer
@@ -46,7 +63,7 @@ class RangeFile:
         self._path = path
         self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._opened = os.fstat(self._fd)
-        self.size = self._opened.st_size
+        self.size, self.mode = self._opened.st_size, self._opened.st_mode
         self._lock = None if hasattr(os, "pread") else threading.Lock()
         self._crc32 = fastest_crc32()
         self._sums: dict[int, int] = {}  # CRC-32 of each piece of members' data, by its offset
@@ -54,26 +71,29 @@ class RangeFile:
     def read(self, offset: int, size: int) -> bytes:
         """Return exactly the `size` bytes from byte `offset` on.
 
-        Raises `WheelError` where the file ends before, also when it was shortened since it was
-        opened.
+        Raises `WheelError` where the file ends before, and `ChangedError` where it was shortened since it was opened.
         """
         if offset < 0 or size < 0:
             raise ValueError(f"negative range: offset {offset}, size {size}")
         if offset + size > self.size:
-            raise self._truncated(offset, size, self.size)
+            problem = (
+                f"is truncated at byte {self.size}; bytes {offset} to {offset + size} are needed"
+            )
+            raise WheelError(self.name, None, problem)
         data = self._read(offset, size)
         while len(data) < size:  # a system call may return less than it was asked for
             more = self._read(offset + len(data), size - len(data))
             if not more:
-                raise self._truncated(offset, size, offset + len(data))
+                how = f"it had {self.size} bytes and ends at {offset + len(data)}"
+                raise ChangedError(self.name, self._member_at(offset), how)
             data += more
         return data
 
-    def chunks(self, offset: int, size: int, chunk: int = CHUNK) -> Iterator[bytes]:
-        """Yield the `size` bytes from byte `offset` on in pieces of at most `chunk` bytes."""
+    def chunks(self, offset: int, size: int) -> Iterator[bytes]:
+        """Yield the `size` bytes from byte `offset` on in pieces of at most `CHUNK` bytes."""
         end = offset + size
         while offset < end:
-            piece = self.read(offset, min(chunk, end - offset))
+            piece = self.read(offset, min(CHUNK, end - offset))
             yield piece
             offset += len(piece)
 
@@ -92,11 +112,45 @@ class RangeFile:
             first, last = max(0, start - at), end - at
             yield piece if not first and last >= len(piece) else piece[first:last]
 
-    def compare(self, offset: int, piece: bytes) -> None:
+    def whole(self) -> Iterator[bytes]:
+        """Yield all bytes of the file in pieces of at most `CHUNK` bytes, members' data compared as by `steady`."""
+        at = 0
+        for group in self._groups():
+            first, end = group[0], group[-1].end
+            if end - at <= CHUNK:
+                piece = self.read(at, end - at)
+                view = memoryview(piece)
+                for span in group:
+                    self.compare(span.offset, view[span.offset - at : span.end - at])
+                yield piece
+            else:
+                yield from self.chunks(at, first.offset - at)
+                yield from self.steady(first.offset, first.size)
+            at = end
+        yield from self.chunks(at, self.size - at)
+
+    def _groups(self) -> Iterator[list[Span]]:
+        """Yield the members in groups of up to `CHUNK` bytes, headers included; larger ones are alone."""
+        start, group = 0, list[Span]()
+        for span in self.members:
+            if group and span.end - start > CHUNK:
+                yield group
+                start, group = group[-1].end, []
+            group.append(span)
+        if group:
+            yield group
+
+    def compare(self, offset: int, piece: bytes | memoryview) -> None:
         """Note the sum of a piece of a member's data, or compare it with what was noted; raises `ChangedError`."""
         found = self._crc32(piece, 0)
         if self._sums.setdefault(offset, found) != found:
-            raise ChangedError(self.name, None)
+            raise ChangedError(self.name, self._member_at(offset))
+
+    def check_content(self) -> None:
+        """Read the file once more; raise `ChangedError` where members' data changed, or as `check_unchanged` does."""
+        for _ in self.whole():
+            pass
+        self.check_unchanged()
 
     def check_unchanged(self) -> None:
         """Raise `ChangedError` where the file was written to since it was opened, or its name leads to another file."""
@@ -131,19 +185,22 @@ class RangeFile:
         """Close the file."""
         self.close()
 
-    def _read(self, offset: int, size: int) -> bytes:
-        if self._lock is None:
-            return os.pread(self._fd, size, offset)
-        with self._lock:  # Windows: position and reading are two calls
-            os.lseek(self._fd, offset, os.SEEK_SET)
-            return os.read(self._fd, size)
+    def _member_at(self, offset: int) -> str | None:
+        """Return the member whose data the byte at `offset` belongs to."""
+        found = bisect_right(self.members, offset, key=lambda span: span.offset) - 1
+        if found < 0 or offset >= self.members[found].end:
+            return None
+        return self.members[found].member
 
-    def _truncated(self, offset: int, size: int, end: int) -> WheelError:
-        return WheelError(
-            self.name,
-            None,
-            f"is truncated at byte {end}; bytes {offset} to {offset + size} are needed",
-        )
+    def _read(self, offset: int, size: int) -> bytes:
+        try:
+            if self._lock is None:
+                return os.pread(self._fd, size, offset)
+            with self._lock:  # Windows: position and reading are two calls
+                os.lseek(self._fd, offset, os.SEEK_SET)
+                return os.read(self._fd, size)
+        except OSError as error:  # it names no file, and would be taken for the output's
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
 class ReadAhead:
@@ -184,22 +241,23 @@ class SteadyReader:
 
     def read(self, start: int, count: int) -> bytes:
         """Return `count` bytes from byte `start` of the data on, fewer where they end before."""
-        at = start - start % CHUNK
-        if at == self._at and start - at + count <= len(self._piece):
-            return self._piece[start - at : start - at + count]
         count = min(count, self._size - start)
+        if count <= 0:
+            return b""
+        at = start - start % CHUNK
         if start - at + count > CHUNK:
             return b"".join(self._file.steady(self._offset, self._size, start, count))
-        (self._piece,) = self._file.steady(
-            self._offset, self._size, at, min(CHUNK, self._size - at)
-        )
-        self._at = at
+        if at != self._at:
+            (self._piece,) = self._file.steady(
+                self._offset, self._size, at, min(CHUNK, self._size - at)
+            )
+            self._at = at
         return self._piece[start - at : start - at + count]
 
 
 def file_sha256(file: RangeFile) -> str:
-    """Return the SHA-256 of a whole file in hexadecimal."""
+    """Return the SHA-256 of a whole file in hexadecimal; raises `ChangedError` as `RangeFile.whole` does."""
     digest = hashlib.sha256()
-    for chunk in file.chunks(0, file.size):
-        digest.update(chunk)
+    for piece in file.whole():
+        digest.update(piece)
     return digest.hexdigest()

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fatwheel.arch import Arch
+from fatwheel.atomic import new_file
 from fatwheel.building.faults import refuse_misplaced_thread_locals, refuse_newer_code
 from fatwheel.building.plan import ORDER, Build, BuildPlan, describe
 from fatwheel.check.verdict import check_wheel
@@ -258,9 +259,10 @@ def _keep(runs: Iterable[ThinWheels], folder: Path) -> tuple[Path, ...]:
 
 def _place(path: Path, folder: Path) -> Path:
     """Copy a finished file into `folder`, where it appears whole."""
-    with _staging(folder) as stage:
-        copy = Path(shutil.copy2(path, stage))
-        return copy.replace(folder / path.name)
+    target = folder / path.name
+    with path.open("rb") as source, new_file(target, replace=True) as out:
+        shutil.copyfileobj(source, out)
+    return target
 
 
 def made_wheels(work: Path) -> tuple[Path, ...]:

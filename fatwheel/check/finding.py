@@ -21,12 +21,21 @@ class Severity(Enum):
 
 @valueclass
 class Finding:
-    """One fact about a wheel. `code` is stable; `member` is None where the whole wheel is meant."""
+    """One fact about a wheel. `code` is stable; `member` is None where the whole wheel is meant.
+
+    `others` are further members of which the very same is true.
+    """
 
     code: str
     severity: Severity
     member: str | None
     message: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[str | None, ...]:
+        """All members that it is about."""
+        return (self.member, *self.others)
 
 
 def unreadable(error: WheelError) -> Finding:
@@ -48,9 +57,10 @@ def disagreement(problem: str) -> Finding:
 
 def worse_than(findings: Iterable[Finding], inherited: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the errors among `findings` that are not among the `inherited` ones (by code and member)."""
-    known = {(finding.code, finding.member) for finding in inherited}
+    known = {(finding.code, member) for finding in inherited for member in finding.members}
     return tuple(
         finding
         for finding in findings
-        if finding.severity is Severity.ERROR and (finding.code, finding.member) not in known
+        if finding.severity is Severity.ERROR
+        and any((finding.code, member) not in known for member in finding.members)
     )

@@ -55,9 +55,10 @@ def _place(finding: Finding) -> tuple[str, str, str]:
 
 def finding_json(finding: Finding) -> dict[str, Any]:
     """Return one finding for `--json`."""
-    return {
+    found = {
         "code": finding.code,
         "severity": finding.severity.value,
         "member": finding.member,
         "message": finding.message,
     }
+    return {**found, "others": list(finding.others)} if finding.others else found

@@ -13,6 +13,7 @@ from fatwheel.check.images import check_images
 from fatwheel.check.loads import check_loads
 from fatwheel.check.names import check_names
 from fatwheel.check.record import check_record
+from fatwheel.check.signatures import check_signatures
 from fatwheel.check.tags import check_identity, check_tags
 from fatwheel.check.textstubs import check_text_stubs
 from fatwheel.deflate.inflaters import Inflater, best_inflater
@@ -38,6 +39,7 @@ def check(wheel: Wheel) -> tuple[Finding, ...]:
         *check_images(wheel),
         *check_text_stubs(wheel),
         *check_loads(wheel),
+        *check_signatures(wheel),
     ]
     ranks = list(Severity)
     return tuple(
@@ -58,7 +60,7 @@ def check_wheel(path: Path, *, inflater: Inflater | None = None) -> tuple[Findin
                 read = read_wheel(wheel, inflater=inflater or best_inflater(), executor=executor)
             findings = check(read)
             problem = wheel_package_problem(path)
-            wheel.file.check_unchanged()
+            wheel.file.check_content()  # or the two have not read the same
         finally:
             wheel.close()
     except WheelError as error:

@@ -44,7 +44,7 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     "fuse",
     cls=CommandWithPage,
     groups={
-        "What to fuse": "--expect --build-tag --no-verify-record --jobs",
+        "What to fuse": "--expect --build-tag --no-verify-record --allow --jobs",
         "Files that differ": "--rule --on-conflict --no-rulebook",
         "The result": "--output --force --tags --floor --engine --verify-output",
         "The report": "--dry-run --json --quiet --verbose",
@@ -100,6 +100,12 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
 )
 @click.option("--build-tag", metavar="TAG", help="Build tag of the result (empty: none).")
 @click.option("--no-verify-record", is_flag=True, help="Accept inputs whose RECORD is wrong.")
+@click.option(
+    "--allow",
+    metavar="CODE",
+    multiple=True,
+    help="Write the wheel although check finds this error in it. Repeatable.",
+)
 @click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
 @no_rulebook_option()
 @click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")

@@ -152,7 +152,8 @@ def index_options(
     no_rulebook: bool,
     offline: bool,
     host: str = "127.0.0.1",
-    port: int = 0,
+    port: int,
+    any_port: bool = False,
     **listing: bool,
 ) -> IndexOptions:
     """Return what the index is to be, from the options as they were given; raises `UsageError`."""
@@ -163,6 +164,7 @@ def index_options(
         upstreams=upstreams or (PYPI,),
         host=host,
         port=port,
+        any_port=any_port,
         offline=offline,
         listing=ListingOptions(macos=macos_floor(macos), **listing),
         fuse=fuse,

@@ -45,6 +45,8 @@ __all__ = ["wheelhouse_command"]
 
 _PYTHON = re.compile(r"3\.([0-9]{1,2})", re.ASCII)
 _MACOS: Floor = (13, 0)
+_PORT = 8419
+"""Where the index is for uv, if it is free: what uv keeps of an index counts for one address only."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -180,6 +182,8 @@ def wheelhouse_command(  # noqa: PLR0917  (click hands everything over by name)
         keep_thin=False,
         sdists=False,
         all_systems=False,
+        port=_PORT,
+        any_port=True,
         **given,
     )
     with pool(jobs or os.cpu_count() or 1) as workers:
@@ -200,7 +204,7 @@ async def _run(wanted: _Wanted, options: IndexOptions, workers: Pool) -> int:
     live = is_live(os.environ, sys.stderr) and not wanted.quiet and not wanted.as_json
     made: dict[str, Made] = {}
     async with serve(options, workers, _silent if live else wanted.tell) as running:
-        pins = await _resolve(wanted, running)
+        pins = await _resolve(wanted, running, options.cache)
         python = (3, int(wanted.python.partition(".")[2]))
         tags = {arch: supported_tags(python, wanted.macos, arch) for arch in Arch}
         items, missing = await plan_items(pins, running, tags)
@@ -227,7 +231,7 @@ def _silent(_line: str) -> None:
     pass
 
 
-async def _resolve(wanted: _Wanted, running: Running) -> tuple[Pin, ...]:
+async def _resolve(wanted: _Wanted, running: Running, cache: Path) -> tuple[Pin, ...]:
     """Return all projects with their versions; uv is asked for both architectures at the same time."""
 
     async def one(arch: Arch, scratch: Path) -> dict[str, str]:
@@ -240,6 +244,7 @@ async def _resolve(wanted: _Wanted, running: Running) -> tuple[Pin, ...]:
             environ=os.environ,
             folder=Path.cwd(),
             scratch=scratch,
+            cache=cache / "uv",
             runner=SubprocessRunner(),
         )
 

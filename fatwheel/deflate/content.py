@@ -44,14 +44,26 @@ def member_chunks(
     inflater: Inflater,
     wheel: str,
     buffers: Buffers | None = None,
+    *,
+    watch: bool = True,
 ) -> Inflation:
     """Return the content of the member `entry` of the open wheel `file`, named `wheel` in messages.
 
-    With `buffers`, a piece is valid until all of them were used.
+    With `buffers`, a piece is valid until all of them were used. Without `watch`, no blocks are looked for.
     """
     chunks = file.steady(entry.data_offset, entry.compressed_size)
     if entry.method == Method.STORED:
         return Inflation(_stored(chunks))
+    if not watch:
+        return inflate(
+            inflater,
+            chunks,
+            compressed_size=entry.compressed_size,
+            size=entry.size,
+            wheel=wheel,
+            member=entry.name,
+            watch=False,
+        )
     return Inflation(_watched(file, entry, inflater, wheel, buffers))
 
 
@@ -83,14 +95,15 @@ def inflate(
     size: int,
     wheel: str,
     member: str,
+    watch: bool = True,
 ) -> Inflation:
     """Return the content of a raw deflate stream, which `chunks` are the bytes of.
 
     `compressed_size` and `size` are what the zip directory says, in bytes; `wheel` and `member`
-    stand in messages.
+    stand in messages. Without `watch`, no blocks are looked for, of which there may be very many.
     """
     pieces = _verified(
-        inflater.run(chunks),
+        inflater.run(chunks, watch_from=0 if watch else compressed_size),
         compressed_size=compressed_size,
         size=size,
         wheel=wheel,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import field, replace
 
 from fatwheel.archive.ranges import RangeFile, SteadyReader
 from fatwheel.deflate.content import inflate
@@ -13,10 +13,30 @@ from fatwheel.deflate.inflaters import Blocks, End, Inflater
 from fatwheel.deflate.recut import Boundary, Edge, Plan, plan_recut, recode
 from fatwheel.values import valueclass
 
-__all__ = ["Cut", "edge_tokens", "find_recut"]
+__all__ = ["Allowance", "Cut", "edge_tokens", "find_recut"]
 
 _MAX_BLOCKS = 100_000
 """Streams of more blocks, which nobody writes, are not recut."""
+
+
+_BY_CUT, _BY_BLOCK = 250_000, 1_000
+"""What each cut takes besides the bits that are decoded, and each block that is looked at, in as many bits."""
+
+
+class Allowance:
+    """How many bits of streams may still be decoded in Python for cuts; the cuts of one wheel share it.
+
+    Cuts that are left over are stored as they are, which takes more room.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Allow what the cuts of wheels of `size` bytes together may take: some seconds, and more for larger ones."""
+        self._left = 80_000_000 + 64 * size
+
+    def take(self, bits: int) -> bool:
+        """Use up some; return whether that was allowed."""
+        self._left -= bits
+        return self._left >= 0
 
 
 @valueclass
@@ -35,6 +55,7 @@ class Cut:
     start: int
     size: int
     inflater: Inflater
+    allowance: Allowance = field(default_factory=lambda: Allowance(0))
 
     def data(self) -> SteadyReader:
         """Return a reader of the member's stream."""
@@ -49,6 +70,7 @@ class Cut:
             size=self.content_size,
             wheel=self.file.name,
             member=self.member,
+            watch=False,
         )
         skip, left = self.start, self.size
         for piece in content:
@@ -65,9 +87,12 @@ def find_recut(cut: Cut) -> tuple[Plan, Blocks] | None:
     """Find out how the cut can be made from the member's stream, and where that one's last block
     is.
 
-    None where it cannot: the inflater finds no blocks, or the stream is an unusual one. Stored
-    blocks cannot be kept, as they would have to begin at the same bit of a byte.
+    None where it cannot: the inflater finds no blocks, the stream is an unusual one, or nothing is
+    left of the allowance. Stored blocks cannot be kept, as they would have to begin at the same bit
+    of a byte.
     """
+    if not cut.allowance.take(_BY_CUT):
+        return None
     boundaries = [Boundary(0, 0)]
 
     def note(bit: int, at: int) -> None:
@@ -83,11 +108,18 @@ def find_recut(cut: Cut) -> tuple[Plan, Blocks] | None:
             end = stop.value
         except (zlib.error, EOFError):  # who reads the content anew will say so
             return None
-    if end.blocks is None or len(boundaries) == _MAX_BLOCKS:
+        if len(boundaries) == _MAX_BLOCKS:
+            pieces.close()
+            break
+    within = cut.allowance.take(_BY_BLOCK * len(boundaries))
+    if end is None or end.blocks is None or not within:
         return None
     boundaries.append(Boundary(end.blocks.end_bit, cut.content_size))
     plan = plan_recut(boundaries, cut.start, cut.start + cut.size)
     if plan is None:
+        return None
+    edges = [edge for edge in (plan.head, plan.tail) if edge is not None]
+    if not cut.allowance.take(sum(edge.end_bit - edge.first_bit for edge in edges)):
         return None
     if plan.kept is not None:
         first, last = plan.kept

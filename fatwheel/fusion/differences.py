@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["TEXT_BUDGET", "describe_difference", "largest_text", "short_diff"]
+__all__ = ["TEXT_BUDGET", "describe_difference", "largest_text", "short_diff", "text_work"]
 
 TEXT_BUDGET = 48 << 20
-"""Bytes of all texts together that are compared or merged."""
+"""Bytes of all texts together that are compared or merged, however large the wheels are."""
 
 _MIB = 1 << 20
 _LINES = 4
 _LINES_IN_ALL = 12
-_LARGEST_ALIGNED = 500  # lines
+_ALIGNED, _FEWER_ALIGNED, _MOST_PAIRS = 100, 40, 400  # lines, lines, pairs of equal lines
 _WIDTH = 120  # characters of a line
 _BEFORE = 40  # of these, those before the first difference
 _TAB = 4
@@ -22,6 +24,13 @@ _TAB = 4
 def largest_text(name: str) -> int:
     """Return how many bytes a member of this name may have for its text to be compared or merged."""
     return (16 if ".dist-info/sboms/" in name else 1) * _MIB
+
+
+def text_work(name: str, size: int) -> int:
+    """Return about how many bytes of plain text take as long to compare and merge as `size` bytes of this member."""
+    if name.endswith((".py", ".pyi")):
+        return size * 8
+    return size // 4 if ".dist-info/sboms/" in name else size
 
 
 def describe_difference(
@@ -39,7 +48,7 @@ def describe_difference(
     if max(x86_64, arm64) > largest_text(name):
         reason = f"it is above {largest_text(name) // _MIB} MiB"
     else:
-        reason = f"the files that differ are above {TEXT_BUDGET // _MIB} MiB together"
+        reason = "the files that differ hold more text together than wheels of this size have"
     return f"{sizes}; {reason}, so its lines are neither compared nor merged"
 
 
@@ -62,7 +71,9 @@ def short_diff(x86_64: bytes | None, arm64: bytes | None) -> tuple[str, ...]:
         if len(lines) >= _LINES_IN_ALL:
             lines.append("... and more further down")
             break
-        blank = [line.split() for line in before] == [line.split() for line in after]
+        blank = len(before) == len(after) and all(
+            one.split() == other.split() for one, other in zip(before, after, strict=True)
+        )
         lines.append(f"@@ line {start + 1} @@" + " (only white space differs)" * blank)
         for sign, changed, others in (("-", before, after), ("+", after, before)):
             for number, line in enumerate(changed[:_LINES]):
@@ -84,24 +95,49 @@ def _changes(
 ) -> Iterator[tuple[int, Sequence[str], Sequence[str]]]:
     """Yield what differs: index of the first line, lines before, lines after.
 
-    Long stretches that differ throughout are one change, since aligning them would take time without bound.
+    Lines are aligned a hundred at a time, from one difference on: who reads the first ones pays for those only.
+    Where none of a hundred are equal, all that follows is one change.
     """
-    pairs = zip(left, right, strict=False)
-    shorter = min(len(left), len(right))
-    start = next((i for i, (a, b) in enumerate(pairs) if a != b), shorter)
-    tail = 0
-    while tail < shorter - start and left[-1 - tail] == right[-1 - tail]:
-        tail += 1
-    before, after = left[start : len(left) - tail], right[start : len(right) - tail]
-    if max(len(before), len(after)) > _LARGEST_ALIGNED:
-        yield start, before, after
-        return
     import difflib
 
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag != "equal":
-            yield start + i1, before[i1:i2], after[j1:j2]
+    start = _equal(left, right)
+    shorter = min(len(left), len(right)) - start
+    tail = min(_equal(reversed(left), reversed(right)), shorter)
+    left, right = left[start : len(left) - tail], right[start : len(right) - tail]
+    while left or right:
+        before, after = _window(left, right)
+        whole = len(before) == len(left) and len(after) == len(right)
+        done = 0, 0
+        matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+        for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+            if not whole and (i2 == len(before) or j2 == len(after)):
+                break  # what is cut off here may go on
+            if tag != "equal":
+                yield start + i1, before[i1:i2], after[j1:j2]
+            done = i2, j2
+        if whole:
+            return
+        if done == (0, 0):
+            yield start, left, right
+            return
+        same = _equal(left[done[0] :], right[done[1] :])
+        start += done[0] + same
+        left, right = left[done[0] + same :], right[done[1] + same :]
+
+
+def _window(left: Sequence[str], right: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the lines to align: fewer where they repeat, as each pair of equal ones is looked at many times."""
+    before, after = left[:_ALIGNED], right[:_ALIGNED]
+    counts = Counter(before)
+    if sum(counts[line] for line in after) > _MOST_PAIRS:
+        return left[:_FEWER_ALIGNED], right[:_FEWER_ALIGNED]
+    return before, after
+
+
+def _equal(left: Iterable[str], right: Iterable[str]) -> int:
+    """Return how many lines at the start of both are equal."""
+    pairs = zip(left, right, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _excerpt(line: str, other: str, *, tabs: bool) -> str:

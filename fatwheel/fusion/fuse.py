@@ -15,19 +15,22 @@ from fatwheel.archive.directory import DateTime, read_directory
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.atomic import new_file
 from fatwheel.check.finding import Finding, Severity, worse_than
+from fatwheel.check.signatures import fatal_signatures
 from fatwheel.check.verdict import check
 from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.fusion.actions import Fuse
+from fatwheel.fusion.actions import Fuse, Keep
 from fatwheel.fusion.engine import Engine, NativeEngine
 from fatwheel.fusion.pairing import Candidate, inspect, match
 from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.fusion.write import Written, write_wheel
+from fatwheel.macho.image import Image
 from fatwheel.values import valueclass
+from fatwheel.wheels.effort import Effort
 from fatwheel.wheels.read import Progress, open_source, read_wheel, reading_threads
 from fatwheel.wheels.scan import Scanned, scan_member
-from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, open_wheel
+from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, images, open_wheel, slices
 
 __all__ = [
     "ConflictsError",
@@ -62,7 +65,8 @@ class FuseOptions:
     `plan` decides what is written. `verify_record` refuses inputs whose RECORD is wrong. `verify_output` reads
     every byte of the result once more. `replace` allows to replace an existing output. `date_time` is the time
     stamp of all members; None takes the newest of both wheels. `inflater` is the machine's best where it is None;
-    then the options can be pickled, and whoever receives them chooses its own. `threads` share the reading.
+    then the options can be pickled, and whoever receives them chooses its own. `threads` share the reading. `allow`
+    are codes of findings that do not stop it.
     """
 
     plan: PlanOptions = field(default_factory=PlanOptions)
@@ -73,6 +77,7 @@ class FuseOptions:
     engine: Engine = field(default_factory=NativeEngine)
     inflater: Inflater | None = None
     threads: int = 2
+    allow: frozenset[str] = frozenset()
 
     @property
     def chosen_inflater(self) -> Inflater:
@@ -103,7 +108,10 @@ def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None 
     Raises `RefusedError`, `WheelError` or `UsageError` where there is nothing to plan.
     """
     with _opened(a, b) as (candidates, wheels):
-        return plan_pair(_read(candidates, wheels, options, progress).pair, options.plan)
+        plan = plan_pair(_read(candidates, wheels, options, progress).pair, options.plan)
+        if not plan.conflicts:
+            _refuse_fatal(_planned_code(plan, options.engine), plan, options)
+        return plan
 
 
 def fuse_wheels(
@@ -120,6 +128,7 @@ def fuse_wheels(
         plan = plan_pair(reading.pair, options.plan)
         if plan.conflicts:
             raise ConflictsError(plan)
+        _refuse_fatal(_planned_code(plan, options.engine), plan, options)
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / plan.name.filename
         for wheel in wheels.values():
@@ -129,8 +138,10 @@ def fuse_wheels(
                 )
         with new_file(target, replace=options.replace) as file:
             written = _write(plan, wheels, options, file)
-            findings = check(_reread(plan, written, Path(file.name), options))
-            _refuse_worse(findings, reading.wheels.values(), target)
+            reread = _reread(plan, written, Path(file.name), options)
+            _refuse_fatal(((name, image) for name, _, image in slices(reread)), plan, options)
+            findings = check(reread)
+            _refuse_worse(findings, reading.wheels.values(), target, options.allow)
             for wheel in wheels.values():
                 wheel.file.check_unchanged()
             return Fused(
@@ -188,14 +199,16 @@ def _reread(
 
     With `verify_output`, every byte is read again, and nothing is taken as known.
     """
-    with RangeFile(path) as file:
-        entries = read_directory(file, plan.name.filename)
+    filename = plan.name.filename
+    with RangeFile(path, name=filename) as file:  # nobody knows its name for the time being
+        entries = read_directory(file, filename)
         wheel = OpenWheel(
-            path=path,
+            path=path.with_name(filename),
             name=plan.name,
             file=file,
             entries={entry.name: entry for entry in entries},
             dist_info=plan.dist_info,
+            effort=Effort(plan.name.filename, file.size),
         )
         if options.verify_output:
             with reading_threads(options.threads, [wheel]) as executor:
@@ -240,17 +253,49 @@ def _write(
     return written
 
 
-def _refuse_worse(findings: Sequence[Finding], inputs: Iterable[Wheel], target: Path) -> None:
-    """Refuse a result with an error that neither input had."""
-    if not any(finding.severity is Severity.ERROR for finding in findings):
-        return
-    worse = worse_than(findings, [found for wheel in inputs for found in _findings(wheel)])
-    if worse:
-        shown = "; ".join(
-            f"{f.code} {f.member}: {f.message}" if f.member else f"{f.code} {f.message}"
-            for f in worse[:3]
+def _planned_code(plan: FusePlan, engine: Engine) -> Iterator[tuple[str, Image]]:
+    """Yield the images that are written as they lie in the inputs, by member; other engines sign what they make."""
+    for planned in plan.written:
+        if isinstance(planned, Keep):
+            contents: Iterable[object] = images(planned.member.content)
+        elif isinstance(planned, Fuse) and isinstance(engine, NativeEngine):
+            contents = (piece.content for piece in planned.slices)
+        else:
+            continue
+        for content in contents:
+            if isinstance(content, Image):
+                yield planned.name, content
+
+
+def _refuse_fatal(code: Iterable[tuple[str, Image]], plan: FusePlan, options: FuseOptions) -> None:
+    """Refuse a result with arm64 code that macOS does not run for its signature, whoever made it so."""
+    fatal = [found for found in fatal_signatures(code) if found.code not in options.allow]
+    if fatal:
+        allow = " ".join(f"--allow {code}" for code in sorted({found.code for found in fatal}))
+        raise RefusedError(
+            f"{plan.name.filename} would have arm64 code that macOS does not run, so it was not written: "
+            f"{_shown(fatal)}, or go on with {allow}"
         )
+
+
+def _refuse_worse(
+    findings: Sequence[Finding], inputs: Iterable[Wheel], target: Path, allow: frozenset[str]
+) -> None:
+    """Refuse a result with an error that neither input had and nothing allows."""
+    found = [f for f in findings if f.severity is Severity.ERROR and f.code not in allow]
+    if not found:
+        return
+    worse = worse_than(found, [found for wheel in inputs for found in _findings(wheel)])
+    if worse:
         count = "an error" if len(worse) == 1 else f"{len(worse)} errors"
         raise RefusedError(
-            f"{target.name} would have {count} that neither input has, so it was not written: {shown}"
+            f"{target.name} would have {count} that neither input has, so it was not written: {_shown(worse)}"
         )
+
+
+def _shown(findings: Sequence[Finding]) -> str:
+    """Return the first findings, for a message."""
+    return "; ".join(
+        f"{f.code} {f.member}: {f.message}" if f.member else f"{f.code} {f.message}"
+        for f in findings[:3]
+    )

@@ -14,7 +14,7 @@ from fatwheel.archive.ranges import ReadAhead, file_sha256
 from fatwheel.check.code import described
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.fusion.differences import TEXT_BUDGET, largest_text
+from fatwheel.fusion.differences import TEXT_BUDGET, largest_text, text_work
 from fatwheel.fusion.pairing import Candidate
 from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "read_pair"]
 
 _ROWS_SHOWN = 5
+_LEAST_WORK = 6 << 20  # bytes of plain text
 
 
 @valueclass
@@ -170,8 +171,12 @@ def _members(
 
 
 def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> frozenset[str]:
-    """Return the members that differ, as the directories tell, hold no code and are small enough to be looked at."""
+    """Return the members that differ, as the directories tell, hold no code and are small enough to be looked at.
+
+    The work that may be done on them grows with the wheels, of which a small one can hold very large texts.
+    """
     budget = TEXT_BUDGET
+    work = _LEAST_WORK + 2 * sum(source.wheel.file.size for source in sources.values())
     kept = set()
     x86_64, arm64 = (source.entries for source in sources.values())
     for name in names:
@@ -179,11 +184,13 @@ def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> froz
         if x is None or a is None or (x.crc == a.crc and x.size == a.size):
             continue
         total = x.size + a.size
-        if max(x.size, a.size) > largest_text(name) or total > budget:
+        cost = text_work(name, total)
+        if max(x.size, a.size) > largest_text(name) or total > budget or cost > work:
             continue
         if not any(looks_like(head(s.wheel, s.entries[name])) for s in sources.values()):
             kept.add(name)
             budget -= total
+            work -= cost
     return frozenset(kept)
 
 

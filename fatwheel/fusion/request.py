@@ -20,6 +20,7 @@ from fatwheel.wheels.tags import BUILD_TAG, TagStyle
 
 __all__ = ["Request", "fuse_options", "read_settings", "source_date"]
 
+_FINDING = re.compile(r"FW[0-9]{3}", re.ASCII)
 _SECONDS = re.compile(r"-?[0-9]{1,100}", re.ASCII)
 _FIRST_DATE = 315532800  # 1980-01-01, where the dates of a zip archive begin (APPNOTE 4.4.6)
 _LAST_DATE = 4354819198  # 2107-12-31 23:59:58, where they end
@@ -39,6 +40,7 @@ class Request:
     tags: str | None = None
     floor: str | None = None
     engine: str = "native"
+    allow: tuple[str, ...] = ()
     build_tag: str | None = None
     no_verify_record: bool = False
     verify_output: bool = False
@@ -57,7 +59,8 @@ def read_settings(path: Path) -> Config:
 def fuse_options(request: Request, config: Config) -> FuseOptions:
     """Return the options for the API; the command line wins over `config`.
 
-    Raises `UsageError` for rules and build tags that are none and for an output folder that looks like a wheel.
+    Raises `UsageError` for rules, build tags and codes that are none and for an output folder that looks like a
+    wheel.
     """
     if request.folder is not None and request.folder.suffix == ".whl":
         raise UsageError(
@@ -68,6 +71,11 @@ def fuse_options(request: Request, config: Config) -> FuseOptions:
             f"--build-tag {request.build_tag!r}: a build tag starts with a digit and goes on with letters, "
             "digits, dots and underscores"
         )
+    for code in request.allow:
+        if not _FINDING.fullmatch(code):
+            raise UsageError(
+                f"--allow {code!r}: it takes the code of a finding, such as FW331 (docs/checks.md)"
+            )
     book = () if request.no_rulebook else rule_book()
     settings = (make_rule(glob, word, origin="pyproject.toml") for glob, word in config.rules)
     rules = RuleSet(rules=(*book, *settings, *map(parse_rule, request.rules)))
@@ -87,6 +95,7 @@ def fuse_options(request: Request, config: Config) -> FuseOptions:
         date_time=source_date(os.environ.get("SOURCE_DATE_EPOCH")),
         engine=DelocateEngine() if request.engine == "delocate" else NativeEngine(),
         threads=min(os.cpu_count() or 1, 4),
+        allow=frozenset(request.allow),
     )
 
 

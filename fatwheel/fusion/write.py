@@ -17,9 +17,9 @@ from fatwheel.archive.crc import combine, crc_of_zeros
 from fatwheel.archive.directory import DateTime, Entry, Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import ZipWriter
+from fatwheel.deflate.cut import Allowance
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
-from fatwheel.errors import ChangedError
 from fatwheel.fusion.actions import Fuse, Keep, Merge, Planned, WriteAnew, WriteRecord
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.macho.universal import Slice, Universal
@@ -52,7 +52,7 @@ def write_wheel(
     """Write the wheel that `plan` describes to `out`, and return the facts of each member by name.
 
     `files` are universal files that an engine made, by member name. Raises `ValueError` for a plan with
-    conflicts, `OSError` where writing fails.
+    conflicts, `OSError` where writing fails, `ChangedError` where an input is not what was verified.
     """
     if plan.conflicts:
         raise ValueError("a plan with conflicts cannot be carried out")
@@ -63,6 +63,7 @@ def write_wheel(
         ahead={arch: ReadAhead(wheel.file) for arch, wheel in wheels.items()},
         inflater=inflater,
         archive=archive,
+        allowance=Allowance(sum(wheel.file.size for wheel in wheels.values())),
     )
     written: dict[str, Written] = {}
     for planned in plan.written:
@@ -70,10 +71,7 @@ def write_wheel(
             record = _record(planned.name, written)
             written[planned.name] = writer.new(planned.name, planned.mode, record)
         else:
-            try:
-                written[planned.name] = writer.write(planned)
-            except ChangedError as error:
-                raise ChangedError(error.wheel, planned.name, error.how) from None
+            written[planned.name] = writer.write(planned)
     archive.finish()
     return written
 
@@ -96,6 +94,7 @@ class _Writer:
     ahead: Mapping[Arch, ReadAhead]
     inflater: Inflater
     archive: ZipWriter
+    allowance: Allowance
 
     def write(self, planned: Planned) -> Written:
         """Write one member and return its facts."""
@@ -196,6 +195,7 @@ class _Writer:
             start=piece.offset,
             size=size,
             inflater=self.inflater,
+            allowance=self.allowance,
         )
 
     def _joined_crc(self, planned: Fuse) -> int | None:
@@ -224,6 +224,8 @@ class _Writer:
                 skip = max(0, skip - len(chunk))
                 left -= len(found)
                 yield found
+                if not left:
+                    break
 
 
 def _fills(planned: Fuse) -> Iterator[tuple[bytes, int]]:

@@ -48,10 +48,11 @@ class Cache:
     def new(self, path: Path) -> Iterator[BinaryIO]:
         """Yield a file that becomes `path` when the block ends well; who came first in the meantime is replaced.
 
-        Wheels are on the disk before their facts say so; of all else, what a power cut damages is fetched again.
+        Nothing waits for the disk. File systems give a file its size once its bytes are there, so what a power cut
+        takes away does not have the size that its facts name, and is fetched again.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(path, replace=True, durable=path.suffix == ".whl") as file:
+        with new_file(path, replace=True, durable=False) as file:
             yield file
 
     def input_path(self, file: File) -> Path:
@@ -98,9 +99,13 @@ class Cache:
             if head["sha256"] != hashlib.sha256(body).hexdigest():
                 return None  # another index is writing it
             return Fetched(
-                body=body, content_type=head["content_type"], url=head["url"], etag=head["etag"]
+                body=body,
+                content_type=head["content_type"],
+                url=head["url"],
+                etag=head["etag"],
+                until=float(head["until"]),
             )
-        except (OSError, AssertionError, KeyError):
+        except (OSError, AssertionError, KeyError, TypeError, ValueError):
             return None
 
     def keep_page(self, upstream: str, project: str, page: Fetched) -> None:
@@ -110,6 +115,7 @@ class Cache:
             "content_type": page.content_type,
             "url": page.url,
             "etag": page.etag,
+            "until": page.until,
             "sha256": hashlib.sha256(page.body).hexdigest(),
         }
         with self.new(folder / f"{project}.page") as file:
@@ -123,7 +129,7 @@ class Cache:
     def metadata(self, file: File) -> bytes | None:
         """Return METADATA of one of upstream's wheels, where it is known."""
         try:
-            return self._metadata_path(file).read_bytes()
+            return self._metadata_path(file).read_bytes() or None
         except OSError:
             return None
 

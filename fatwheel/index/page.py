@@ -43,6 +43,7 @@ _ACCEPTED = {
     "text/*": _PLAIN_HTML,
 }
 _HASH = re.compile(r"[0-9a-f]{32,128}", re.ASCII)
+_PLAIN = re.compile(r"https?://[a-z0-9.-]+/[A-Za-z0-9/_+~%-][A-Za-z0-9/._+~%-]*", re.ASCII)
 _MOST_FILES = 200_000
 
 
@@ -161,6 +162,8 @@ def _metadata(value: object) -> dict[str, str] | None:
 
 def _absolute(base: str, address: str) -> str | None:
     """Return the file's address without its fragment; None for what is no address of the web."""
+    if _PLAIN.fullmatch(address):  # most of them, and a page has thousands
+        return address
     try:
         parts = urlsplit(urljoin(base, address))
     except ValueError:

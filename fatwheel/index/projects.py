@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fatwheel.index.cache import Cache
 from fatwheel.index.listing import Entry, Listing, ListingOptions, make_listing
 from fatwheel.index.metadata import MetadataReader, merged_metadata
 from fatwheel.index.page import File
-from fatwheel.index.upstream import Fetched, NotModified, Upstream, UpstreamError
+from fatwheel.index.upstream import (
+    LONGEST_FRESH,
+    Fetched,
+    NotModified,
+    Upstream,
+    UpstreamError,
+)
 from fatwheel.index.work import Work
 
 __all__ = ["Project", "Projects"]
@@ -76,8 +82,8 @@ class Projects:
                 self.known.pop(name, None)
                 return None
             upstream, page = found
-            if known is not None and known.page is page and known.upstream is upstream:
-                known.asked = time.monotonic()
+            if known is not None and known.upstream is upstream and _same(known.page, page):
+                known.page, known.asked = page, time.monotonic()
                 return known
             listing = await asyncio.to_thread(self._list, upstream, page, name)
             project = Project(
@@ -102,11 +108,14 @@ class Projects:
         return None
 
     async def _page(self, upstream: Upstream, name: str, kept: Fetched | None) -> Fetched | None:
-        if self._offline:
+        if self._offline or (kept is not None and 0 < kept.until - time.time() <= LONGEST_FRESH):
             return kept
         try:
             page = await upstream.page(name, kept.etag if kept is not None else None)
-        except NotModified:
+        except NotModified as answer:
+            if kept is not None and kept.until != answer.until:
+                kept = replace(kept, until=answer.until)
+                self._cache.keep_page(upstream.name, name, kept)
             return kept
         except UpstreamError as error:
             if kept is None or error.status == 404:
@@ -114,8 +123,6 @@ class Projects:
             self._say(f"note: {error}; the page of {name} is the one in the cache")
             return kept
         if page is not None and page.body:
-            if kept is not None and kept.body == page.body:
-                return kept
             self._cache.keep_page(upstream.name, name, page)
         return page
 
@@ -183,6 +190,11 @@ class Projects:
             upload_time=entry.upload_time,
             metadata=metadata,
         )
+
+
+def _same(one: Fetched, other: Fetched) -> bool:
+    """Return whether two pages list the same; a folder's have no text, and are listed each time."""
+    return one is other or (bool(one.body) and (one.body, one.url) == (other.body, other.url))
 
 
 def _same_beside(entry: Entry) -> str | None:

@@ -28,13 +28,15 @@ class IndexOptions:
     """What the index is to be.
 
     `upstreams` are addresses and folders, the first that has a project counts. `host` and `port` are what it listens
-    on; port 0 takes a free one. `cache` is the folder for all that is fetched and made.
+    on; port 0 takes a free one, and so does `any_port` where the port is taken. `cache` is the folder for all that is
+    fetched and made.
     """
 
     cache: Path
     upstreams: tuple[str, ...] = (PYPI,)
     host: str = "127.0.0.1"
     port: int = 8418
+    any_port: bool = False
     offline: bool = False
     listing: ListingOptions = field(default_factory=ListingOptions)
     fuse: FuseOptions = field(default_factory=FuseOptions)
@@ -80,21 +82,26 @@ async def serve(
         server = IndexServer(
             projects, work, hosts=frozenset({options.host.lower()}), notes=tuple(notes)
         )
-        runner = web.AppRunner(server.app(), access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            server.app(), access_log=None, handle_signals=False, shutdown_timeout=1
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        listening = _listen(options.host, options.port)
-        await web.SockSite(runner, listening, shutdown_timeout=1).start()
+        listening = _listen(options)
+        await web.SockSite(runner, listening).start()
         host, port = listening.getsockname()[:2]
         place = f"[{host}]" if ":" in host else host
         yield Running(url=f"http://{place}:{port}/simple/", projects=projects, work=work)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(options: IndexOptions) -> socket.socket:
+    host, port = options.host, options.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
+        if options.any_port:
+            return socket.create_server((host, 0), family=family, backlog=128)
         hint = "is another index running there? Stop it, or choose another --port"
         raise UsageError(
             f"{host}:{port} cannot be listened on ({error.strerror or error}); {hint}"

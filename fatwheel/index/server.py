@@ -8,6 +8,7 @@ counted, works in all of them: pip follows 30, so the last ones are held without
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import json
 from collections.abc import Awaitable, Callable
@@ -129,8 +130,10 @@ class IndexServer:
         await self._projects.read_metadata(project)
         files = [self._projects.as_file(project, entry) for entry in project.listing.entries]
         if kind == JSON:
-            return _page(format_json(project.listing.name, files, project.listing.versions), kind)
-        return _page(format_html(project.listing.name, files), kind)
+            text = format_json(project.listing.name, files, project.listing.versions)
+        else:
+            text = format_html(project.listing.name, files)
+        return _validated(request, _page(text, kind), text)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         key, filename = request.match_info["key"], request.match_info["filename"]
@@ -201,6 +204,16 @@ def _wanted(request: web.Request) -> str:
 def _page(text: str, kind: str) -> web.Response:
     headers = {"Content-Type": f"{kind}; charset=utf-8" if kind != JSON else kind, "Vary": "Accept"}
     return web.Response(body=text.encode(), headers={**headers, "Cache-Control": "no-cache"})
+
+
+def _validated(request: web.Request, answer: web.Response, text: str) -> web.Response:
+    """Give the answer a validator, or send nothing where the client has the same (RFC 9110, section 13)."""
+    validator = hashlib.sha256(text.encode()).hexdigest()[:32]
+    answer.etag = validator
+    if any(tag.value in {validator, "*"} for tag in request.if_none_match or ()):
+        answer = web.Response(status=304, headers=answer.headers)
+        del answer.headers["Content-Type"]
+    return answer
 
 
 def _text(status: int, text: str) -> web.Response:

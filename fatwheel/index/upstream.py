@@ -10,6 +10,8 @@ import base64
 import contextlib
 import hashlib
 import netrc
+import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -38,6 +40,9 @@ LARGEST_PAGE = 64 << 20
 """Bytes of a project's page; numpy's has 2 MB."""
 LARGEST_FILE = 8 << 30
 """Bytes of a file; PyPI's largest are near 1 GB."""
+LONGEST_FRESH = 600
+"""Seconds for which a page is kept without a question, whatever upstream allows; PyPI allows as many."""
+_MAX_AGE = re.compile(r"(?<![\w-])max-age=([0-9]{1,9})(?![0-9])", re.ASCII)
 _TRIES = 4
 _PAUSE = 0.5  # seconds before the second try; doubled for each that follows
 _CHUNK = 256 * 1024
@@ -56,12 +61,16 @@ class UpstreamError(FatwheelError):
 
 @valueclass
 class Fetched:
-    """A page as it came: its bytes, content type and address, and the validator for the next time."""
+    """A page as it came: its bytes, content type and address, and the validator for the next time.
+
+    Until `until` (seconds of the clock) upstream need not be asked again.
+    """
 
     body: bytes
     content_type: str
     url: str
     etag: str | None
+    until: float = 0.0
 
 
 class Upstream(Protocol):
@@ -89,7 +98,11 @@ class Upstream(Protocol):
 
 
 class NotModified(Exception):  # noqa: N818  (HTTP's own word)
-    """The page is the one that is known already."""
+    """The page is the one that is known already, and is it until `until` (seconds of the clock)."""
+
+    def __init__(self, until: float = 0.0) -> None:
+        super().__init__(until)
+        self.until = until
 
 
 def strongest_hash(hashes: Mapping[str, str]) -> tuple[str, str] | None:
@@ -139,7 +152,7 @@ class HttpUpstream:
         headers = {"Accept": _ACCEPT} | ({"If-None-Match": etag} if etag else {})
         async with self._get(url, headers, {200, 304, 404, 410}) as answer:
             if answer.status == 304:
-                raise NotModified
+                raise NotModified(_until(answer.headers))
             if answer.status in {404, 410}:
                 return None
             body = bytearray()
@@ -152,6 +165,7 @@ class HttpUpstream:
                 content_type=answer.headers.get("Content-Type", ""),
                 url=str(answer.url),
                 etag=answer.headers.get("ETag"),
+                until=_until(answer.headers),
             )
 
     def files(self, page: Fetched, project: str) -> Page:
@@ -256,6 +270,17 @@ class HttpUpstream:
             return {}
         words = ":".join(self._credentials).encode()
         return {"Authorization": f"Basic {base64.b64encode(words).decode()}"}
+
+
+def _until(headers: Mapping[str, str]) -> float:
+    """Return until when an answer is fresh (RFC 9111, 4.2), in seconds of the clock; 0 where it says nothing."""
+    words = headers.get("Cache-Control", "").lower()
+    match = _MAX_AGE.search(words)
+    if match is None or "no-cache" in words or "no-store" in words:
+        return 0.0
+    age = headers.get("Age", "0")
+    left = int(match[1]) - (int(age) if age.isascii() and age.isdigit() else 0)
+    return time.time() + min(left, LONGEST_FRESH) if left > 0 else 0.0
 
 
 class _TooLargeError(Exception):

@@ -1,21 +1,23 @@
 """`fatwheel lipo`: lipo's own words, for machines that have no lipo.
 
 Output files are those of llvm-lipo 19, byte for byte and in their mode. Inputs are read in bounded
-pieces, and an output appears under its name only when it is complete, so that it may be one of the
-inputs.
+pieces, what was looked at is what is copied, and an output appears under its name only when it is
+complete, so that it may be one of the inputs.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
+from fatwheel.archive.ranges import RangeFile, SteadyReader
 from fatwheel.atomic import new_file
-from fatwheel.errors import FatwheelError, FormatError, UsageError
+from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.lipo.args import Action, Command, Input, parse_args
 from fatwheel.lipo.info import format_archs, format_detailed_info, format_info
 from fatwheel.macho import probe, universal
@@ -28,21 +30,20 @@ __all__ = ["PROGRAM", "Part", "main"]
 PROGRAM = "fatwheel lipo"
 """The name in front of messages, as in `fatal error: PROGRAM: …`."""
 
-_CHUNK = 256 * 1024
-
-Stamp = tuple[int, int, int, int]
-"""What tells whether a file is still the same: device, inode, size in bytes, time of the last change."""
-
 
 @valueclass
 class Part:
-    """A slice of an input file: `offset` in bytes of the file `path`, and what it will be placed as."""
+    """A slice of an input file: `offset` in bytes of the file, and what it will be placed as."""
 
-    path: str
-    stamp: Stamp
+    file: RangeFile
     offset: int
     source: universal.SliceSource
     executable: bool
+
+    @property
+    def path(self) -> str:
+        """The input's name as it was given."""
+        return self.file.name
 
     @property
     def name(self) -> str:
@@ -58,10 +59,13 @@ class Part:
 class _File:
     """An input as it was read."""
 
-    path: str
-    stamp: Stamp
+    file: RangeFile
     found: universal.Universal | universal.Content
     executable: bool
+
+    @property
+    def path(self) -> str:
+        return self.file.name
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -71,8 +75,7 @@ class _File:
         )
         return tuple(
             Part(
-                path=self.path,
-                stamp=self.stamp,
+                file=self.file,
                 offset=one.offset,
                 source=universal.SliceSource(
                     cputype=one.cputype,
@@ -107,7 +110,13 @@ class _UnknownFileError(FatwheelError):
 
 
 def _run(command: Command, stdout: TextIO) -> int:
-    files = [_read(one) for one in command.inputs]
+    with ExitStack() as opened:
+        return _run_with(command, stdout, opened)
+
+
+def _run_with(command: Command, stdout: TextIO, opened: ExitStack) -> int:
+    """Do it; `opened` closes the inputs."""
+    files = [_read(one, opened) for one in command.inputs]
     first = files[0]
     if command.action is Action.VERIFY_ARCH:
         wanted = command.cpus
@@ -124,45 +133,29 @@ def _run(command: Command, stdout: TextIO) -> int:
     if command.action is not Action.CREATE and not isinstance(first.found, universal.Universal):
         problem = f"input file {first.path} must be a fat file for -{command.action.value}"
         raise UsageError(problem)
-    parts = _selected(command, [part for one in files for part in one.parts])
+    parts = _selected(command, [part for one in files for part in one.parts], opened)
     if command.action is Action.THIN:
-        _write(command.output, [(0, parts[0])], b"", parts[0].executable)
+        _write(command.output, [(0, parts[0])], b"", opened)
     else:
-        _write_universal(command, parts)
+        _write_universal(command, parts, opened)
     return 0
 
 
-def _read(one: Input) -> _File:
+def _read(one: Input, opened: ExitStack) -> _File:
     """Read one input file. Raises where it is no object, is damaged, or is not for its `-arch`."""
-    with Path(one.path).open("rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"{one.path} is not a regular file")
-        parser = universal.parse(one.path, status.st_size, payload=False, bitcode=True)
-        found = probe.run(parser, _reader(file))
+    file = opened.enter_context(RangeFile(Path(one.path), name=one.path))
+    parser = universal.parse(one.path, file.size, payload=False, bitcode=True)
+    found = probe.run(parser, SteadyReader(file, 0, file.size).read)
     if found is None:
         raise _UnknownFileError(f"can't figure out the architecture type of: {one.path}")
     if one.cpu and not isinstance(found, universal.Universal) and found.cputype != one.cpu.cputype:
         own = arch_name(found.cputype, found.cpusubtype)
         problem = f"-arch {one.cpu.name} does not match the architecture of {one.path}, {own}"
         raise UsageError(problem)
-    executable = bool(status.st_mode & 0o111)
-    return _File(path=one.path, stamp=_stamp(status), found=found, executable=executable)
+    return _File(file=file, found=found, executable=bool(file.mode & 0o111))
 
 
-def _stamp(status: os.stat_result) -> Stamp:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
-    def read(offset: int, size: int) -> bytes:
-        file.seek(offset)
-        return file.read(size)
-
-    return read
-
-
-def _selected(command: Command, parts: list[Part]) -> list[Part]:
+def _selected(command: Command, parts: list[Part], opened: ExitStack) -> list[Part]:
     """Return the slices that the action leaves."""
     path = parts[0].path
     for cpu in command.cpus:
@@ -182,14 +175,14 @@ def _selected(command: Command, parts: list[Part]) -> list[Part]:
         if not left:
             raise UsageError(f"-remove would leave no architecture of {path}")
         return left
-    return _replaced(parts, command.replacements) if command.replacements else parts
+    return _replaced(parts, command.replacements, opened) if command.replacements else parts
 
 
-def _replaced(parts: list[Part], replacements: Sequence[Input]) -> list[Part]:
+def _replaced(parts: list[Part], replacements: Sequence[Input], opened: ExitStack) -> list[Part]:
     """Return the slices, those for the architectures of the replacements replaced by them."""
     new: dict[str, Part] = {}
     for one in replacements:
-        file = _read(one)
+        file = _read(one, opened)
         if isinstance(file.found, universal.Universal):
             raise UsageError(f"replacement file {one.path} is a fat file, it must be a thin one")
         (part,) = file.parts
@@ -201,7 +194,7 @@ def _replaced(parts: list[Part], replacements: Sequence[Input]) -> list[Part]:
     return [new.get(part.name, part) for part in parts]
 
 
-def _write_universal(command: Command, parts: list[Part]) -> None:
+def _write_universal(command: Command, parts: list[Part], opened: ExitStack) -> None:
     seen: dict[tuple[int, int], Part] = {}
     for part in parts:
         key = (part.source.cputype, part.source.cpusubtype & CPU_SUBTYPE_MASK)
@@ -221,34 +214,24 @@ def _write_universal(command: Command, parts: list[Part]) -> None:
         ]
     plan = universal.layout([part.source for part in parts], fat64=command.fat64)
     placed = [(one.offset, parts[one.index]) for one in plan.placed]
-    _write(command.output, placed, plan.header, any(part.executable for part in parts))
+    _write(command.output, placed, plan.header, opened)
 
 
 def _write(
-    output: str, placed: Iterable[tuple[int, Part]], header: bytes, executable: bool
+    output: str, placed: Sequence[tuple[int, Part]], header: bytes, opened: ExitStack
 ) -> None:
-    """Write `header` and the parts at their offsets; the file appears when it is complete."""
+    """Write `header` and the parts at their offsets; the file appears when it is complete.
+
+    Raises `ChangedError` where an input is not what it was when it was looked at.
+    """
     with new_file(Path(output), replace=True) as file:
         file.write(header)
         for offset, part in placed:
             file.write(bytes(offset - file.tell()))
-            file.writelines(_chunks(part))
-        if executable and os.name == "posix":
+            file.writelines(part.file.steady(0, part.file.size, part.offset, part.source.size))
+        for _, part in placed:
+            part.file.check_unchanged()
+        if os.name == "posix" and any(part.executable for _, part in placed):
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             os.chmod(file.fileno(), mode | (mode & 0o444) >> 2)  # noqa: PTH101 (no name yet)
-
-
-def _chunks(part: Part) -> Iterator[bytes]:
-    """Yield the slice's bytes. Raises `FormatError` where the file changed since it was looked at."""
-    left = part.source.size
-    with Path(part.path).open("rb") as file:
-        file.seek(part.offset)
-        while left:
-            chunk = file.read(min(left, _CHUNK))
-            if not chunk:
-                raise FormatError(part.path, file.tell(), "the file became shorter meanwhile")
-            left -= len(chunk)
-            yield chunk
-        if _stamp(os.fstat(file.fileno())) != part.stamp:
-            problem = "the file changed while it was read; try again when nothing writes to it"
-            raise FormatError(part.path, None, problem)
+        opened.close()  # Windows replaces no file that is open, and the output may be an input

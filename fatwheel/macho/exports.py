@@ -17,7 +17,7 @@ LARGEST_TRIE = 4 << 20
 """Bytes above which a trie is not read; those of modules have some dozens to thousands."""
 
 _PREFIXES = (b"_PyInit_", b"_PyInitU_")
-_MOST_EDGES = 4096  # that are looked at; 300 lead to the 60 modules of a libpython
+_MOST_EDGES = 2048  # that are looked at; 300 lead to the 60 modules of a libpython
 _LONGEST_NAME = 4096  # bytes
 _LONGEST_ULEB = 5  # bytes; sizes and offsets in a trie fit into 32 bits
 

@@ -11,10 +11,12 @@ from enum import IntEnum
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
+from fatwheel.macho.codesign import MalformedSignature, Signature, with_signature
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK
 from fatwheel.macho.exports import read_init_functions
 from fatwheel.macho.layout import LARGEST_ALIGN
 from fatwheel.macho.loadcommands import Commands, ThreadLocals, read_commands
+from fatwheel.macho.pagehashes import PageChoice, SignedImage
 from fatwheel.macho.payload import Payload, find_payload
 from fatwheel.macho.platforms import Platform, is_foreign
 from fatwheel.macho.probe import Parser, take
@@ -26,7 +28,10 @@ __all__ = [
     "MAGICS",
     "FileType",
     "Image",
+    "MalformedSignature",
+    "PageChoice",
     "Payload",
+    "Signature",
     "ThreadLocals",
     "parse_image",
     "plain_arch",
@@ -42,7 +47,7 @@ MAGICS = {
 """The first four bytes of an image, with its byte order (struct's sign) and whether it is 64-bit.
 """
 
-LARGEST_LOAD_COMMANDS = 16 * 1024 * 1024
+LARGEST_LOAD_COMMANDS = 1024 * 1024
 """Bytes of load commands above which an image is refused; real ones have some thousands."""
 
 _PAGE_ALIGN = {
@@ -84,9 +89,10 @@ class Image:
     `cpusubtype` is the raw 32-bit value, capability bits included; `size` is in bytes; `loads` are
     the install names of LC_LOAD_DYLIB and its weak, re-exported, upward and lazy kinds in file
     order; `platform` and `minos` (major, minor) are those of macOS where the image names several;
-    `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals` and
-    `init_functions` are those of programs, dylibs and bundles: the latter are the names, sorted, that
-    Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it exports.
+    `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals`, `init_functions`
+    and `signature` are those of programs, dylibs and bundles: `init_functions` are the names, sorted, that
+    Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it exports;
+    `signature` is what the code signature holds, where there is one and it was looked at.
     """
 
     cputype: int
@@ -104,6 +110,7 @@ class Image:
     natural_align: int
     thread_locals: ThreadLocals | None = None
     init_functions: tuple[str, ...] | None = None
+    signature: Signature | MalformedSignature | None = None
 
     @property
     def arch(self) -> Arch | None:
@@ -138,14 +145,20 @@ def thin_align(cputype: int) -> int | None:
 
 
 def parse_image(
-    source: str, size: int, *, base: int = 0, head: bytes = b"", payload: bool = True
+    source: str,
+    size: int,
+    *,
+    base: int = 0,
+    head: bytes = b"",
+    payload: bool = True,
+    pages: PageChoice | None = None,
 ) -> Parser[Image]:
     """Parse the image of `size` bytes at byte `base` of the source.
 
     `head` are bytes of its start that were read already. `payload` says whether to look for data of
-    its own at its end and for what Python would call; it never applies to objects and debug files.
-    Raises `FormatError` where
-    header, load commands or what they describe leave the image or contradict themselves.
+    its own at its end, for what Python would call, and at its signature; all that never applies to
+    objects and debug files. `pages` says how to hash the pages that are signed. Raises `FormatError`
+    where header, load commands or what they describe leave the image or contradict themselves.
     """
     head += yield from take(base + len(head), max(0, min(size, MACH_HEADER_64.size) - len(head)))
     if head[:4] not in MAGICS:
@@ -165,7 +178,8 @@ def parse_image(
         problem = f"the load commands end at {end}, the image is {size} bytes long"
         raise FormatError(source, base + 20, problem)
     rest = max(0, end - len(head))
-    data = (head + (yield from take(base + len(head), rest)))[:end]
+    seen = head + (yield from take(base + len(head), rest))
+    data = seen[:end]
     if len(data) < end:
         raise FormatError(
             source, base + len(data), f"the data end here, load commands end at {end}"
@@ -175,9 +189,20 @@ def parse_image(
     )
     commands.end = end
     read_commands(commands, data, layout.size, header.ncmds)
-    found, functions = None, None
+    found, functions, signature = None, None, None
     if payload and header.filetype in _RUNNABLE:
-        found, functions = yield from _beyond(commands, end=max(end, len(head)))
+        search = _beyond(commands, end=len(seen))
+        if commands.signature is None:
+            found, functions = yield from search
+        else:
+            limit, length = commands.signature
+            arch = plain_arch(header.cputype, header.cpusubtype)
+            signed = SignedImage(
+                arch=arch, base=base, limit=limit, size=length, minos=commands.minos
+            )
+            (found, functions), signature = yield from with_signature(
+                source, signed, seen, pages, search
+            )
     align = thin_align(header.cputype)
     return Image(
         cputype=header.cputype,
@@ -190,11 +215,12 @@ def parse_image(
         rpaths=tuple(commands.rpaths),
         platform=commands.platform,
         minos=commands.minos,
-        signed=commands.signed,
+        signed=commands.signature is not None,
         payload=found,
         natural_align=max(2, min(commands.align, LARGEST_ALIGN)) if align is None else align,
         thread_locals=commands.thread_locals if header.filetype in _RUNNABLE else None,
         init_functions=functions,
+        signature=signature,
     )
 
 

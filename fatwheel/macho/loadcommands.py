@@ -6,6 +6,7 @@ within the image, as far as lipo refuses such images.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -115,8 +116,9 @@ class Commands:
     """What the load commands of the image at byte `base` of `source` said so far.
 
     `end` is the end of everything that they describe, in bytes from the image's start; `align` the
-    smallest alignment (log2) of its segments. `export_tries` are the areas (offset in the image, size)
-    of export tries, `reexports` says whether it passes on what other libraries export.
+    smallest alignment (log2) of its segments; `signature` offset and size of the code signature.
+    `export_tries` are the areas (offset in the image, size) of export tries, `reexports` says whether it
+    passes on what other libraries export.
     """
 
     source: str
@@ -132,7 +134,7 @@ class Commands:
     rpaths: list[str] = field(default_factory=list)
     platform: int | None = None
     minos: tuple[int, int] | None = None
-    signed: bool = False
+    signature: tuple[int, int] | None = None
     symbols: SymbolTable | None = None
     thread_locals: ThreadLocals | None = None
     export_tries: list[tuple[int, int]] = field(default_factory=list)
@@ -269,7 +271,9 @@ def _linkedit_data(commands: Commands, command: _Command) -> None:
     found = wire.LINKEDIT_DATA.unpack(commands.order, command.data, command.body)
     commands.describe(command.at, command.name, found.dataoff, found.datasize)
     if command.cmd == LoadCommand.CODE_SIGNATURE:
-        commands.signed = True
+        if commands.signature is not None:
+            raise commands.refuse(command.at, "a second LC_CODE_SIGNATURE")
+        commands.signature = found.dataoff, found.datasize
     elif command.cmd == LoadCommand.DYLD_EXPORTS_TRIE:
         commands.export_tries.append((found.dataoff, found.datasize))
 
@@ -313,7 +317,8 @@ def _string(commands: Commands, command: _Command, offset: int, layout: wire.Lay
     if start < command.body + layout.size or end < 0:
         problem = f"{command.name} has no text that ends within it at its offset {offset}"
         raise commands.refuse(command.at, problem)
-    return command.data[start:end].decode(errors="backslashreplace")
+    # Many images name the same libraries.
+    return sys.intern(command.data[start:end].decode(errors="backslashreplace"))
 
 
 def _build_version(commands: Commands, command: _Command) -> None:

@@ -84,9 +84,9 @@ def parse_static_library(
     """Parse the static library of `size` bytes at byte `base` of the source.
 
     `head` are up to eight bytes of its start that were read already. Members that are LLVM bitcode
-    are allowed with `bitcode`. Raises `ForeignArchiveError` where no member is Mach-O, and
-    `FormatError` where the archive is damaged, or members are of different architectures or of
-    other kinds.
+    are allowed with `bitcode`, alone or beside objects, as link-time optimization makes archives.
+    Raises `ForeignArchiveError` where the first member is neither, and `FormatError` where the
+    archive is damaged, or members are of different architectures or of other kinds.
     """
     head += yield Range(base + len(head), max(0, min(size, len(AR_MAGIC)) - len(head)))
     if head != AR_MAGIC:
@@ -94,7 +94,7 @@ def parse_static_library(
     position = base + len(AR_MAGIC)
     found: Image | Bitcode | None = None
     first = ""
-    members = 0
+    members = align = 0
     platform: int | None = None
     while position < base + size:
         member = yield from _member_header(source, position, base + size)
@@ -103,8 +103,10 @@ def parse_static_library(
             if found is None:
                 found, first = content, member.name
             _check_same(source, member, content, first, found)
-            if isinstance(content, Image) and not is_foreign(platform):
-                platform = content.platform or platform
+            if isinstance(content, Image):
+                align = 3 if content.is64 else 2  # lipo's, whichever object it is that has it
+                if not is_foreign(platform):
+                    platform = content.platform or platform
             members += 1
         position = member.end + (member.end - base & 1)
         if position > base + size:
@@ -112,10 +114,7 @@ def parse_static_library(
             raise FormatError(source, member.end, problem)
     if found is None:
         raise ForeignArchiveError(source, base, "the archive is empty, so it has no architecture")
-    if isinstance(found, Image):
-        is64, align = found.is64, 3 if found.is64 else 2
-    else:
-        is64, align = bool(found.cputype & 0x01000000), 0
+    is64 = found.is64 if isinstance(found, Image) else bool(found.cputype & 0x01000000)
     return StaticLibrary(
         cputype=found.cputype,
         cpusubtype=found.cpusubtype,
@@ -187,9 +186,8 @@ def _object(source: str, member: _Member, first: str, bitcode: bool) -> Parser[I
 def _check_same(
     source: str, member: _Member, content: Image | Bitcode, first: str, found: Image | Bitcode
 ) -> None:
-    """Refuse a member of another architecture or kind than the first one's."""
-    mine = (type(content), content.cputype, content.cpusubtype)
-    if mine != (type(found), found.cputype, found.cpusubtype):
+    """Refuse a member of another architecture than the first one's."""
+    if (content.cputype, content.cpusubtype) != (found.cputype, found.cpusubtype):
         problem = (
             f"member {member.name} is for {_described(content)}, but {first} for"
             f" {_described(found)}; all members must be for the same"

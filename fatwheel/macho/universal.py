@@ -16,6 +16,7 @@ from fatwheel.macho.cpu import CPU_SUBTYPE_MASK, arch_name
 from fatwheel.macho.image import (
     MAGICS,
     Image,
+    PageChoice,
     parse_image,
     plain_arch,
     thin_align,
@@ -140,23 +141,36 @@ def thin_head(head: bytes) -> SliceSource | None:
     return SliceSource(cputype=header.cputype, cpusubtype=header.cpusubtype, size=0, align=align)
 
 
+class _Wanted(NamedTuple):
+    """What `parse` is asked to look for."""
+
+    payload: bool
+    bitcode: bool
+    pages: PageChoice | None
+
+
 def parse(
-    source: str, size: int, *, payload: bool = True, bitcode: bool = False
+    source: str,
+    size: int,
+    *,
+    payload: bool = True,
+    bitcode: bool = False,
+    pages: PageChoice | None = None,
 ) -> Parser[Universal | Image | StaticLibrary | Bitcode | None]:
     """Parse a file of `size` bytes, or return None where it is no Mach-O, universal file or static
     library.
 
     An archive without Mach-O members is none either. `payload` says whether to look for a payload
-    in images, `bitcode` whether LLVM bitcode counts. Slices are read in the order of their offsets.
+    in images, and at their signatures, for which `pages` says how to hash the pages; `bitcode`
+    whether LLVM bitcode counts. Slices are read in the order of their offsets.
     Raises `FormatError` for a file that starts as one of them and is damaged.
     """
     head = yield Range(0, min(size, FAT_HEADER.size))
+    wanted = _Wanted(payload, bitcode, pages)
     if len(head) >= FAT_HEADER.size and _is_universal(head):
-        return (yield from _universal(source, size, head, payload, bitcode))
+        return (yield from _universal(source, size, head, wanted))
     try:
-        return (
-            yield from _content(source, size, base=0, head=head, payload=payload, bitcode=bitcode)
-        )
+        return (yield from _content(source, size, base=0, head=head, wanted=wanted))
     except ForeignArchiveError:
         return None
 
@@ -169,15 +183,19 @@ def _is_universal(head: bytes) -> bool:
 
 
 def _content(
-    source: str, size: int, *, base: int, head: bytes, payload: bool, bitcode: bool
+    source: str, size: int, *, base: int, head: bytes, wanted: _Wanted
 ) -> Parser[Image | StaticLibrary | Bitcode | None]:
     """Parse what is not a universal file; `head` are its first eight bytes."""
     if head[:4] in MAGICS:
-        return (yield from parse_image(source, size, base=base, head=head, payload=payload))
+        return (
+            yield from parse_image(
+                source, size, base=base, head=head, payload=wanted.payload, pages=wanted.pages
+            )
+        )
     if head[:8] == AR_MAGIC:
-        library = parse_static_library(source, size, base=base, head=head, bitcode=bitcode)
+        library = parse_static_library(source, size, base=base, head=head, bitcode=wanted.bitcode)
         return (yield from library)
-    if bitcode and is_bitcode(head):
+    if wanted.bitcode and is_bitcode(head):
         return (yield from parse_bitcode(source, size, base=base, head=head))
     return None
 
@@ -201,15 +219,13 @@ class _Entry(NamedTuple):
         return f"the slice for {name} at {self.offset} to {self.end}"
 
 
-def _universal(
-    source: str, size: int, head: bytes, payload: bool, bitcode: bool
-) -> Parser[Universal]:
+def _universal(source: str, size: int, head: bytes, wanted: _Wanted) -> Parser[Universal]:
     fat64, entries = yield from _table(source, size, head)
     found: dict[int, Content] = {}
     for entry in sorted(entries, key=lambda one: one.offset):
         start = yield Range(entry.offset, min(entry.size, 8))
         content = yield from _content(
-            source, entry.size, base=entry.offset, head=start, payload=payload, bitcode=bitcode
+            source, entry.size, base=entry.offset, head=start, wanted=wanted
         )
         if content is None:
             problem = f"{entry} is no Mach-O image and no static library"
@@ -233,7 +249,7 @@ def _universal(
         for entry in entries
     )
     end = max(entry.end for entry in entries)
-    trailing = Payload(offset=end, size=size - end) if payload and size > end else None
+    trailing = Payload(offset=end, size=size - end) if wanted.payload and size > end else None
     return Universal(fat64=fat64, slices=slices, payload=trailing)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -50,9 +51,12 @@ async def resolve(
     environ: Mapping[str, str],
     folder: Path,
     scratch: Path,
+    cache: Path,
     runner: Runner,
 ) -> dict[str, str]:
     """Return the version of each project, by normalised name, that uv chooses for one architecture.
+
+    `cache` is uv's cache folder: our index's pages have no place in the user's own.
 
     Raises `ToolError` where uv is missing, `RefusedError` with uv's own words where there is no solution.
     """
@@ -70,9 +74,15 @@ async def resolve(
             *("pip", "compile", *files, *constraints, "--default-index", url, "--no-config"),
             *("--only-binary", ":all:"),
             *("--python-version", python, "--python-platform", _PLATFORM[arch]),
+            # Nothing is built, so any Python will do; looking for one of that version takes uv a second.
+            *("--python", sys.executable),
             *("--no-header", "--no-annotate", "--strip-extras", "--no-python-downloads", "--quiet"),
         ),
-        env={**_without_settings(environ), "MACOSX_DEPLOYMENT_TARGET": format_floor(macos)},
+        env={
+            **_without_settings(environ),
+            "MACOSX_DEPLOYMENT_TARGET": format_floor(macos),
+            "UV_CACHE_DIR": str(cache.resolve()),
+        },
         cwd=folder,
         how="pip install 'fatwheel[index]'",
     )
@@ -103,8 +113,8 @@ def find_uv() -> str:
 
 
 def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what would lead uv to other indexes; its cache and its network settings stay."""
-    kept = ("UV_CACHE_DIR", "UV_NATIVE_TLS", "UV_HTTP_TIMEOUT", "UV_CONCURRENT_DOWNLOADS")
+    """Return the environment without what would lead uv to other indexes; its network settings stay."""
+    kept = ("UV_NATIVE_TLS", "UV_HTTP_TIMEOUT", "UV_CONCURRENT_DOWNLOADS")
     return {n: v for n, v in environ.items() if not n.startswith("UV_") or n in kept}
 
 

@@ -20,6 +20,7 @@ from fatwheel.errors import WheelError
 from fatwheel.wheels.distinfo import MOST_HEADERS, REPORT_NAME, read_headers
 from fatwheel.wheels.record import BadRow, RecordHash, RecordRow, parse_record
 from fatwheel.wheels.scan import Scanned, Wanted, scan_member
+from fatwheel.wheels.signedpages import Judged
 from fatwheel.wheels.wheel import Member, OpenWheel, RecordProblem, Wheel
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ _LARGEST: Mapping[str, int] = {
 """Bytes of the texts in dist-info: 20 times what the largest of 177 wheels has, or more."""
 _LARGEST_RECORD, _LARGEST_ROW = 8 << 20, 512  # bytes, of a RECORD, and for each file besides
 _MOST_ROWS = 1000  # more than there are files
-_PLAIN = Wanted()
+_PLAIN = {judged: Wanted(signatures=judged) for judged in Judged}
 _SMALL = 16 << 10  # compressed bytes
 _OVERHEAD = 5 << 10  # compressed bytes that take as long to read as what each member costs besides
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
@@ -69,7 +70,7 @@ class Source:
 
     `entries` and `rows` (of RECORD) are by the names that the members have in the result, which are the
     archive's own unless the wheel is renamed to match another. `bad_rows` are RECORD's lines that are no
-    rows. `scanned` fills up.
+    rows. `signatures` says which are compared with the code. `scanned` fills up.
     """
 
     wheel: OpenWheel
@@ -77,6 +78,7 @@ class Source:
     entries: Mapping[str, Entry]
     rows: Mapping[str, RecordRow]
     bad_rows: tuple[BadRow, ...] = ()
+    signatures: Judged = Judged.ENFORCED
     scanned: dict[str, Scanned] = field(default_factory=dict)
 
     @property
@@ -89,14 +91,14 @@ class Source:
         row = self.rows.get(name)
         algorithm = row.hash.algorithm if row is not None and row.hash is not None else "sha256"
         if not text and algorithm == "sha256" and not name.startswith(self.dist_info):
-            return _PLAIN
+            return _PLAIN[self.signatures]
         folder, _, base = name.rpartition("/")
         own = base in _LARGEST and folder == self.dist_info
         if not own and not text and algorithm == "sha256":
-            return _PLAIN
+            return _PLAIN[self.signatures]
         if own:
             _refuse_larger(self.wheel, self.entries[name], _LARGEST[base])
-        return Wanted(text=text or own, algorithm=algorithm)
+        return Wanted(text=text or own, algorithm=algorithm, signatures=self.signatures)
 
     def result(self) -> Wheel:
         """Return the wheel when all its members were scanned.
@@ -190,6 +192,7 @@ def read_wheel(
     Raises `WheelError` for damaged members.
     """
     source = open_source(wheel, inflater)
+    source.signatures = Judged.ALL
     sizes = {n: e.compressed_size for n, e in source.entries.items() if n != source.record}
 
     def scan(names: list[str]) -> dict[str, Scanned]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,15 +21,17 @@ from fatwheel.deflate.inflaters import Buffers, Inflater
 from fatwheel.deflate.pipeline import IN_USE, Chunk, hand_over
 from fatwheel.errors import FormatError, ToolError, WheelError
 from fatwheel.macho.bitcode import Bitcode
-from fatwheel.macho.image import Image
+from fatwheel.macho.image import Image, PageChoice
 from fatwheel.macho.probe import Probe
 from fatwheel.macho.staticlib import StaticLibrary
 from fatwheel.macho.textstub import TextStub, looks_like_stub, parse_text_stub
 from fatwheel.macho.universal import Layout, Universal, layout, looks_like, parse, thin_head
 from fatwheel.values import valueclass
+from fatwheel.wheels.effort import Effort
 from fatwheel.wheels.pair import FusedDigest, MemberPair
 from fatwheel.wheels.record import RecordHash
-from fatwheel.wheels.wheel import Content, Member, OpenWheel
+from fatwheel.wheels.signedpages import Judged, first_choice, second_choice
+from fatwheel.wheels.wheel import Content, Member, OpenWheel, images
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -67,11 +69,13 @@ class Scanned:
 class Wanted:
     """What to gather of one member besides the facts.
 
-    `text` keeps the content. `algorithm` is the one in which RECORD states the hash.
+    `text` keeps the content. `algorithm` is the one in which RECORD states the hash. `signatures` says which
+    are compared with the code.
     """
 
     text: bool = False
     algorithm: str = "sha256"
+    signatures: Judged = Judged.ENFORCED
 
 
 @valueclass
@@ -101,13 +105,17 @@ class PairScan:
 class _Reading:
     """One member while its content passes by."""
 
-    def __init__(self, source: str, entry: Entry, wanted: Wanted, inflater: Inflater) -> None:
+    def __init__(
+        self, source: str, entry: Entry, wanted: Wanted, inflater: Inflater, effort: Effort
+    ) -> None:
         self._source = source
+        self._effort = effort
         self._entry = entry
         self._sha256 = hashlib.sha256()
         other = wanted.algorithm
         self._other = None if other == "sha256" else hashlib.new(other)
         self._text: list[bytes] | None = [] if wanted.text else None
+        self._pages = first_choice(wanted.signatures)
         self._crc = 0
         self._crc32 = inflater.crc32
         self._probe: Probe[Parsed] | None = None
@@ -137,9 +145,13 @@ class _Reading:
         self._undecided = None
         start = bytes(chunk[:_HEAD])
         if looks_like(start):
-            self._parse(chunk, Probe(parse(self._source, self._entry.size)))
+            parser = parse(self._source, self._entry.size, pages=self._pages)
+            self._parse(chunk, Probe(parser, self._ask))
         elif looks_like_stub(start):
-            self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size)))
+            self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size), self._ask))
+
+    def _ask(self, size: int) -> None:
+        self._effort.ask(self._entry.name, size)
 
     def _parse(self, chunk: Chunk, probe: Probe[Parsed]) -> None:
         self._probe = probe
@@ -147,6 +159,14 @@ class _Reading:
             probe.feed(chunk)
         except FormatError as error:
             self._malformed, self._probe = error.with_traceback(None), None
+
+    def again(self, chunks: Iterable[Chunk], pages: PageChoice) -> Content:
+        """Parse the content once more, to hash the signed pages in other ways than they were at first."""
+        probe = Probe(parse(self._source, self._entry.size, pages=pages), self._ask)
+        for chunk in chunks:
+            probe.feed(chunk)
+        parsed = probe.finish()
+        return None if isinstance(parsed, Bitcode) else parsed
 
     def finish(self, wheel: str, blocks: Blocks | None) -> Scanned:
         entry = self._entry
@@ -159,12 +179,20 @@ class _Reading:
                 content = None if isinstance(parsed, Bitcode) else parsed
             except FormatError as error:
                 content = error.with_traceback(None)
+        self._effort.keep(entry.name, *_to_keep(content))
         member = Member(entry=entry, sha256=self._sha256.digest(), content=content, blocks=blocks)
         other = None
         if self._other is not None:
             other = RecordHash(self._other.name, self._other.digest())
         text = None if self._text is None else b"".join(self._text)
         return Scanned(member=member, other=other, text=text)
+
+
+def _to_keep(content: Content) -> tuple[int, list[str]]:
+    """Return how many slices there are, and all paths that code loads or searches."""
+    found = [image for image in images(content) if isinstance(image, Image)]
+    slices = len(content.slices) if isinstance(content, Universal) else 0
+    return slices, [text for image in found for text in (*image.loads, *image.rpaths)]
 
 
 def _wrong_crc(wheel: str, entry: Entry, found: int) -> WheelError:
@@ -191,7 +219,7 @@ def content_chunks(wheel: OpenWheel, entry: Entry, inflater: Inflater) -> Iterat
 
     Raises `WheelError` for a damaged stream and a wrong size.
     """
-    yield from member_chunks(wheel.file, entry, inflater, wheel.path.name)
+    yield from member_chunks(wheel.file, entry, inflater, wheel.path.name, watch=False)
 
 
 def scan_member(
@@ -211,7 +239,7 @@ def scan_member(
 def scan_file(file: RangeFile, name: str) -> tuple[bytes, Content]:
     """Return the SHA-256 (32 bytes) of a plain file, and what it holds; `name` stands in messages."""
     digest = hashlib.sha256()
-    parser = Probe(parse(name, file.size))
+    parser = Probe(parse(name, file.size, pages=first_choice(Judged.ENFORCED)))
     content: Content = None
     try:
         for chunk in file.steady(0, file.size):
@@ -254,7 +282,8 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
         small = _scan_small(job, job.raw(), inflater)
         if small is not None:
             return small
-    reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater)
+    effort = job.wheel.effort
+    reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater, effort)
 
     def take(chunk: Chunk) -> None:
         reading.feed(chunk)
@@ -269,7 +298,12 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
         with _buffers() as buffers:
             content = member_chunks(job.wheel.file, entry, inflater, name, buffers)
             hand_over(content, take)
-    return reading.finish(name, content.blocks)
+    scanned = reading.finish(name, content.blocks)
+    pages = second_choice(scanned.member.content, job.wanted.signatures)
+    if pages is None:
+        return scanned
+    known = reading.again(content_chunks(job.wheel, entry, inflater), pages)
+    return replace(scanned, member=replace(scanned.member, content=known))
 
 
 _idle: list[Buffers] = []  # list.pop and list.append are atomic

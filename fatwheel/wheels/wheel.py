@@ -8,7 +8,7 @@ from typing import Literal
 
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import Entry, read_directory
-from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.ranges import RangeFile, Span
 from fatwheel.deflate.content import Blocks
 from fatwheel.errors import FormatError, WheelError
 from fatwheel.macho.image import Image
@@ -17,6 +17,7 @@ from fatwheel.macho.textstub import TextStub
 from fatwheel.macho.universal import Universal
 from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import find_dist_info
+from fatwheel.wheels.effort import Effort
 from fatwheel.wheels.tags import WheelName, parse_wheel_name
 
 __all__ = [
@@ -55,7 +56,7 @@ class OpenWheel:
     """A wheel whose directory was read and found sound; its members' contents were not read yet.
 
     `entries` maps member names to entries, in the archive's order and without directories.
-    `dist_info` is the name of its `.dist-info` folder.
+    `dist_info` is the name of its `.dist-info` folder. `effort` is what may still be read of its code.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class OpenWheel:
     file: RangeFile
     entries: Mapping[str, Entry]
     dist_info: str
+    effort: Effort
 
     def close(self) -> None:
         """Close the file."""
@@ -119,7 +121,16 @@ def open_wheel(path: Path) -> OpenWheel:
     except BaseException:
         file.close()
         raise
-    return OpenWheel(path=path, name=name, file=file, entries=entries, dist_info=dist_info)
+    spans = [Span(e.data_offset, e.compressed_size, e.name) for e in entries.values()]
+    file.members = sorted(spans)
+    return OpenWheel(
+        path=path,
+        name=name,
+        file=file,
+        entries=entries,
+        dist_info=dist_info,
+        effort=Effort(path.name, file.size),
+    )
 
 
 def images(content: Content) -> Iterator[Image | StaticLibrary]:

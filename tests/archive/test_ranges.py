@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fatwheel.archive.ranges import RangeFile, ReadAhead
-from fatwheel.errors import WheelError
+from fatwheel.archive.ranges import CHUNK, RangeFile, ReadAhead, Span, SteadyReader, file_sha256
+from fatwheel.errors import ChangedError, WheelError
+from tests.support.changes import through_memory
 
 CONTENT = random.Random(1).randbytes(1_000_000)
 
@@ -44,7 +46,6 @@ def test_chunks_are_bounded(file: RangeFile) -> None:
     assert b"".join(chunks) == CONTENT[5:999_005]
     assert max(map(len, chunks)) == 256 * 1024
     assert list(file.chunks(9, 0)) == []
-    assert [len(chunk) for chunk in file.chunks(9, 25, chunk=10)] == [10, 10, 5]
 
 
 def test_many_threads_read_at_once(file: RangeFile) -> None:
@@ -61,9 +62,9 @@ def test_behind_the_end_is_truncated(file: RangeFile, offset: int, size: int) ->
         file.read(offset, size)
 
 
-def test_a_file_that_shrinks_is_truncated(file: RangeFile, tmp_path: Path) -> None:
+def test_a_file_that_shrinks_has_changed(file: RangeFile, tmp_path: Path) -> None:
     os.truncate(tmp_path / "a.whl", 500)
-    with pytest.raises(WheelError, match="is truncated at byte 500; bytes 400 to 600 are needed"):
+    with pytest.raises(ChangedError, match=r"changed .* \(it had 1000000 bytes and ends at 500\)"):
         file.read(400, 200)
 
 
@@ -124,3 +125,51 @@ def test_close_ranges_are_read_at_once(file: RangeFile, monkeypatch: pytest.Monk
     for at in (*range(0, 30_000, 100), 900_000, 500_000):
         ahead.read(at, 50)
     assert asked == [(0, 32768), (900_000, 50), (500_000, 50)]
+
+
+SPANS = (
+    Span(30, 0, "empty"),
+    Span(60, 100, "small"),
+    Span(200, 1, "one byte"),
+    Span(300, CHUNK, "a chunk"),
+    Span(300 + CHUNK, 10, "close behind"),
+    Span(400_000, 2 * CHUNK + 7, "large"),
+    Span(999_000, 1000, "the last"),
+)
+
+
+@pytest.mark.parametrize("members", [(), SPANS, SPANS[:1], SPANS[5:]], ids=len)
+def test_the_whole_file_comes_piece_by_piece(file: RangeFile, members: tuple[Span, ...]) -> None:
+    file.members = members
+    pieces = list(file.whole())
+    assert b"".join(pieces) == CONTENT
+    assert max(map(len, pieces)) <= CHUNK
+    assert file_sha256(file) == hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize("span", SPANS[1:], ids=lambda span: span.member)
+@pytest.mark.parametrize("place", [0, 0.5, 1])
+def test_a_change_of_a_member_is_noticed_when_it_is_read_again(
+    span: Span, place: float, file: RangeFile, tmp_path: Path
+) -> None:
+    file.members = SPANS
+    assert b"".join(file.steady(span.offset, span.size)) == CONTENT[span.offset : span.end]
+    through_memory(tmp_path / "a.whl", span.offset + int(place * (span.size - 1)))
+    said = rf"^a\.whl: {span.member}: changed while it was read \(its bytes are others now\)"
+    with pytest.raises(ChangedError, match=said):
+        list(file.steady(span.offset, span.size))
+    with pytest.raises(ChangedError, match=said):
+        file_sha256(file)
+    with pytest.raises(ChangedError, match=said):
+        file.check_content()
+
+
+def test_bits_of_a_member_are_compared_as_the_whole_is(file: RangeFile, tmp_path: Path) -> None:
+    span = SPANS[5]
+    reader = SteadyReader(file, span.offset, span.size)
+    for start, count in ((0, 9), (CHUNK - 3, 7), (5, 2), (span.size - 2, 9), (span.size + 1, 3)):
+        assert reader.read(start, count) == CONTENT[span.offset + start : span.end][:count]
+    through_memory(tmp_path / "a.whl", span.offset + CHUNK + 100)
+    with pytest.raises(ChangedError, match="its bytes are others now"):
+        SteadyReader(file, span.offset, span.size).read(CHUNK, 1)
+    assert SteadyReader(file, span.offset, 0).read(0, 5) == b""

@@ -7,7 +7,8 @@ A spec has `argv`, and optionally `then` (a second command line, whose result co
 1.0, with an extension module), or `[[wheel]]` tables with `path` (folder and file name), `members`,
 `wrong` (members whose row in RECORD is wrong), `purelib` and `cut` (bytes taken off the end). A member is
 its text, or a table: `code` (bundle, dylib, program, static), `arch` (a list: a universal file), `text`,
-`loads`, `minos`, `platform` (a number), `signed`, `payload`.
+`loads`, `minos`, `platform` (a number), `signed`, `payload`, `altered` (bytes that are changed when it is
+signed).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from fatwheel.wheels.tags import parse_wheel_name
 from tests.support.wheels import (
     NATIVE,
     PLATFORMS,
+    altered,
     code,
     dylib,
     make_wheel,
@@ -76,12 +78,13 @@ def member(value: str | dict[str, Any]) -> bytes:
     build, arches = BUILDERS[options.pop("code")], options.pop("arch")
     text = options.pop("text", "").encode()
     payload = options.pop("payload", "").encode()
+    wrong = options.pop("altered", [])
     if "minos" in options:
         options["minos"] = tuple(options["minos"])
     if payload:
         options["trailing"] = payload
     made = [
-        build(Arch(arch), *([text] if text else []), **options)
+        altered(build(Arch(arch), *([text] if text else []), **options), *wrong)
         for arch in ([arches] if isinstance(arches, str) else arches)
     ]
     return universal(*made) if isinstance(arches, list) else made[0]

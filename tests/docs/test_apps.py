@@ -1,4 +1,4 @@
-"""docs/apps.md: what it marks as tried is run here as it stands, with wheels from the cache in place of PyPI."""
+"""docs/apps.md and README: what is marked as tried is run here, with wheels from the cache in place of PyPI."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ from tests.support.required import require_pair, require_tool
 from tests.support.wheels import NATIVE, A, X, code, make_wheel, universal
 
 PAGE = (ROOT / "docs" / "apps.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="the page's lines are for a POSIX shell")
 BOTH = code(X), code(A)
 
 
-def block(mark: str) -> str:
+def block(mark: str, page: str = PAGE) -> str:
     """The indented block behind the comment `mark`."""
-    _, found, rest = PAGE.partition(f"<!-- {mark} -->\n\n")
-    assert found, f"docs/apps.md has no block {mark!r}"
+    _, found, rest = page.partition(f"<!-- {mark} -->\n\n")
+    assert found, f"the page has no block {mark!r}"
     lines = re.match(r"(?:    .*\n|\n)+", rest)
     assert lines is not None
     return re.sub(r"(?m)^    ", "", lines[0]).strip("\n") + "\n"
+
+
+def behind(script: str, index: Path) -> str:
+    """The page's lines, with the folder `index` in place of PyPI, and a cache and a port of the test's own."""
+    own = f"--upstream '{index}' --cache '{index.parent / 'cache'}'"
+    script = script.replace("fatwheel wheelhouse", f"fatwheel wheelhouse {own}")
+    return script.replace("fatwheel index", f"fatwheel index {own} --port 0")
 
 
 def wheel(folder: Path, stem: str, platform: str, files: Mapping[str, bytes] | None = None) -> Path:
@@ -99,20 +107,34 @@ def code_in(folder: Path) -> Iterator[tuple[str, set[str]]]:
             yield path.name, {image.header.cpu_type.name.lower() for image in images}
 
 
+HOUSE = [
+    "kiwisolver-1.5.1-cp312-cp312-macosx_10_13_universal2.whl",
+    "numpy-2.2.6-cp312-cp312-macosx_10_13_universal2.whl",
+    "packaging-25.0-py3-none-any.whl",
+    "pillow-11.2.1-cp312-cp312-macosx_10_13_universal2.whl",
+]
+
+
+def wheels_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.whl"))
+
+
 @POSIX
 def test_from_requirements_to_an_app_s_folder(real: Path, project: Path) -> None:
-    succeed(block("tried: wheels"), project, real)
-    assert [p.name for p in sorted((project / "dist").iterdir())] == [
-        "kiwisolver-1.5.1-cp312-cp312-macosx_10_13_universal2.whl",
-        "numpy-2.2.6-cp312-cp312-macosx_10_13_universal2.whl",
-        "packaging-25.0-py3-none-any.whl",
-        "pillow-11.2.1-cp312-cp312-macosx_10_13_universal2.whl",
-    ]
+    require_tool("uv")
+    succeed(behind(block("tried: wheels"), real), project, real)
+    house, lib = project / "wheelhouse", project / "app" / "lib"
+    assert wheels_in(house) == HOUSE
     own = require_pair("kiwisolver").universal2
     assert own is not None
-    assert (project / "dist" / own.file).read_bytes() == own.path.read_bytes()  # as published
-    lib = project / "app" / "lib"
-    assert {path.name for path in lib.iterdir()} >= {"numpy", "PIL", "kiwisolver", "packaging"}
+    assert (house / own.file).read_bytes() == own.path.read_bytes()  # as published
+    (nothing := project.parent / "nothing").mkdir()
+    by: dict[str, set[Path]] = {}
+    for tool in ("uv", "pip"):
+        succeed(f"rm -rf app/lib\n{block(f'tried: {tool}')}", project, nothing)
+        assert {path.name for path in lib.iterdir()} >= {"numpy", "PIL", "kiwisolver", "packaging"}
+        by[tool] = {p.relative_to(lib) for p in lib.rglob("*") if p.suffix in {".so", ".dylib"}}
+    assert by["pip"] == by["uv"]
     found = dict(code_in(lib))
     thin = {name for name, architectures in found.items() if len(architectures) < 2}
     assert len(found) > 40
@@ -127,6 +149,27 @@ def test_from_requirements_to_an_app_s_folder(real: Path, project: Path) -> None
 
 
 @POSIX
+def test_the_index_for_one_command(real: Path, project: Path) -> None:
+    succeed(behind(block("tried: index"), real), project, real)
+    found = dict(code_in(project / "app" / "lib"))
+    assert len(found) > 40
+    assert sum(len(architectures) < 2 for architectures in found.values()) == 2  # zlib and zlib-ng
+
+
+@POSIX
+def test_the_first_page_s_example(real: Path, project: Path) -> None:
+    """It prints what it says, whichever wheel is done first, and pip installs it."""
+    require_tool("uv")
+    done = shell(behind(block("tried: wheelhouse", README), real), project, real)
+    assert done.returncode == 0, done.stderr
+    expected = block("printed by: wheelhouse", README)
+    assert sorted(done.stderr.splitlines()) == sorted(expected.splitlines())
+    assert wheels_in(project / "wheelhouse") == [name for name in HOUSE if "packaging" not in name]
+    succeed(block("tried: install", README), project, real)
+    assert (project / "app" / "lib" / "numpy").is_dir()
+
+
+@POSIX
 def test_what_is_not_there_is_not_called_complete(tmp_path: Path, index: Path) -> None:
     _, _, files = block("tried: check").partition("\n")
     done = shell(files, tmp_path, index)
@@ -135,10 +178,11 @@ def test_what_is_not_there_is_not_called_complete(tmp_path: Path, index: Path) -
 
 
 @POSIX
-def test_a_project_without_wheels_comes_from_a_folder_of_ones_own(
+def test_a_pure_wheel_serves_both_where_one_architecture_has_no_other(
     index: Path, tmp_path: Path
 ) -> None:
-    """And one with a thin wheel for one architecture and a pure one for the other is taken as the pure one."""
+    """And what has no wheel in the index comes from a folder of one's own, which is named first."""
+    require_tool("uv")
     (project := tmp_path / "project").mkdir()
     (project / "requirements.txt").write_text("fast\npure\nthin\n")
     wheel(project / "own", "pure-1.0-py3-none", "any", {"pure.py": b""})
@@ -147,13 +191,15 @@ def test_a_project_without_wheels_comes_from_a_folder_of_ones_own(
     wheel(index, "fast-1.0-cp312-cp312", "macosx_11_0_arm64", {NATIVE: BOTH[1]})
     wheel(index, "fast-1.0-py3-none", "any", {"fast.py": b""})
     script = block("tried: wheels")
-    assert shell(script, project, index).returncode != 0
-    for command in ("uv pip compile", "pip download"):
-        script = script.replace(command, f"{command} --find-links own")
-    assert "has no partner" in shell(script, project, index).stderr
-    script = script.replace("fatwheel fuse", "rm arm/fast-*; fatwheel fuse")
-    succeed(script, project, index)
-    assert {path.name for path in (project / "app" / "lib").glob("*.py")} == {"fast.py", "pure.py"}
+    assert shell(behind(script, index), project, index).returncode != 0
+    succeed(
+        behind(script, index).replace("--upstream", "--upstream own --upstream", 1), project, index
+    )
+    assert wheels_in(project / "wheelhouse") == [
+        "fast-1.0-py3-none-any.whl",
+        "pure-1.0-py3-none-any.whl",
+        "thin-1.0-cp312-cp312-macosx_11_0_universal2.whl",
+    ]
 
 
 INSTALL = (
@@ -196,32 +242,6 @@ def got(folder: Path) -> list[str]:
 
 
 @POSIX
-def test_universal2_comes_first_where_it_is_named_first(index: Path, tmp_path: Path) -> None:
-    """MarkupSafe 2.1.5's wheels: x86_64 and universal2."""
-    for platform, content in (
-        ("macosx_10_9_x86_64", BOTH[0]),
-        ("macosx_10_9_universal2", universal(*BOTH)),
-    ):
-        wheel(index, "MarkupSafe-2.1.5-cp312-cp312", platform, {NATIVE: content})
-    first = "--platform macosx_12_0_universal2"
-    succeed(f"{DOWNLOAD} {first} --platform macosx_12_0_x86_64 markupsafe", tmp_path, index)
-    assert got(tmp_path) == ["MarkupSafe-2.1.5-cp312-cp312-macosx_10_9_universal2.whl"]
-    done = shell(
-        "mkdir intel arm\n"
-        f"{DOWNLOAD} --platform macosx_12_0_x86_64 -d intel markupsafe\n"
-        f"{DOWNLOAD} --platform macosx_12_0_arm64 -d arm markupsafe\n"
-        "fatwheel fuse intel arm -o dist",
-        tmp_path,
-        index,
-    )
-    assert done.returncode == 1
-    assert (
-        "no arm64 wheel of the same name and tags, only MarkupSafe-2.1.5-cp312-cp312-macosx_10_9_universal2.whl"
-        in done.stderr
-    )
-
-
-@POSIX
 def test_pip_prefers_thin_wheels_to_fused_ones(index: Path, tmp_path: Path) -> None:
     wheel(index, "pkg-1.0-cp312-cp312", "macosx_10_13_universal2", {NATIVE: universal(*BOTH)})
     wheel(index, "pkg-1.0-cp312-cp312", "macosx_14_0_arm64", {NATIVE: BOTH[1]})
@@ -230,38 +250,10 @@ def test_pip_prefers_thin_wheels_to_fused_ones(index: Path, tmp_path: Path) -> N
 
 
 @POSIX
-@pytest.mark.skipif(sys.platform == "darwin", reason="it is about other machines")
-def test_pip_judges_markers_by_its_own_machine_and_uv_by_the_target(
+def test_the_version_that_both_have_is_taken_and_the_newer_one_named(
     index: Path, tmp_path: Path
 ) -> None:
-    wheel(index, "pkg-1.0-py3-none", "any", {"pkg.py": b""})
-    wheel(index, "only-1.0-py3-none", "any", {"only.py": b""})
-    (tmp_path / "requirements.txt").write_text('pkg\nonly; sys_platform == "darwin"\n')
-    succeed(
-        f"{DOWNLOAD} --platform macosx_12_0_x86_64 -r requirements.txt\n"
-        "uv pip compile --quiet requirements.txt -o versions.txt --no-annotate --no-header --no-python-downloads "
-        "--python-version 3.12 --python-platform x86_64-apple-darwin",
-        tmp_path,
-        index,
-    )
-    assert got(tmp_path) == ["pkg-1.0-py3-none-any.whl"]
-    assert (tmp_path / "versions.txt").read_text().split() == ["only==1.0", "pkg==1.0"]
-
-
-@POSIX
-def test_two_versions(index: Path, tmp_path: Path) -> None:
-    """What the page prints for llvmlite, with small wheels of these names."""
-    wheel(
-        tmp_path / "intel", "llvmlite-0.45.1-cp312-cp312", "macosx_10_15_x86_64", {NATIVE: BOTH[0]}
-    )
-    wheel(tmp_path / "arm", "llvmlite-0.50.0-cp312-cp312", "macosx_12_0_arm64", {NATIVE: BOTH[1]})
-    done = shell("fatwheel fuse intel arm -o dist", tmp_path, index)
-    assert done.returncode == 1
-    assert done.stderr == block("printed by: versions")
-
-
-@POSIX
-def test_the_script_takes_the_version_that_both_have(index: Path, tmp_path: Path) -> None:
+    require_tool("uv")
     for version, platform, content in (
         ("0.45.1", "macosx_10_15_x86_64", BOTH[0]),
         ("0.45.1", "macosx_11_0_arm64", BOTH[1]),
@@ -270,10 +262,12 @@ def test_the_script_takes_the_version_that_both_have(index: Path, tmp_path: Path
         wheel(index, f"llvmlite-{version}-cp312-cp312", platform, {NATIVE: content})
     (project := tmp_path / "project").mkdir()
     (project / "requirements.txt").write_text("llvmlite\n")
-    succeed(block("tried: wheels"), project, index)
-    succeed(block("tried: wheels"), project, index)  # once more
+    done = shell(behind(block("tried: wheels"), index), project, index)
+    assert done.returncode == 0, done.stderr
+    assert block("printed by: versions") in done.stderr
+    succeed(block("tried: pip"), project, index)
     assert "every file holds both" in succeed(block("tried: check"), project, index)
-    assert [path.name for path in (project / "dist").iterdir()] == [
+    assert wheels_in(project / "wheelhouse") == [
         "llvmlite-0.45.1-cp312-cp312-macosx_10_15_universal2.whl"
     ]
 

@@ -242,7 +242,7 @@ ROWS = {
         name="pkg/tool",
         sides=both(program(X, trailing=b"0123456789"), program(A)),
         kind=Conflict,
-        text="in the x86_64 wheel it carries 10 bytes of its own at its end (from byte 161)",
+        text="in the x86_64 wheel it carries 10 bytes of its own at its end (from byte 300)",
     ),
     "a payload on the arm64 side": Row(
         name="pkg/tool",

@@ -28,7 +28,17 @@ from fatwheel.fusion.differences import describe_difference, short_diff
         (
             "".join(f"a{i}\nb\n" for i in range(501)),
             "".join(f"c{i}\nb\n" for i in range(501)),
-            ["@@ line 1 @@", *[None] * 4, "-... and 997 more lines", *[None] * 4, None],
+            [*["@@ line 1 @@", "-a0", "+c0"], *[None] * 9, "... and more further down"],
+        ),
+        (
+            "".join(f"{'a' if i == 777 else i}\n" for i in range(1000)) + "b\nc\n",
+            "".join(f"{'c' if i == 777 else i}\n" for i in range(1000)) + "c\n",
+            ["@@ line 778 @@", "-a", "+c", "@@ line 1001 @@", "-b"],
+        ),
+        (
+            "".join(f"a{i}\n" for i in range(501)),
+            "".join(f"c{i}\n" for i in range(501)),
+            ["@@ line 1 @@", *[None] * 4, "-... and 497 more lines", *[None] * 4, None],
         ),
         ("x\n" * 6, "", ["@@ line 1 @@", "-x", "-x", "-x", "-x", "-... and 2 more lines"]),
         ("x\n" * 4, "", ["@@ line 1 @@", *["-x"] * 4]),
@@ -65,7 +75,9 @@ from fatwheel.fusion.differences import describe_difference, short_diff
         "repeated line",
         "two places",
         "many places",
-        "too long to align",
+        "more places than are aligned at once",
+        "two places far from each other",
+        "nothing to align",
         "more than four lines",
         "just four lines",
         "wide lines",
@@ -112,7 +124,11 @@ def test_sizes_and_a_malformed_image() -> None:
     ("name", "size", "reason"),
     [
         ("a.h", (1 << 20) + 1, "it is above 1 MiB"),
-        ("a.h", 1 << 20, "the files that differ are above 48 MiB together"),
+        (
+            "a.h",
+            1 << 20,
+            "the files that differ hold more text together than wheels of this size have",
+        ),
         ("a-1.dist-info/sboms/a.json", (16 << 20) + 1, "it is above 16 MiB"),
     ],
 )

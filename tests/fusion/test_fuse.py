@@ -38,6 +38,7 @@ from fatwheel.macho.universal import Universal
 from fatwheel.wheels.wheel import OpenWheel
 from tests.support.corpus import SMALL_PAIR
 from tests.support.macho import I386
+from tests.support.signing import Directory
 from tests.support.wheels import (
     CPUS,
     DIST_INFO,
@@ -47,6 +48,7 @@ from tests.support.wheels import (
     PLATFORMS,
     A,
     X,
+    altered,
     code,
     content_of,
     contents,
@@ -199,6 +201,128 @@ def test_errors_that_no_input_had_stop_it(verify: bool, tmp_path: Path) -> None:
     ):
         fuse_wheels(*make_pair(tmp_path), tmp_path / "out", options)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+# ---- code that macOS kills ----
+
+EXTENSION, LIBRARY = "pkg/mod.so", "pkg/lib.dylib"
+FATAL = {
+    "a page": ("FW331", altered(code(A), 40)),
+    "a code limit": ("FW334", code(A, directories=[Directory(limit=9)])),
+    "no signature at all": ("FW330", altered(code(A), code(A).index(b"\xfa\xde\x0c\xc0"))),
+}
+
+
+@pytest.mark.parametrize("case", FATAL)
+@pytest.mark.parametrize("work", [fuse_wheels, "plan"], ids=["fuse", "plan"])
+def test_arm64_code_that_macos_kills_is_refused(case: str, work: Any, tmp_path: Path) -> None:
+    """Although the input had the error, too."""
+    code_, broken = FATAL[case]
+    pair = make_pair(tmp_path, x86_64={EXTENSION: code(X)}, arm64={EXTENSION: broken})
+
+    def run(options: FuseOptions) -> None:
+        if work == "plan":
+            plan_fuse(*pair, options)
+        else:
+            work(*pair, tmp_path / "out", options)
+
+    with pytest.raises(
+        RefusedError, match=f"macOS does not run, .*{code_} {EXTENSION}: .*--allow {code_}$"
+    ):
+        run(FuseOptions())
+    with pytest.raises(RefusedError, match="macOS does not run"):
+        run(FuseOptions(allow=frozenset({"FW301"})))
+    assert not (tmp_path / "out").exists()
+    run(FuseOptions(allow=frozenset({code_})))
+
+
+def test_every_code_that_would_have_to_be_allowed_is_named(tmp_path: Path) -> None:
+    arm64 = {f"pkg/{n}.so": broken for n, (_, broken) in enumerate(FATAL.values())}
+    pair = make_pair(tmp_path, x86_64=dict.fromkeys(arm64, code(X)), arm64=arm64)
+    with pytest.raises(RefusedError, match=r"with --allow FW330 --allow FW331 --allow FW334$"):
+        fuse(pair, tmp_path / "out")
+
+
+def test_what_is_dropped_or_for_intel_kills_nobody(tmp_path: Path) -> None:
+    wrong = altered(dylib(A), 40)
+    pair = make_pair(
+        tmp_path,
+        x86_64={EXTENSION: altered(code(X), 40), LIBRARY: dylib(X)},
+        arm64={EXTENSION: code(A), LIBRARY: wrong},
+    )
+    with pytest.raises(RefusedError, match=f"FW331 {LIBRARY}"):
+        fuse(pair, tmp_path / "out")
+    path = fuse(pair, tmp_path / "out", f"{LIBRARY}=drop")
+    assert [found.code for found in check_wheel(path)] == ["FW332"]
+
+
+def test_a_slice_that_is_left_out_kills_nobody(tmp_path: Path) -> None:
+    both = universal(dylib(X), altered(dylib(A), 40))
+    pair = make_pair(tmp_path, x86_64={LIBRARY: both}, arm64={LIBRARY: dylib(A)})
+    path = fuse(pair, tmp_path / "out")
+    assert check_wheel(path) == ()
+
+
+def test_a_library_that_is_kept_is_looked_at_too(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, arm64={LIBRARY: altered(dylib(A), 40)})
+    with pytest.raises(RefusedError, match=f"FW331 {LIBRARY}"):
+        fuse(pair, tmp_path / "out")
+
+
+def test_conflicts_are_told_first(tmp_path: Path) -> None:
+    pair = make_pair(
+        tmp_path, x86_64={"a.txt": b"1"}, arm64={"a.txt": b"2", NATIVE: altered(code(A), 40)}
+    )
+    with pytest.raises(ConflictsError):
+        fuse(pair, tmp_path / "out")
+    assert plan_fuse(*pair, FuseOptions()).conflicts
+
+
+class SigningEngine(BrokenEngine):
+    """An engine that signs what it makes, well or not."""
+
+    def __init__(self, folder: Path, arm64: bytes) -> None:
+        super().__init__(folder)
+        self._arm64 = arm64
+
+    def make(
+        self, members: tuple[Fuse, ...], wheels: Mapping[Arch, OpenWheel], inflater: Inflater
+    ) -> AbstractContextManager[Mapping[str, Path]]:
+        path = self._folder / "made"
+        path.write_bytes(universal(code(X), self._arm64))
+        return contextlib.nullcontext({member.name: path for member in members})
+
+
+def test_an_engine_that_signs_anew(tmp_path: Path) -> None:
+    """What counts is what it makes."""
+    pair = make_pair(tmp_path, arm64={NATIVE: altered(code(A), 40)})
+    path = fuse(pair, tmp_path / "out", engine=SigningEngine(tmp_path, code(A)))
+    assert check_wheel(path) == ()
+    broken = SigningEngine(tmp_path, altered(code(A), 40))
+    with pytest.raises(RefusedError, match=f"macOS does not run, .*FW331 {NATIVE}"):
+        fuse(make_pair(tmp_path), tmp_path / "out", engine=broken, replace=True)
+
+
+def test_other_errors_can_be_allowed(tmp_path: Path) -> None:
+    engine = BrokenEngine(tmp_path)
+    path = fuse(make_pair(tmp_path), tmp_path / "out", engine=engine, allow=frozenset({"FW307"}))
+    assert [found.code for found in check_wheel(path)] == ["FW307"]
+
+
+def test_seals_of_the_side_that_was_not_kept(tmp_path: Path) -> None:
+    base = "pkg/Y.framework/Versions/A"
+
+    def side(arch: Arch) -> dict[str, bytes]:
+        plist = arch.value.encode()
+        seal = Directory(special={1: hashlib.sha256(plist).digest()})
+        return {f"{base}/Y": dylib(arch, directories=[seal]), f"{base}/Resources/Info.plist": plist}
+
+    pair = make_pair(tmp_path, x86_64=side(X), arm64=side(A))
+    for keep, other in ((A, X), (X, A)):
+        path = fuse(pair, tmp_path / keep.value, f"{base}/Resources/*=keep-{keep.value}")
+        (found,) = (f for f in check_wheel(path) if f.code.startswith("FW33"))
+        assert (found.code, found.severity) == ("FW335", Severity.WARNING)
+        assert f"the signature of its {other.value} code seals" in found.message
 
 
 # ---- the output's name ----

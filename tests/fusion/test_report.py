@@ -88,7 +88,7 @@ def test_lines_of_a_plan() -> None:
         "  drop      pkg/d.pyc  (written anew by Python)",
     )
     joined = (
-        "  fuse      pkg/a.so  (161 B from x86_64 + 160 B from arm64; left out the x86_64 slice of the "
+        "  fuse      pkg/a.so  (300 B from x86_64 + 299 B from arm64; left out the x86_64 slice of the "
         "arm64 wheel)"
     )
     last = "  1 fused, 2 kept, 1 merged, 1 dropped, 1 in conflict"
@@ -132,7 +132,7 @@ def test_many_files_with_one_fate_are_one_line() -> None:
 def test_a_plan_with_little_to_say() -> None:
     assert summary(plan(KEEP)) == "1 kept"
     assert member_line(fuse_of(code(X), code(A))) == (  # type: ignore[arg-type]
-        "fuse      pkg/a.so  (161 B from x86_64 + 160 B from arm64)"
+        "fuse      pkg/a.so  (300 B from x86_64 + 299 B from arm64)"
     )
 
 

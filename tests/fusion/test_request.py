@@ -59,6 +59,17 @@ def test_defaults() -> None:
     assert 1 <= options.threads <= 4
 
 
+def test_codes_of_findings_that_are_allowed() -> None:
+    found = fuse_options(request(allow=("FW331", "FW334")), Config())
+    assert found.allow == {"FW331", "FW334"}
+
+
+@pytest.mark.parametrize("code", ["", "331", "fw331", "FW3311", "FW33x", "FW\u0663\u0663\u0661"])
+def test_what_is_no_code_of_a_finding(code: str) -> None:
+    with pytest.raises(UsageError, match="it takes the code of a finding, such as FW331"):
+        fuse_options(request(allow=(code,)), Config())
+
+
 def test_rules_in_rising_order() -> None:
     config = Config(rules=(("a", "drop"), ("b", "allow")))
     found = fuse_options(request(rules=("c=guard", "d=dispatch")), config).plan.rules.rules

@@ -353,6 +353,34 @@ def test_rules_settle_it_and_change_the_address(behind: FakeIndex, tmp_path: Pat
         assert index.get(unsettled)[0] == 404
 
 
+@pytest.mark.parametrize(("allowed", "asked"), [("max-age=600", 1), ("no-cache", 2)])
+def test_a_fresh_page_is_not_asked_for_by_the_next_index(
+    behind: FakeIndex, tmp_path: Path, allowed: str, asked: int
+) -> None:
+    behind.add("pkg", *make_pair(tmp_path))
+    behind.faults["/simple/pkg/"] = lambda handler, body: handler.answer(
+        200, body, JSON, {"Cache-Control": allowed}
+    )
+    for _ in range(2):
+        with running(tmp_path / "cache", "--upstream", behind.url) as index:
+            assert FUSED in index.files("pkg")
+    assert len(behind.asked("/simple/pkg/")) == asked
+
+
+def test_a_page_has_a_validator_that_changes_with_it(
+    index: Index, behind: FakeIndex, tmp_path: Path
+) -> None:
+    behind.add("pkg", *make_pair(tmp_path))
+    _, headers, _ = index.get("/simple/pkg/", Accept=JSON)
+    known = {"If_None_Match": headers["Etag"]}
+    status, again, body = index.get("/simple/pkg/", Accept=JSON, **known)
+    assert (status, body, again["Etag"]) == (304, b"", headers["Etag"])
+    index.get(index.address("pkg", FUSED))  # now its hash is known
+    status, again, _ = index.get("/simple/pkg/", Accept=JSON, **known)
+    assert status == 200
+    assert again["Etag"] != headers["Etag"]
+
+
 def test_everything_in_the_cache_works_offline(behind: FakeIndex, tmp_path: Path) -> None:
     tree(behind, tmp_path / "wheels")
     words = ["download", "-q", *MAC, "pkg"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -98,6 +99,43 @@ def test_a_page_that_did_not_change_is_not_sent_again(behind: FakeIndex) -> None
             await upstream.page("pkg", page.etag)
 
     with_upstream(behind.url, use)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Cache-Control": "max-age=600, public"}, 600),
+        ({"Cache-Control": "max-age=600", "Age": "500"}, 100),
+        ({"Cache-Control": "max-age=600", "Age": "600"}, 0),
+        ({"Cache-Control": "max-age=31536000"}, 600),
+        ({"Cache-Control": "s-maxage=600"}, 0),
+        ({"Cache-Control": "no-cache, max-age=600"}, 0),
+        ({"Cache-Control": "max-age=soon"}, 0),
+        ({}, 0),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 304])
+def test_a_page_is_fresh_for_as_long_as_upstream_says(
+    behind: FakeIndex, headers: dict[str, str], seconds: int, status: int
+) -> None:
+    behind.faults["/simple/pkg/"] = lambda handler, body: handler.answer(
+        status, body if status == 200 else b"", JSON, headers
+    )
+
+    async def use(upstream: HttpUpstream) -> float:
+        try:
+            page = await upstream.page("pkg", '"1"')
+        except NotModified as answer:
+            return answer.until
+        assert page is not None
+        return page.until
+
+    before = time.time()
+    until = with_upstream(behind.url, use)
+    if not seconds:
+        assert until == 0
+    else:
+        assert before + seconds <= until <= time.time() + seconds
 
 
 def test_a_page_without_end_is_refused(behind: FakeIndex, monkeypatch: pytest.MonkeyPatch) -> None:

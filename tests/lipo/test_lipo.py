@@ -8,7 +8,7 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from fatwheel.lipo import run as lipo
 from fatwheel.lipo.args import Action, Command, Input, parse_args
 from fatwheel.macho import universal
 from tests.support import macho as build
+from tests.support.changes import replaced, through_memory
 from tests.support.corpus import ROOT
 from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H
 from tests.support.required import require_tool
@@ -97,8 +98,8 @@ def check_mode(output: Path, case: dict[str, Any]) -> None:
 
 
 def test_all_cases_are_there() -> None:
-    assert len(CASES) == 185
-    assert len({case["name"] for case in CASES}) == 185
+    assert len(CASES) == 190
+    assert len({case["name"] for case in CASES}) == 190
     assert sum(case["kind"] == "valid" for case in CASES) == 98
 
 
@@ -163,7 +164,7 @@ def test_operations(fat_file: Path, words: list[str], archs: str) -> None:
         pytest.param(["-create", "-segalign", "armv7", "4"], "no such architecture", id="segalign"),
         pytest.param(["-create", "0.o"], "fat and 0.o have the same architecture i386", id="twice"),
         pytest.param(["-create", "missing"], "missing: No such file", id="missing"),
-        pytest.param(["-create", "."], r"lipo: \.: Is a directory", id="folder", marks=POSIX_ONLY),
+        pytest.param(["-create", "."], r"lipo: \.: is not a regular file", id="folder"),
     ],
 )
 def test_refusals(fat_file: Path, words: list[str], problem: str) -> None:
@@ -254,19 +255,41 @@ def test_a_failing_write_leaves_nothing(fat_file: Path) -> None:
     assert sorted(path.name for path in Path().iterdir()) == names
 
 
-def test_a_file_that_shrinks_meanwhile(fat_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("change", "how"),
+    [
+        (lambda path: os.truncate(path, 10), r"it had \d+ bytes and ends at 10"),
+        (lambda path: through_memory(path, 4), "its bytes are others now"),
+        (os.utime, "it was written to"),
+        (replaced, "another file has its name"),
+    ],
+    ids=["shorter", "header", "touched", "replaced"],
+)
+def test_a_file_that_changes_after_it_was_looked_at(
+    change: Callable[[Path], object],
+    how: str,
+    fat_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     real = universal.layout
 
-    def shrink(*args: Any, **options: Any) -> Any:
-        os.truncate("3.o", 10)
+    def then(*args: Any, **options: Any) -> Any:
+        change(Path("3.o"))
         return real(*args, **options)
 
-    monkeypatch.setattr(universal, "layout", shrink)
+    monkeypatch.setattr(universal, "layout", then)
     answer = call("-create", "3.o", "1.o", "-output", "out")
-    assert answer == Answer(
-        1, "", "fatal error: fatwheel lipo: 3.o, byte 10: the file became shorter meanwhile\n"
-    )
+    assert (answer.code, answer.out) == (1, "")
+    said = rf"fatal error: fatwheel lipo: 3\.o: changed while it was read \({how}\); try again .*\n"
+    assert re.fullmatch(said, answer.err)
     assert not Path("out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_is_refused_without_waiting(here: Path) -> None:
+    os.mkfifo("fifo")
+    said = "fatal error: fatwheel lipo: fifo: is not a regular file\n"
+    assert call("-info", "fifo") == Answer(1, "", said)
 
 
 # Arguments.

@@ -299,6 +299,12 @@ def symtab(symoff: int, nsyms: int, stroff: int, strsize: int) -> bytes:
             id="second-symtab",
         ),
         pytest.param(
+            build.image(commands=[build.command(0x1D, struct.pack("<II", 64, 0))] * 2),
+            48,
+            "a second LC_CODE_SIGNATURE",
+            id="second-signature",
+        ),
+        pytest.param(
             build.image(commands=[build.command(0x1D, struct.pack("<II", 10, 900))]),
             32,
             "LC_CODE_SIGNATURE lies at 10 to 910",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fatwheel.macho.probe import LARGEST_RANGE, Parser, Probe, Range, pieces, run, take
+from fatwheel.macho.probe import LARGEST_RANGE, Parser, Probe, Range, Watch, pieces, run, take
 from tests.support.macho import parsed, reader
 
 
@@ -94,3 +94,54 @@ def test_forward_equals_random_access(
     for start, end in pairwise(edges):
         probe.feed(memoryview(data)[start:end])
     assert probe.finish() == run(script(ranges), reader(data))
+
+
+def watching(
+    first: int, watched: Watch, behind: int, seen: bytearray
+) -> Parser[tuple[bytes, bytes, bytes]]:
+    """A parser that watches an area, asks for ranges in it, and looks at what was seen behind its end."""
+    yield Range(0, first)
+    assert (yield watched) == b""
+    inside = yield Range(watched.offset, min(watched.size // 2, LARGEST_RANGE))
+    last = yield Range(watched.offset + watched.size + behind, 1)
+    return inside, last, bytes(seen)
+
+
+@given(
+    length=st.integers(1, 400),
+    first=st.integers(0, 40),
+    skip=st.integers(0, 40),
+    size=st.integers(1, 300),
+    behind=st.integers(0, 20),
+    cuts=st.lists(st.integers(0, 400), max_size=12),
+)
+def test_what_is_watched_is_seen_once_and_in_order(
+    *, length: int, first: int, skip: int, size: int, behind: int, cuts: list[int]
+) -> None:
+    data = bytes(at % 251 for at in range(length))
+    seen = bytearray()
+    watched = Watch(first + skip, size, seen.extend)
+    found = run(watching(first, watched, behind, seen), reader(data))
+    area = data[watched.offset : watched.offset + size]
+    last = data[watched.offset + size + behind :][:1]
+    assert found == (area[: size // 2], last, area)
+    seen.clear()
+    probe = Probe(watching(first, watched, behind, seen))
+    edges = [0, *sorted(min(cut, length) for cut in cuts), length]
+    for start, end in pairwise(edges):
+        memory = bytearray(data[start:end])
+        probe.feed(memoryview(memory))
+        memory[:] = bytes(len(memory))  # a piece is valid during the call only
+    assert probe.finish() == found
+
+
+def test_what_has_passed_by_cannot_be_watched() -> None:
+    def late() -> Parser[None]:
+        yield Range(4, 4)
+        yield Watch(2, 8, bytearray().extend)
+        yield Range(20, 1)
+
+    probe = Probe(late())
+    probe.feed(b"abcd")
+    with pytest.raises(AssertionError, match="asked for Watch"):
+        probe.feed(b"efghijkl")

@@ -12,6 +12,7 @@ from fatwheel.errors import FormatError
 from fatwheel.macho.probe import Parser
 from fatwheel.macho.staticlib import ForeignArchiveError, StaticLibrary, parse_static_library
 from tests.support import macho as build
+from tests.support.bitcode import module
 from tests.support.macho import ARM64, ARM64E, I386, X86_64, archive, member, parsed
 
 
@@ -187,6 +188,27 @@ def test_bitcode_members_only_where_allowed() -> None:
     with pytest.raises(ForeignArchiveError, match="no Mach-O"):
         parsed(parser_of(data), data)
     with pytest.raises(FormatError, match="before the module's target triple"):
+        parsed(parser_of(data, bitcode=True), data)
+
+
+def bitcode(name: str, triple: str) -> bytes:
+    """A member that is the head of a bitcode module."""
+    return member(name, module(triple.encode()).data())
+
+
+@pytest.mark.parametrize("first", ["bitcode", "object"])
+def test_bitcode_and_objects_of_one_architecture_are_one_library(first: str) -> None:
+    both = [bitcode("a.bc", "arm64-apple-macosx11.0.0"), member("b.o", obj())]
+    data = archive(*(both if first == "bitcode" else reversed(both)))
+    found = parsed(parser_of(data, bitcode=True), data)
+    assert (found.arch, found.members, found.natural_align) == (Arch.ARM64, 2, 3)
+
+
+def test_bitcode_for_another_architecture_is_refused() -> None:
+    data = archive(bitcode("a.bc", "x86_64-apple-macosx11.0.0"), member("b.o", obj()))
+    with pytest.raises(
+        FormatError, match=r"b\.o is for arm64 \(Mach-O.* but a\.bc for x86_64 \(bitcode"
+    ):
         parsed(parser_of(data, bitcode=True), data)
 
 

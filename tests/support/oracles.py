@@ -212,10 +212,11 @@ def judge_signatures(fusion: Fusion) -> Iterator[str]:
     for name, content in members(fusion.fused).items():
         if is_object(content):
             for arch, image in slices(content).items():
-                yield from (f"{name} ({arch}): {problem}" for problem in _judge_pages(image))
+                yield from (f"{name} ({arch}): {problem}" for problem in judge_pages(image))
 
 
-def _judge_pages(image: bytes) -> Iterator[str]:
+def judge_pages(image: bytes) -> Iterator[str]:
+    """Yield what is wrong with the page hashes of a thin image."""
     if is_archive(image):
         return
     (ncmds,) = struct.unpack_from("<I", image, 16)

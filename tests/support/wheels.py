@@ -40,6 +40,7 @@ from tests.support.macho import (
     trie,
 )
 from tests.support.macho import member as archive_member
+from tests.support.signing import Directory, signature
 
 X, A = Arch.X86_64, Arch.ARM64
 CPUS = {X: X86_64, A: ARM64}
@@ -66,6 +67,8 @@ def code(
     loads: Sequence[str] = (),
     rpaths: Sequence[str] = (),
     signed: bool = True,
+    directories: Sequence[Directory] = (),
+    blobs: Mapping[int, bytes] = {},
     minos: tuple[int, int] | None = None,
     platform: int = 1,
     exports: Sequence[str] | None = None,
@@ -75,7 +78,8 @@ def code(
     """A thin image whose `__TEXT` is `text`; `trailing` are bytes that no load command describes.
 
     `exports` are the symbols of its export trie (None: it has none), `thread_locals` the address and the
-    alignment (log2) of its only section of thread-local variables.
+    alignment (log2) of its only section of thread-local variables. It is signed ad hoc, with these
+    directories and further blobs.
     """
     os_version = minos or {X: (10, 13), A: (11, 0)}[arch]
     others = [text_command(0x0D, b"@rpath/this.dylib")] if kind is FileType.DYLIB else []
@@ -95,12 +99,21 @@ def code(
     for data in tries:
         commands.append(command(0x80000033, struct.pack("<2I", start + len(body), len(data))))
         body += data
-    signature = b"signed" if signed else b""
     if signed:
-        commands.append(command(0x1D, struct.pack("<2I", start + len(body), len(signature))))
-    data = image(cpu or CPUS[arch], commands, body + signature, filetype=kind)
-    assert len(data) == start + len(body) + len(signature)
-    return data + trailing
+        limit = start + len(body)
+        size = len(signature(bytes(limit), *directories, blobs=blobs))
+        commands.append(command(0x1D, struct.pack("<2I", limit, size)))
+    data = image(cpu or CPUS[arch], commands, body, filetype=kind)
+    assert len(data) == start + len(body)
+    return data + (signature(data, *directories, blobs=blobs) if signed else b"") + trailing
+
+
+def altered(data: bytes, *places: int) -> bytes:
+    """The same with other bytes at these places."""
+    found = bytearray(data)
+    for at in places:
+        found[at] ^= 1
+    return bytes(found)
 
 
 def dylib(arch: Arch, text: bytes = b"", **options: Any) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +18,8 @@ from typing import Any
 import pytest
 from packaging.pylock import Pylock
 
+from fatwheel.index.pool import pool
+from fatwheel.index.serve import IndexOptions, serve
 from tests.support.corpus import ROOT
 from tests.support.required import require_tool
 from tests.support.terminals import NEEDS_TERMINAL, on_terminal
@@ -215,6 +219,26 @@ def test_a_dry_run_fetches_no_wheel_and_writes_nothing(behind: FakeIndex, tmp_pa
     ]
     assert not (tmp_path / "wheelhouse").exists()
     assert not (tmp_path / "cache" / "fused").exists()
+
+
+def test_uv_keeps_what_it_learns_in_our_cache(behind: FakeIndex, tmp_path: Path) -> None:
+    run(words(behind, "app", "--dry-run"), tmp_path)
+    assert not (tmp_path / "uv").exists()
+    assert list((tmp_path / "cache" / "uv").glob("simple-*/index/*/app.*"))
+
+
+def test_a_port_that_is_taken_is_no_hindrance(behind: FakeIndex, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        options = IndexOptions(cache=tmp_path, upstreams=(behind.url,), port=port, any_port=True)
+
+        async def url() -> str:
+            with pool(1) as workers:
+                async with serve(options, workers, print) as running:
+                    return running.url
+
+        assert f":{port}/" not in asyncio.run(url())
+    assert f":{port}/" in asyncio.run(url())
 
 
 def test_constraints_and_offline(behind: FakeIndex, tmp_path: Path) -> None:

@@ -476,7 +476,10 @@ def test_what_both_wheels_have_is_bounded_in_memory(tmp_path: Path, executor: Ex
     sboms = [f"{DIST_INFO}/sboms/{n}.json" for n in range(4)]
     size = 7 << 20
     x86_64, arm64 = make_pair(
-        tmp_path, x86_64={n: bytes(size) for n in sboms}, arm64=dict.fromkeys(sboms, b"1" * size)
+        tmp_path,
+        x86_64={n: bytes(size) for n in sboms},
+        arm64=dict.fromkeys(sboms, b"1" * size),
+        stored=sboms,  # what may be done grows with the wheels
     )
     members = {m.name: m for m in read_both(x86_64, arm64, executor).pair.members}
     assert [members[name].x86_64_text is not None for name in sboms] == [True, True, True, False]

@@ -17,7 +17,7 @@ from fatwheel.deflate.fixedcodes import encode_fixed, packed
 from fatwheel.deflate.inflaters import Inflater, available_inflaters, best_inflater
 from fatwheel.deflate.pipeline import Chunk
 from fatwheel.errors import FormatError, ToolError, WheelError
-from fatwheel.macho.image import Image
+from fatwheel.macho.image import Image, Signature
 from fatwheel.macho.staticlib import StaticLibrary
 from fatwheel.macho.universal import Universal
 from fatwheel.wheels.pair import FusedDigest
@@ -33,12 +33,15 @@ from fatwheel.wheels.scan import (
     scan_member,
     scan_pair,
 )
+from fatwheel.wheels.signedpages import Judged
 from fatwheel.wheels.wheel import OpenWheel, open_wheel
+from tests.support.signing import Directory
 from tests.support.wheels import (
     PLATFORMS,
     A,
     Side,
     X,
+    altered,
     code,
     make_wheel,
     raw_member,
@@ -87,6 +90,57 @@ def test_facts(size: int, stored: bool, start: bytes, inflater: Inflater, tmp_pa
     chunks = [bytes(chunk) for chunk in content_chunks(wheel, entry, inflater)]
     assert b"".join(chunks) == content
     assert max(map(len, chunks), default=0) <= 1 << 18
+
+
+EVERYTHING = [Directory(kind=kind, page_bits=bits) for kind, bits in ((1, 14), (2, 0), (4, 12))]
+
+
+@pytest.mark.parametrize("judged", Judged)
+@pytest.mark.parametrize("size", [100, 200_000, (1 << 20) + 77], ids=["small", "medium", "large"])
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "deflated"])
+def test_signatures_are_compared_with_the_code(
+    judged: Judged, size: int, stored: bool, inflater: Inflater, tmp_path: Path
+) -> None:
+    """Whatever hashes they have: what is unusual is read a second time."""
+    slices = [code(X, text_of(size)), code(A, text_of(size), directories=EVERYTHING)]
+    content = universal(slices[0], altered(slices[1], 50))
+    wheel = opened(tmp_path, {"pkg/a": content}, stored=["pkg/a"] if stored else [])
+    wanted = Wanted(signatures=judged)
+    found = scan_member(wheel, wheel.entry("pkg/a"), wanted, inflater).member.content
+    assert isinstance(found, Universal)
+    x86_64, arm64 = (
+        [one.verified and (one.wrong_pages and one.wrong_pages.first) for one in s.directories]
+        for piece in found.slices
+        if isinstance(piece.content, Image) and isinstance(s := piece.content.signature, Signature)
+    )
+    assert x86_64 == ([None] if judged is Judged.ALL else [False])
+    assert arm64 == ([0, 0, 0] if judged is Judged.ALL else [0, False, False])
+
+
+@pytest.mark.parametrize(
+    ("directories", "times"),
+    [
+        pytest.param([Directory()], 1, id="as-expected"),
+        pytest.param([Directory(page_bits=14)], 1, id="as-its-size-tells"),
+        pytest.param([Directory(page_bits=0)], 2, id="other-pages"),
+        pytest.param([Directory(limit=9)], 1, id="other-code"),
+        pytest.param([Directory(), Directory(kind=1)], 1, id="weaker-ones"),
+    ],
+)
+def test_a_second_reading_is_the_exception(
+    directories: list[Directory], times: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wheel = opened(tmp_path, {"pkg/a": code(A, text_of(90_000), directories=directories)})
+    entry, inflater, starts = wheel.entry("pkg/a"), best_inflater(), []
+    read = RangeFile.read
+
+    def counted(file: RangeFile, offset: int, size: int) -> bytes:
+        starts.append(offset)
+        return read(file, offset, size)
+
+    monkeypatch.setattr(RangeFile, "read", counted)
+    scan_member(wheel, entry, Wanted(), inflater)
+    assert starts.count(entry.data_offset) == times
 
 
 @pytest.mark.parametrize(

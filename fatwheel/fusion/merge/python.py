@@ -43,6 +43,9 @@ _PARTED_PREFIX = re.compile(r"[rR]?[fFtT][rR]?[\"']")
 _PREFIX_BEFORE = re.compile(r"\b(?:[rR]?[tT]|[tT][rR])\Z")  # a name to a Python before 3.14
 _NO_OPERATORS = frozenset("!$?`")  # Python 3.12 and later call them operators
 
+_COOKIE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
+"""A line that tells the encoding, as `tokenize` looks for it (PEP 263)."""
+
 _Token = tuple[int, str, int]  # (kind, text, line number)
 
 
@@ -77,9 +80,31 @@ def merge_python(x86_64: bytes, arm64: bytes) -> MergeResult:
                 )
     except _UnlikeError as error:
         return Unmergeable(why=str(error))
-    return Merged(
-        content=arm64, how="differs in nothing that Python reads (comments, blank lines, line ends)"
-    )
+    how = "differs in nothing that Python reads (comments, blank lines, line ends)"
+    if (problem := _complaint(arm64)) and not _complaint(x86_64):
+        return Merged(
+            content=x86_64, how=f"{how}; x86_64's is kept, as arm64's does not compile ({problem})"
+        )
+    return Merged(content=arm64, how=how)
+
+
+def _complaint(source: bytes) -> str:
+    """Return why Python does not compile a source whose tokens are in order; "" where it does.
+
+    Tokens do not show how lines are indented that begin no block; only with tabs and form feeds does it matter.
+    """
+    if b"\t" not in source and b"\f" not in source:
+        return ""
+    import ast
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
+    return ""
 
 
 def _decode_both(x86_64: bytes, arm64: bytes) -> tuple[str, str]:
@@ -217,7 +242,7 @@ def dispatch(x86_64: bytes, arm64: bytes, name: str) -> MergeResult:
         x_text, a_text = _decode_both(x86_64, arm64)
     except _UnlikeError as error:
         return Unmergeable(why=str(error))
-    shebang = f"{_shebang(a_text)}\n" if _shebang(a_text) else ""
+    shebang = f"{_in_utf8(_shebang(a_text))}\n" if _shebang(a_text) else ""
     # In the first two lines the name could be read as an encoding (PEP 263).
     module = f"{shebang}{_HEAD}# {name!r}\n"
     for word, arch, text in (("if", Arch.X86_64, x_text), ("elif", Arch.ARM64, a_text)):
@@ -226,6 +251,12 @@ def dispatch(x86_64: bytes, arm64: bytes, name: str) -> MergeResult:
         module += _RUN.format(lines=module.count("\n")) + _literal("\n" + text) + _RUN_END
     content = (module + _ELSE).encode("utf-8")
     return Merged(content=content, how="dispatch: each architecture runs its own source")
+
+
+def _in_utf8(shebang: str) -> str:
+    """Return a `#!` line that names UTF-8 where it names an encoding, as the first line may (PEP 263)."""
+    found = _COOKIE.match(shebang)
+    return f"{shebang[: found.start(1)]}utf-8{shebang[found.end(1) :]}" if found else shebang
 
 
 def _literal(text: str) -> str:

@@ -383,3 +383,68 @@ def test_a_real_module(tmp_path: Path) -> None:
         command = [sys.executable, "-c", code, machine]
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True)
         assert run.stdout.strip() == f"{expected} check_cpu_flags"
+
+
+@pytest.mark.parametrize(
+    ("line", "encoding"),
+    [
+        ("#!/usr/bin/python # -*- coding: latin-1 -*-", "latin-1"),
+        ("#!/usr/bin/python # vim: set fileencoding=cp1252 :", "cp1252"),
+        ("#!/usr/bin/env python3 coding=iso-8859-15", "iso-8859-15"),
+        ("#!python\n# -*- coding: latin-1 -*-", "latin-1"),
+        ("# -*- coding:latin-1 -*-", "latin-1"),
+        ("\f# coding: koi8-r", "koi8-r"),
+        ("\n#coding=utf_8", "utf-8"),
+        ("#!/usr/bin/python coding: utf-8", "utf-8"),
+        ("\ufeff# coding: utf-8", "utf-8"),
+        ("#!/usr/bin/python", "utf-8"),
+        ("X = 1\n# coding: latin-1", "utf-8"),  # the second line counts behind a comment only
+        ("'''\n# coding: latin-1'''", "utf-8"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_strings_are_those_of_each_source(
+    line: str, encoding: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PEP 263 in all its forms: what a side's own file defines, the module defines on that machine."""
+    letter = "\xe9" if encoding != "koi8-r" else "\u0436"
+    sources = {
+        machine: f'{line}\nTEXT = "{letter}{machine}"\n'.replace("\n", end).encode(encoding)
+        for machine in ("x86_64", "arm64")
+    }
+    merged = dispatch(sources["x86_64"], sources["arm64"], "pkg/m.py")
+    if end == "\r" and encoding != "utf-8":  # to `tokenize` it is one line, which is no UTF-8
+        assert isinstance(merged, Unmergeable)
+        return
+    assert isinstance(merged, Merged)
+    for machine, source in sources.items():
+        own: dict[str, object] = {}
+        exec(compile(source, "m.py", "exec", dont_inherit=True), own)
+        made: dict[str, object] = {"__name__": "m", "__file__": "m.py"}
+        monkeypatch.setattr(
+            os, "uname", lambda machine=machine: os.uname_result(("", "", "", "", machine))
+        )
+        exec(compile(merged.content, "m.py", "exec", dont_inherit=True), made)
+        assert made["TEXT"] == own["TEXT"] == letter + machine
+
+
+GOOD_TABS = b"def f():\n\tif x:\n\t\treturn 1\n\tpass\n"
+BAD_TABS = b"def f():\n\tif x:\n\t\treturn 1\n \tpass\n"
+
+
+def test_the_side_that_compiles_is_kept() -> None:
+    kept = merge_python(GOOD_TABS, BAD_TABS)
+    assert isinstance(kept, Merged)
+    assert kept.content == GOOD_TABS
+    assert "x86_64's is kept, as arm64's does not compile (TabError" in kept.how
+    assert merge_python(BAD_TABS, GOOD_TABS) == Merged(
+        content=GOOD_TABS,
+        how="differs in nothing that Python reads (comments, blank lines, line ends)",
+    )
+
+
+def test_of_two_that_do_not_compile_arm64_s_is_kept() -> None:
+    worse = BAD_TABS + b"# arm64\n"
+    kept = merge_python(BAD_TABS, worse)
+    assert isinstance(kept, Merged)
+    assert kept.content == worse

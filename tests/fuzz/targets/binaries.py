@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from fatwheel.lipo.info import format_archs, format_detailed_info, format_info
 from fatwheel.macho.bitcode import Bitcode
-from fatwheel.macho.image import Image
+from fatwheel.macho.image import Image, MalformedSignature
+from fatwheel.macho.pagehashes import PageHash
 from fatwheel.macho.probe import Parser
 from fatwheel.macho.staticlib import StaticLibrary, parse_static_library
 from fatwheel.macho.universal import (
@@ -23,12 +24,15 @@ from fatwheel.macho.universal import (
 )
 from tests.fuzz.target import SEPARATOR, Target, check, joined
 from tests.support import macho
+from tests.support.signing import REQUIREMENTS, Directory, blob, signature
 from tests.support.wheels import A, X, code, dylib, program, static, universal
 
 __all__ = ["BITCODE", "TARGETS"]
 
 T = TypeVar("T")
 
+_CODE = bytes(at % 251 for at in range(4100))  # that is signed
+_HASHES = [PageHash("sha256", 4096), PageHash("sha1", 4096), PageHash("sha384", 0)]
 _CHUNK = 61  # bytes that a probe is fed at once; no power of two, so that pieces end anywhere
 
 
@@ -177,9 +181,37 @@ def _bitcode(data: bytes) -> None:
     _file(b"BC\xc0\xde" + data)
 
 
+def _signature(data: bytes) -> None:
+    """A signature behind sound code, read alike in any order."""
+    limit = 32 + 16 + len(_CODE)
+    command = macho.command(0x1D, struct.pack("<2I", limit, len(data)))
+    image = macho.image(macho.ARM64, [command], _CODE, filetype=8) + data
+    parser = functools.partial(parse, "file", len(image), pages=lambda _: _HASHES)
+    found = _outcome(parser, image)
+    if not isinstance(found, Image) or found.signature is None:
+        raise AssertionError(f"sound code was read as {found}")
+    if isinstance(found.signature, MalformedSignature):
+        check(limit <= found.signature.offset <= len(image), "it blames a byte elsewhere")
+        return
+    for directory in found.signature.directories:
+        sure = directory.verified and directory.wrong_pages is None
+        check(directory.code_limit == limit or not sure, "hashes of other code hold")
+
+
+def _signatures() -> Iterator[bytes]:
+    code = macho.image(macho.X86_64, [macho.command(0x1D, bytes(8))], _CODE, filetype=8)
+    blobs = {2: REQUIREMENTS, 5: blob(0xFADE7171, b"<plist/>"), 0x10000: blob(0xFADE0B01)}
+    yield signature(code)
+    yield signature(code, Directory(kind=1), Directory(team=b"TEAM"), blobs=blobs)
+    yield signature(code, Directory(kind=4, page_bits=0, special={1: bytes(range(48))}))
+    yield signature(code, Directory(kind=3, limit=1 << 40, page_bits=0))
+    yield Directory(page_bits=14).written(code)
+
+
 TARGETS = (
     Target(name="macho", run=_file, seeds=_files, runs=3000, longest=8192, share=3),
     Target(name="load-commands", run=_commands, seeds=_command_seeds, runs=2000, share=2),
     Target(name="static-library", run=_library, seeds=_library_seeds, runs=1400, share=2),
+    Target(name="signature", run=_signature, seeds=_signatures, runs=3000, share=2),
     Target(name="bitcode", run=_bitcode, seeds=lambda: [BITCODE[4:]], runs=4000),
 )
