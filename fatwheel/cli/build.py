@@ -20,7 +20,16 @@ from fatwheel.building.report import build_plan_json, built_json, built_lines, c
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.failure import say_failure
 from fatwheel.cli.here import read_project, running_python, terminal_settings, this_host
-from fatwheel.cli.options import floor_option, on_conflict_option, rule_option, tags_option
+from fatwheel.cli.options import (
+    floor_option,
+    json_option,
+    on_conflict_option,
+    output_option,
+    quiet_option,
+    rule_option,
+    tags_option,
+    verbose_option,
+)
 from fatwheel.cli.terminal import announce, exit_code, print_bytes, print_json, say, tell, tell_path
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fusion.request import Request, fuse_options
@@ -110,13 +119,7 @@ class Options:
     metavar="VERSION",
     help="Python version to build for; one wheel each. Repeatable.  [default: the running one]",
 )
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the wheels.  [default: dist]",
-)
+@output_option("Folder for the wheels.  [default: dist]")
 @click.option(
     "-F",
     "--features",
@@ -146,16 +149,9 @@ class Options:
 )
 @click.option("--sdist", is_flag=True, help="Make the source distribution, too.")
 @click.option("--dry-run", is_flag=True, help="Print what would be run; build nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option(
-    "-q",
-    "--quiet",
-    is_flag=True,
-    help="Print errors and warnings only, and the paths written; cargo's output if it fails.",
-)
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Show the commands run, every member and every finding."
-)
+@json_option()
+@quiet_option("Print errors and warnings only, and the paths written; cargo's output if it fails.")
+@verbose_option("Show the commands run, every member and every finding.")
 @click.argument("arguments", nargs=-1, metavar="[-- MATURIN-ARGUMENTS]", type=click.UNPROCESSED)
 def build_command(**given: Any) -> None:
     """Build a Rust crate with maturin for both architectures, and fuse the two wheels into one.
@@ -258,22 +254,11 @@ def _host(environ: Mapping[str, str], *, show: bool) -> Host:
 
 def _fuse_request(options: Options) -> Request:
     return Request(
-        wheels=(),
-        folder=None,
-        dry_run=options.dry_run,
-        as_json=options.as_json,
         rules=options.rules,
         on_conflict=options.on_conflict,
         tags=options.tags,
         floor=options.floor,
-        engine="native",
-        build_tag=None,
-        no_verify_record=False,
-        verify_output=False,
-        no_rulebook=False,
         force=True,
-        quiet=options.quiet,
-        verbose=options.verbose,
     )
 
 

@@ -10,7 +10,7 @@ from fatwheel.check.finding import Severity
 from fatwheel.check.report import finding_json, finding_line, findings_by_folder
 from fatwheel.check.verdict import check_wheel
 from fatwheel.cli.command import CommandWithPage, exit_codes
-from fatwheel.cli.options import WheelPath
+from fatwheel.cli.options import WheelPath, json_option, quiet_option, verbose_option
 from fatwheel.cli.terminal import print_json, tell
 from fatwheel.printable import counted
 from fatwheel.version import __version__
@@ -34,9 +34,9 @@ __all__ = ["check_command"]
     },
 )
 @click.argument("wheels", nargs=-1, required=True, type=WheelPath(exists=True, dir_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only; the exit code is the same.")
-@click.option("-v", "--verbose", is_flag=True, help="List every finding, however many are alike.")
+@json_option("findings")
+@quiet_option("Print errors only; the exit code is the same.")
+@verbose_option("List every finding, however many are alike.")
 def check_command(wheels: tuple[Path, ...], as_json: bool, quiet: bool, verbose: bool) -> None:
     """Check finished universal2 wheels: every byte is read, every finding has a code.
 

@@ -13,6 +13,7 @@ import click
 
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import read_project, this_host
+from fatwheel.cli.options import json_option
 from fatwheel.cli.terminal import print_json, tell
 from fatwheel.errors import ToolError, UsageError
 from fatwheel.process import Runner, SubprocessRunner
@@ -63,7 +64,7 @@ __all__ = ["doctor_command"]
     metavar="TARGET",
     help="Judge as if this were asked for: x86_64, arm64, universal2 or a Rust target triple.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option()
 def doctor_command(interpreters: tuple[str, ...], target: str | None, as_json: bool) -> None:
     """Tell what this machine is, what its Pythons would build for and why, and which tools there are.
 

@@ -15,9 +15,15 @@ from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.options import (
     WheelPath,
     floor_option,
+    jobs_option,
+    json_option,
+    no_rulebook_option,
     on_conflict_option,
+    output_option,
+    quiet_option,
     rule_option,
     tags_option,
+    verbose_option,
 )
 from fatwheel.cli.outcomes import print_outcome, print_rest, report_json, unused_everywhere
 from fatwheel.cli.terminal import exit_code, print_json, progress_bar
@@ -69,20 +75,14 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     },
 )
 @click.argument("wheels", nargs=-1, required=True, type=WheelPath())
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write to, made where it is missing.  [default: the current one]",
-)
+@output_option("Folder to write to, made where it is missing.  [default: the current one]")
 @click.option(
     "--expect",
     metavar="N|FILE",
     help="Fuse nothing unless the wheels given make N wheels, or those that FILE lists, a name or pattern a line.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan, member by member; write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option()
 @rule_option("Settle members: keep-x86_64, keep-arm64, guard, dispatch, drop, allow. Repeatable.")
 @on_conflict_option()
 @tags_option(
@@ -107,19 +107,13 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     help="Write the wheel although check finds this error in it. Repeatable.",
 )
 @click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
-@click.option("--no-rulebook", is_flag=True, help="Do not use the shipped rule book.")
+@no_rulebook_option()
 @click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Pairs fused at the same time, each in a process.  [default: one for each core, from 32 MiB on]",
+@jobs_option(
+    "Pairs fused at the same time, each in a process.  [default: one for each core, from 32 MiB on]"
 )
-@click.option(
-    "-q", "--quiet", is_flag=True, help="Print errors and conflicts only, and the paths written."
-)
-@click.option("-v", "--verbose", is_flag=True, help="List every member.")
+@quiet_option("Print errors and conflicts only, and the paths written.")
+@verbose_option("List every member.")
 def fuse_command(**given: Any) -> None:
     """Fuse thin wheels, one for x86_64 and one for arm64, into universal2 wheels.
 

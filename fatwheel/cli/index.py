@@ -15,7 +15,13 @@ import click
 
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import cache_folder
-from fatwheel.cli.options import on_conflict_option, rule_option
+from fatwheel.cli.options import (
+    jobs_option,
+    no_rulebook_option,
+    on_conflict_option,
+    quiet_option,
+    rule_option,
+)
 from fatwheel.cli.terminal import say
 from fatwheel.errors import ToolError, UsageError
 from fatwheel.fusion.request import Request, fuse_options, read_settings
@@ -89,7 +95,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 )
 @rule_option("Settle members, as for fuse. Repeatable.")
 @on_conflict_option()
-@click.option("--no-rulebook", is_flag=True, help="Do not use the shipped rule book.")
+@no_rulebook_option()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -98,13 +104,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Wheels fused at the same time.  [default: one for each core]",
-)
+@jobs_option("Wheels fused at the same time.  [default: one for each core]")
 @click.option("--offline", is_flag=True, help="Serve what is in the cache, and ask no upstream.")
 @click.option(
     "--cache",
@@ -117,7 +117,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
     metavar="DAYS",
     help="Remove what was not used for so many days from the cache, and end.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print errors and conflicts only.")
+@quiet_option("Print errors and conflicts only.")
 def index_command(command: tuple[str, ...], **given: Any) -> None:
     """Serve a package index in which every project has universal2 wheels.
 

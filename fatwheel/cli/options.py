@@ -18,9 +18,15 @@ __all__ = [
     "RuleText",
     "WheelPath",
     "floor_option",
+    "jobs_option",
+    "json_option",
+    "no_rulebook_option",
     "on_conflict_option",
+    "output_option",
+    "quiet_option",
     "rule_option",
     "tags_option",
+    "verbose_option",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -53,6 +59,46 @@ def tags_option(help_: str) -> Callable[[_F], _F]:
 def floor_option(help_: str) -> Callable[[_F], _F]:
     """Return --floor, which fuse and build have, with the words that fit the command."""
     return click.option("--floor", type=click.Choice(["tags", "binaries"]), help=help_)
+
+
+def output_option(help_: str, default: str | None = None) -> Callable[[_F], _F]:
+    """Return --output, the folder for what a command makes."""
+    from pathlib import Path
+
+    return click.option(
+        "-o",
+        "--output",
+        "folder",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        show_default=default is not None,
+        help=help_,
+    )
+
+
+def jobs_option(help_: str) -> Callable[[_F], _F]:
+    """Return --jobs: how much is done at the same time."""
+    return click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help=help_)
+
+
+def json_option(what: str = "report") -> Callable[[_F], _F]:
+    """Return --json, with what is printed so."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print the {what} as JSON.")
+
+
+def quiet_option(help_: str) -> Callable[[_F], _F]:
+    """Return --quiet, with what is printed all the same."""
+    return click.option("-q", "--quiet", is_flag=True, help=help_)
+
+
+def verbose_option(help_: str) -> Callable[[_F], _F]:
+    """Return --verbose, with what is printed besides."""
+    return click.option("-v", "--verbose", is_flag=True, help=help_)
+
+
+def no_rulebook_option() -> Callable[[_F], _F]:
+    """Return --no-rulebook."""
+    return click.option("--no-rulebook", is_flag=True, help="Do not use the shipped rule book.")
 
 
 class WheelPath(click.Path):

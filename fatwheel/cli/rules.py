@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fatwheel.cli.command import CommandWithPage, exit_codes
+from fatwheel.cli.options import json_option
 from fatwheel.cli.terminal import print_json, tell
 from fatwheel.fusion.rules import rule_book
 from fatwheel.version import __version__
@@ -20,7 +21,7 @@ __all__ = ["rules_command"]
         "More": 'docs/fusing.md, "Conflicts and rules".',
     },
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the rule book as JSON.")
+@json_option("rule book")
 def rules_command(as_json: bool) -> None:
     """Print the shipped rule book, each entry with its reason.
 

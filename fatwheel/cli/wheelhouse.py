@@ -18,7 +18,15 @@ from fatwheel.arch import Arch
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import cache_folder
 from fatwheel.cli.index import index_options, macos_floor
-from fatwheel.cli.options import on_conflict_option, rule_option
+from fatwheel.cli.options import (
+    jobs_option,
+    json_option,
+    no_rulebook_option,
+    on_conflict_option,
+    output_option,
+    quiet_option,
+    rule_option,
+)
 from fatwheel.cli.terminal import is_live, print_json, say, wants_colour
 from fatwheel.errors import UsageError
 from fatwheel.index.cache import Made
@@ -111,20 +119,12 @@ class _Wanted:
 @click.option(
     "--macos", metavar="VERSION", help="The oldest macOS that the app is for.  [default: 13.0]"
 )
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    default="wheelhouse",
-    show_default=True,
-    type=_FOLDER,
-    help="Folder to fill.",
-)
+@output_option("Folder to fill.", "wheelhouse")
 @click.option(
     "--dry-run", is_flag=True, help="Resolve and print; fetch no wheels and write nothing."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors and conflicts only.")
+@json_option()
+@quiet_option("Print errors and conflicts only.")
 @click.option(
     "--upstream",
     "upstreams",
@@ -141,16 +141,10 @@ class _Wanted:
 )
 @rule_option("Settle members, as for fuse. Repeatable.")
 @on_conflict_option()
-@click.option("--no-rulebook", is_flag=True, help="Do not use the shipped rule book.")
+@no_rulebook_option()
 @click.option("--offline", is_flag=True, help="Take what is in the cache, and ask no upstream.")
 @click.option("--cache", type=_FOLDER, help="As for fatwheel index.")
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Wheels fused at the same time.  [default: one for each core]",
-)
+@jobs_option("Wheels fused at the same time.  [default: one for each core]")
 def wheelhouse_command(  # noqa: PLR0917  (click hands everything over by name)
     words: tuple[str, ...],
     files: tuple[Path, ...],
