@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 
-from tests.support.corpus import ROOT, tomllib
+from tests.support.corpus import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 PAGE = (ROOT / "docs" / "coverage.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
