@@ -38,7 +38,12 @@ from fatwheel.fusion.rules import RuleSet, rule_book
 from fatwheel.version import __version__
 from fatwheel.wheels.tags import Family, family, parse_wheel_name
 from fatwheel.wheels.wheel import open_wheel
-from tests.support.corpus import ROOT, tomllib
+from tests.support.corpus import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 DATA = ROOT / "scripts" / "coverage.toml"
 PAGE, README = ROOT / "docs" / "coverage.md", ROOT / "README.md"
