@@ -22,22 +22,13 @@ from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
 from fatwheel.fusion.actions import Fuse, Keep, Merge, Planned, WriteAnew, WriteRecord
 from fatwheel.fusion.plan import FusePlan
+from fatwheel.fusion.record import Written, fused_record
 from fatwheel.macho.universal import Slice, Universal
 from fatwheel.values import valueclass
-from fatwheel.wheels.record import RecordHash, RecordRow, format_record
 from fatwheel.wheels.scan import content_chunks, scan_file
-from fatwheel.wheels.wheel import Content, OpenWheel
+from fatwheel.wheels.wheel import OpenWheel
 
 __all__ = ["Written", "write_wheel"]
-
-
-@valueclass
-class Written:
-    """What is known of a member that was written: SHA-256 (32 bytes), size (bytes) and what it holds."""
-
-    sha256: bytes
-    size: int
-    content: Content
 
 
 def write_wheel(
@@ -68,21 +59,12 @@ def write_wheel(
     written: dict[str, Written] = {}
     for planned in plan.written:
         if isinstance(planned, WriteRecord):
-            record = _record(planned.name, written)
+            record = fused_record(planned.name, written)
             written[planned.name] = writer.new(planned.name, planned.mode, record)
         else:
             written[planned.name] = writer.write(planned)
     archive.finish()
     return written
-
-
-def _record(name: str, written: Mapping[str, Written]) -> bytes:
-    """Return RECORD for everything that was written before it (PEP 376)."""
-    rows = [
-        RecordRow(path, RecordHash("sha256", facts.sha256), facts.size)
-        for path, facts in written.items()
-    ]
-    return format_record([*rows, RecordRow(name)])
 
 
 @valueclass

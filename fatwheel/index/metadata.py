@@ -20,7 +20,7 @@ __all__ = ["MetadataReader", "merged_metadata"]
 
 _TAIL = 128 * 1024  # bytes at an archive's end: its directory, and in most wheels METADATA
 _NEAR = 16 * 1024  # bytes that are read at once in front of what is missing
-_LARGEST = 8 << 20  # bytes of METADATA
+_LARGEST = 4 << 20  # bytes of METADATA, as for wheels that are read whole
 _MOST_READS = 12
 
 

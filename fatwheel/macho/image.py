@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
+from fatwheel.macho.alignment import thin_align
 from fatwheel.macho.codesign import MalformedSignature, Signature, with_signature
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK
 from fatwheel.macho.exports import read_init_functions
@@ -35,7 +36,6 @@ __all__ = [
     "ThreadLocals",
     "parse_image",
     "plain_arch",
-    "thin_align",
 ]
 
 MAGICS = {
@@ -49,16 +49,6 @@ MAGICS = {
 
 LARGEST_LOAD_COMMANDS = 1024 * 1024
 """Bytes of load commands above which an image is refused; real ones have some thousands."""
-
-_PAGE_ALIGN = {
-    0x00000007: 12,  # CPU_TYPE_I386
-    0x01000007: 12,  # CPU_TYPE_X86_64
-    0x00000012: 12,  # CPU_TYPE_POWERPC
-    0x01000012: 12,  # CPU_TYPE_POWERPC64
-    0x0000000C: 14,  # CPU_TYPE_ARM
-    0x0100000C: 14,  # CPU_TYPE_ARM64
-    0x0200000C: 14,  # CPU_TYPE_ARM64_32
-}
 
 
 class FileType(IntEnum):
@@ -137,11 +127,6 @@ def plain_arch(cputype: int, cpusubtype: int) -> Arch | None:
     if arch is None or cpusubtype & CPU_SUBTYPE_MASK != plain[arch]:
         return None
     return arch
-
-
-def thin_align(cputype: int) -> int | None:
-    """Return the alignment (log2) of a thin image's slice where the cputype alone decides it."""
-    return _PAGE_ALIGN.get(cputype)
 
 
 def parse_image(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
+from fatwheel.macho.alignment import archive_align
 from fatwheel.macho.bitcode import Bitcode, is_bitcode, parse_bitcode
 from fatwheel.macho.cpu import arch_name
 from fatwheel.macho.image import MAGICS, Image, parse_image, plain_arch
@@ -104,7 +105,7 @@ def parse_static_library(
                 found, first = content, member.name
             _check_same(source, member, content, first, found)
             if isinstance(content, Image):
-                align = 3 if content.is64 else 2  # lipo's, whichever object it is that has it
+                align = archive_align(is64=content.is64)  # whichever object it is that has it
                 if not is_foreign(platform):
                     platform = content.platform or platform
             members += 1

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
+from fatwheel.macho.alignment import thin_align
 from fatwheel.macho.bitcode import Bitcode, is_bitcode, parse_bitcode
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK, arch_name
 from fatwheel.macho.image import (
@@ -19,7 +20,6 @@ from fatwheel.macho.image import (
     PageChoice,
     parse_image,
     plain_arch,
-    thin_align,
 )
 from fatwheel.macho.layout import (
     FAT_MAGIC,
