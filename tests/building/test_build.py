@@ -22,7 +22,7 @@ from fatwheel.toolchain.linker import Linker
 from fatwheel.toolchain.lookup import Toolchain
 from tests.support.fake_runner import FakeRunner, says
 from tests.support.projects import BuiltWheel
-from tests.support.wheels import FUSED_NAME, NATIVE, PLATFORMS, code, make_wheel
+from tests.support.wheels import FUSED_NAME, NATIVE, PLATFORMS, code, make_wheel, thin_wheel
 
 TOOLCHAIN = Toolchain(
     maturin="maturin 1.16.0",
@@ -31,10 +31,6 @@ TOOLCHAIN = Toolchain(
     linker=Linker(kind="lld", zig=True, note="a note of the linker"),
 )
 Make = Callable[[Arch, Path], object]
-
-
-def make_thin(arch: Arch, out: Path) -> Path:
-    return make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch)})
 
 
 def maturin(make: Make) -> Callable[[Command], Completed]:
@@ -59,7 +55,7 @@ class Building:
         self.folder = folder
         self.out = folder / "dist"
         self.work = folder / "work"
-        self.runner = FakeRunner({"python -I -m maturin build": maturin(make_thin)})
+        self.runner = FakeRunner({"python -I -m maturin build": maturin(thin_wheel)})
         self.said: list[str] = []
         self.output: list[bytes] = []
         self.platform = "linux"
@@ -151,7 +147,7 @@ def test_an_sdist_that_fails(building: Building) -> None:
 
 def test_a_failing_build_says_which_and_leaves_what_was_made(building: Building) -> None:
     def make(arch: Arch, out: Path) -> object:
-        return make_thin(arch, out) if arch is Arch.ARM64 else says("error: no", 101)
+        return thin_wheel(arch, out) if arch is Arch.ARM64 else says("error: no", 101)
 
     building.made_by(make)
     with pytest.raises(
@@ -173,7 +169,7 @@ def other_abi(arch: Arch, out: Path) -> object:
 def one_more(arch: Arch, out: Path) -> object:
     if arch is Arch.ARM64:
         make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch)}, python="cp313", abi="cp313")
-    return make_thin(arch, out)
+    return thin_wheel(arch, out)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,16 @@ from tests.support.interpreters import LINUX
 from tests.support.interpreters import PYTHON_ORG as MAC
 from tests.support.machines import complete_linux
 from tests.support.projects import CDYLIB
-from tests.support.wheels import FUSED_NAME, NATIVE, PLATFORMS, A, X, code, make_wheel, slices_of
+from tests.support.wheels import (
+    FUSED_NAME,
+    PLATFORMS,
+    A,
+    X,
+    code,
+    make_wheel,
+    slices_of,
+    thin_wheel,
+)
 
 
 class MaturinHooks:
@@ -53,10 +62,6 @@ def pretend(write: Callable[[Arch, Path], object]) -> Callable[[Command], Comple
         return made if isinstance(made, Completed) else says(f"{arch.value} done\n")
 
     return answer
-
-
-def thin_wheel(arch: Arch, out: Path) -> Path:
-    return make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch)})
 
 
 def dist_info(arch: Arch, out: Path) -> None:

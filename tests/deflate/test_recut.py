@@ -16,18 +16,10 @@ from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData
 from fatwheel.deflate.cut import Cut
 from fatwheel.deflate.fixedcodes import encode_fixed, packed
-from fatwheel.deflate.inflaters import Inflater, available_inflaters, best_inflater, python_zlib
+from fatwheel.deflate.inflaters import Inflater, available_inflaters, python_zlib
 from fatwheel.deflate.recut import MAX_EDGE, WINDOW, Boundary, Edge, Plan, plan_recut, symbols
 from fatwheel.deflate.splice import Literal, Part, join
 from tests.support.streams import STRATEGIES, deflated
-
-
-@pytest.fixture(scope="module")
-def inflater() -> Inflater:
-    found = best_inflater()
-    if not found.finds_blocks:
-        pytest.skip("this machine has no libz that reports block boundaries")
-    return found
 
 
 def program(size: int, seed: int = 1) -> bytes:

@@ -27,14 +27,6 @@ UNIVERSAL_HEADER = bytes.fromhex(
 )
 
 
-@pytest.fixture(scope="module")
-def inflater() -> Inflater:
-    found = best_inflater()
-    if not found.finds_blocks:
-        pytest.skip("this machine has no libz that reports block boundaries")
-    return found
-
-
 @pytest.fixture
 def shelf(tmp_path: Path, inflater: Inflater) -> Shelf:
     return Shelf(tmp_path / "parts", inflater)

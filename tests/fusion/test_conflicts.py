@@ -12,21 +12,10 @@ from hypothesis import strategies as st
 
 from fatwheel.action import Action
 from fatwheel.config import parse_config
-from fatwheel.fusion.actions import Conflict, Keep, Planned
+from fatwheel.fusion.actions import Keep, Planned
 from fatwheel.fusion.conflicts import conflict_lines, conflicts_counted
 from fatwheel.fusion.rules import parse_rule
-from tests.support.wheels import A, member_value
-
-
-def conflict(name: str = "pkg/a.py", *remedies: Action) -> Conflict:
-    return Conflict(
-        name=name,
-        kind="differs",
-        problem="differs",
-        matters="it does",
-        remedies=remedies or (Action.DISPATCH, Action.DROP),
-        diff=("@@ line 1 @@", "-1", "+2"),
-    )
+from tests.support.wheels import A, conflict, member_value
 
 
 def test_a_conflict_prints_the_words_that_settle_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fatwheel.action import Action
-from fatwheel.fusion.actions import Conflict, Decision, Drop, Keep, Merge, WriteAnew, WriteRecord
+from fatwheel.fusion.actions import Decision, Drop, Keep, Merge, WriteAnew, WriteRecord
 from fatwheel.fusion.decide import Decider
 from fatwheel.fusion.plan import FusePlan, Inputs
 from fatwheel.fusion.report import member_line, plan_json, plan_lines, summary
@@ -13,7 +13,17 @@ from fatwheel.fusion.rules import RuleSet
 from fatwheel.printable import size_text
 from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.tags import parse_wheel_name
-from tests.support.wheels import DIST_INFO, FUSED_NAME, A, Sides, X, code, member_value, universal
+from tests.support.wheels import (
+    DIST_INFO,
+    FUSED_NAME,
+    A,
+    Sides,
+    X,
+    code,
+    conflict,
+    member_value,
+    universal,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,17 +47,6 @@ def test_sizes(size: int, text: str) -> None:
 @pytest.mark.parametrize("size", [999_500, 999_999, 999_999_999])
 def test_sizes_just_below_the_next_unit_have_no_exponent(size: int) -> None:
     assert "e" not in size_text(size)
-
-
-def conflict(name: str = "pkg/a.py", *remedies: Action) -> Conflict:
-    return Conflict(
-        name=name,
-        kind="differs",
-        problem="differs",
-        matters="it does",
-        remedies=remedies or (Action.DISPATCH, Action.DROP),
-        diff=("@@ line 1 @@", "-1", "+2"),
-    )
 
 
 def fuse_of(x86_64: bytes, arm64: bytes) -> object:

@@ -23,7 +23,7 @@ from fatwheel.macho import universal
 from tests.support import macho as build
 from tests.support.changes import replaced, through_memory
 from tests.support.corpus import ROOT
-from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H
+from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H, obj
 from tests.support.required import require_tool
 
 CASES_FOLDER = ROOT / "fixtures" / "lipo-cases"
@@ -104,11 +104,6 @@ def test_all_cases_are_there() -> None:
 
 
 # What the cases leave out.
-
-
-def obj(cpu: tuple[int, int], extra: int = 0) -> bytes:
-    wide = bool(cpu[0] & 0x01000000)
-    return build.image(cpu, filetype=1, is64=wide, body=bytes(extra))
 
 
 @pytest.fixture

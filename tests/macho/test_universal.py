@@ -16,7 +16,7 @@ from fatwheel.macho import universal
 from fatwheel.macho.probe import Parser
 from fatwheel.macho.universal import SliceSource, Universal
 from tests.support import macho as build
-from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H, parsed
+from tests.support.macho import ARM64, ARM64E, I386, X86_64, X86_64H, obj, parsed
 from tests.support.required import require_member, require_tool
 
 
@@ -29,11 +29,6 @@ def universal_of(data: bytes) -> Universal:
     assert isinstance(found, Universal)
     assert parsed(parser_of(data), data, 1000) == found
     return found
-
-
-def obj(cpu: tuple[int, int], extra: int = 0) -> bytes:
-    wide = bool(cpu[0] & 0x01000000)
-    return build.image(cpu, filetype=1, is64=wide, body=bytes(extra))
 
 
 def fused(contents: list[bytes], *, aligns: list[int] | None = None, fat64: bool = False) -> bytes:

@@ -188,3 +188,9 @@ def raw_fat(
     rest = () if magic == 0xCAFEBABE else (0,)
     table = b"".join(struct.pack(layout, *entry, *rest) for entry in entries)
     return struct.pack(">II", magic, len(entries) if count < 0 else count) + table
+
+
+def obj(cpu: tuple[int, int], extra: int = 0) -> bytes:
+    """An object file for a CPU, with `extra` zeros at its end."""
+    wide = bool(cpu[0] & 0x01000000)
+    return image(cpu, filetype=1, is64=wide, body=bytes(extra))

@@ -16,9 +16,11 @@ from typing import Any
 
 from wheel.wheelfile import WheelFile
 
+from fatwheel.action import Action
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import Entry, Method
 from fatwheel.errors import FormatError
+from fatwheel.fusion.actions import Conflict
 from fatwheel.macho.image import FileType, Image
 from fatwheel.macho.probe import run
 from fatwheel.macho.staticlib import StaticLibrary
@@ -229,6 +231,11 @@ def make_wheel(
     return path
 
 
+def thin_wheel(arch: Arch, out: Path) -> Path:
+    """A wheel with one extension module, as maturin would make it."""
+    return make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch)})
+
+
 def make_pair(
     folder: Path,
     both: Side = NO_FILES,
@@ -374,3 +381,15 @@ def raw_member(path: Path, name: str, raw: bytes, content: bytes) -> None:
         info.external_attr = 0o100644 << 16
         opened.writestr(info, raw)  # stored
     tamper(path, name, method=8, crc=zlib.crc32(content), size=len(content))
+
+
+def conflict(name: str = "pkg/a.py", *remedies: Action) -> Conflict:
+    """A conflict of two texts; `remedies` are `dispatch` and `drop` where none are given."""
+    return Conflict(
+        name=name,
+        kind="differs",
+        problem="differs",
+        matters="it does",
+        remedies=remedies or (Action.DISPATCH, Action.DROP),
+        diff=("@@ line 1 @@", "-1", "+2"),
+    )
