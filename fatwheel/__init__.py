@@ -8,11 +8,7 @@ The API does what the command line does; every name here is typed and documented
     fused = fuse_wheels(Path("a.whl"), Path("b.whl"), Path("dist"), FuseOptions())
 """
 
-from __future__ import annotations
-
-from fatwheel.version import __version__
-
-# `typing` takes longer to import than all else here, and cannot be interrupted without a traceback.
+# Nothing is imported here, not even what is small: `__main__` is not there yet to end it well when it is interrupted.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fatwheel.action import Action
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
     from fatwheel.fusion.pairing import Pairing, find_wheels, pair_up
     from fatwheel.fusion.plan import FusePlan, PlanOptions
     from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
+    from fatwheel.version import __version__
     from fatwheel.wheels.tags import TagStyle
 
 __all__ = [
@@ -62,6 +59,7 @@ _MODULES = {
     "fusion.pairing": ("Pairing", "find_wheels", "pair_up"),
     "fusion.plan": ("FusePlan", "PlanOptions"),
     "fusion.rules": ("Rule", "RuleSet", "parse_rule", "rule_book"),
+    "version": ("__version__",),
     "wheels.tags": ("TagStyle",),
 }
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from fatwheel.fusion.fuse import FuseOptions, fuse_wheels
+from tests.support.corpus import ROOT
 from tests.support.required import require_pair
 from tests.support.wheels import NATIVE, A, X, code, make_pair
 
@@ -105,6 +106,61 @@ def test_a_disk_that_fills_at_any_byte(
     subprocess.run(command(wheels, out), check=True)
     (made,) = out.iterdir()
     assert digest(made) == right
+
+
+# ---- signals ----
+
+INTERRUPTING = """\
+import os, signal, time
+os.kill(os.getpid(), signal.{})
+time.sleep(30)
+"""
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("kind", "code", "said"),
+    [
+        ("SIGINT", 130, "fatwheel: interrupted; what was not complete is gone\n"),
+        ("SIGTERM", -signal.SIGTERM, ""),
+        ("SIGHUP", -1, ""),
+    ],
+)
+def test_a_signal_while_modules_are_imported(
+    kind: str, code: int, said: str, wheels: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """click is the first that is not fatwheel's own, so this one comes at the worst moment."""
+    (tmp_path / "click.py").write_text(INTERRUPTING.format(kind))
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        command(wheels, tmp_path / "out"),
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+@POSIX
+def test_nohup_is_respected(wheels: tuple[Path, Path], right: str, tmp_path: Path) -> None:
+    """A hangup that is ignored when fatwheel starts does not end it."""
+    out = tmp_path / "out"
+    ignoring = ["sh", "-c", "trap '' HUP; echo ready; exec \"$@\"", "sh"]
+    words = [*ignoring, *command(wheels, out)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        while process.poll() is None:
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.02)
+    assert process.returncode == 0
+    (made,) = out.iterdir()
+    assert digest(made) == right
+
+
+# ---- others ----
 
 
 def run_together(commands: Sequence[Sequence[str]]) -> list[tuple[int, str]]:

@@ -7,8 +7,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 __all__ = ["cli", "main"]
+
+_Reaction = Callable[[int, FrameType | None], object] | signal.Handlers
 
 # What each command is, so that neither the page of all commands nor a shell that completes one imports them all.
 _COMMANDS = {
@@ -70,8 +73,7 @@ class _LazyGroup(click.Group):
             return None
         module, _, attribute = place.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
-        if callable(signal.getsignal(signal.SIGINT)):  # not where it is ignored
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        _react_to_signals(signal.default_int_handler, _terminated)
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -110,23 +112,31 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     Without `arguments` it is that of the process, which has nothing else to do.
     """
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-        if (number := getattr(signal, name, None)) is not None:
-            signal.signal(number, _terminated)
     open_closed_streams()
     print_every_name()
     sys.excepthook = say_own_fault
     if "_FATWHEEL_COMPLETE" in os.environ:
         import_module("fatwheel.cli.completion")  # in place of click's own
-    if arguments is not None:
-        sys.exit(_run(list(arguments)))
-    with _little_garbage():
-        code = _run(sys.argv[1:])
-    if callable(
-        signal.getsignal(signal.SIGINT)
-    ):  # all is done, and what ends now has no place for an exception
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        with _little_garbage() if arguments is None else contextlib.nullcontext():
+            code = _run(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:  # a second one, while the first was told
+        code = 130
+    if arguments is None:  # all is done, and what ends now has no place for an exception
+        _react_to_signals(signal.SIG_DFL, signal.SIG_DFL)
     sys.exit(code)
+
+
+def _react_to_signals(interrupt: _Reaction, terminate: _Reaction) -> None:
+    """Set what Ctrl-C does, and what the two other signals do that ask a process to end; what is ignored stays so.
+
+    Before a command is imported there is nothing to clean up, and modules that are half imported are no place for an
+    exception: until then a signal ends the process at once.
+    """
+    for name, reaction in (("SIGINT", interrupt), ("SIGTERM", terminate), ("SIGHUP", terminate)):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # by nohup
+            signal.signal(number, reaction)
 
 
 @contextlib.contextmanager
