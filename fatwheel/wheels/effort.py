@@ -26,7 +26,7 @@ class Effort:
     def __init__(self, wheel: str, size: int) -> None:
         """Allow what a wheel of `size` bytes may take; `wheel` stands in messages."""
         self._wheel = wheel
-        self._left = _LEAST + size
+        self.left = _LEAST + size
         self._lock = threading.Lock()
 
     def ask(self, member: str, size: int) -> None:
@@ -43,8 +43,8 @@ class Effort:
 
     def _take(self, member: str, steps: int) -> None:
         with self._lock:
-            self._left -= steps
-        if self._left < 0:
+            self.left -= steps
+        if self.left < 0:
             problem = (
                 "holds, with the wheel's other code, more load commands, slices, symbols or archive members "
                 "than a wheel of this size has"

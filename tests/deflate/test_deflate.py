@@ -298,6 +298,9 @@ def test_members_of_both_methods_are_read_alike(
         assert read(inflation) == TEXT
         found = inflater.finds_blocks and method == Method.DEFLATED
         assert (inflation.blocks is not None) == found
+        unwatched = member_chunks(file, entry, inflater, "a.whl", watch=False)
+        assert read(unwatched) == TEXT
+        assert unwatched.blocks is None
 
 
 def test_python_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

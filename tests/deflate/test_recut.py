@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData
-from fatwheel.deflate.cut import Cut
+from fatwheel.deflate.cut import Allowance, Cut
 from fatwheel.deflate.fixedcodes import encode_fixed, packed
 from fatwheel.deflate.inflaters import Inflater, available_inflaters, python_zlib
 from fatwheel.deflate.recut import MAX_EDGE, WINDOW, Boundary, Edge, Plan, plan_recut, symbols
@@ -91,6 +92,18 @@ def source(folder: Path, stream: bytes, content: bytes, inflater: Inflater) -> S
     path = folder / "a.whl"
     path.write_bytes(b"???" + stream + b"!")
     return Source(RangeFile(path), stream, content, inflater)
+
+
+def test_cuts_beyond_the_allowance_are_stored(tmp_path: Path, inflater: Inflater) -> None:
+    content = b"".join(b"%d " % n for n in range(200_000))
+    made = source(tmp_path, deflated(content), content, inflater)
+    allowance = Allowance(0)
+    cut = replace(made.cut(1000, 300_000), allowance=allowance)
+    assert join([Literal(b"<"), cut]).compressed_size < 200_000
+    assert not allowance.take(80_000_000)
+    joined = join([Literal(b"<"), cut])
+    assert joined.compressed_size > 300_000
+    assert inflated(joined) == b"<" + content[1000:301_000]
 
 
 @settings(max_examples=120, deadline=None)

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,23 @@ def test_conflicts_are_all_told(tmp_path: Path) -> None:
     with pytest.raises(ConflictsError, match=r"have 5 members in conflict .* and 2 more") as caught:
         fuse(pair, tmp_path)
     assert [conflict.name for conflict in caught.value.plan.conflicts] == names
+
+
+def test_small_wheels_with_very_much_text_are_not_compared(tmp_path: Path) -> None:
+    """Python takes eight times as long as plain text, and the wheels hold some kilobytes."""
+    line = b"a = 1\n"
+    sides = [
+        {f"pkg/{n}.py": line * 60_000 + end for n in range(2)} for end in (b"b = 1\n", b"c = 1\n")
+    ]
+    plan = plan_fuse(*make_pair(tmp_path, {}, *sides), FuseOptions())
+    first, second = plan.conflicts
+    assert "line 60001 has 'b' for x86_64" in first.problem
+    assert (
+        "the files that differ hold more text together than wheels of this size" in second.problem
+    )
+    noise = {"pkg/noise": random.Random(1).randbytes(2 << 20)}
+    plan = plan_fuse(*make_pair(tmp_path / "larger", noise, *sides), FuseOptions())
+    assert all("line 60001 has 'b' for x86_64" in conflict.problem for conflict in plan.conflicts)
 
 
 def test_names_that_are_spelled_otherwise(tmp_path: Path) -> None:

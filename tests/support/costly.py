@@ -345,7 +345,7 @@ def zeros(folder: Path) -> Pair:
 
 @_costly
 def zeros_without_end(folder: Path) -> Pair:
-    return _pair(folder, {"pkg/z": bytes(900_000_000)})
+    return _pair(folder, {"pkg/z": bytes(300_000_000)})
 
 
 def _stored(content: bytes) -> bytes:
@@ -411,10 +411,33 @@ def python_lines(folder: Path) -> Pair:
     return _pair(folder, {}, *_texts("pkg/{}.py", 20, text + b"#x\n", text))
 
 
+def _with_noise(folder: Path, x86_64: Side, arm64: Side) -> Pair:
+    """Two wheels as large as they may be, so that as much text as possible is looked at."""
+    return _pair(folder, {"pkg/noise": Random(1).randbytes(900_000)}, x86_64, arm64)
+
+
 @_costly
-def python_many(folder: Path) -> Pair:
-    text = b"a\n" * 2_000
-    return _pair(folder, {}, *_texts("pkg/{}.py", 4_000, text + b"#x\n", text))
+def python_statements(folder: Path) -> Pair:
+    text = b"a\n" * 300_000
+    return _with_noise(folder, *_texts("pkg/{}.py", 1, text + b"#x\n", text))
+
+
+@_costly
+def python_items(folder: Path) -> Pair:
+    text = b"[\n" + b"0,\n" * 205_000 + b"]\n"
+    return _with_noise(folder, *_texts("pkg/{}.py", 1, text + b"#x\n", text))
+
+
+@_costly
+def python_signs(folder: Path) -> Pair:
+    text = b"(\n" + b"-\n" * 300_000 + b"1)\n"
+    return _with_noise(folder, *_texts("pkg/{}.py", 1, text + b"#x\n", text))
+
+
+@_costly
+def python_of_many(folder: Path) -> Pair:
+    text = b"a\n" * 60
+    return _pair(folder, {}, *_texts("pkg/{}.py", 3_900, text + b"#x\n", text))
 
 
 @_costly
@@ -432,7 +455,13 @@ def python_indents(folder: Path) -> Pair:
 @_costly
 def headers(folder: Path) -> Pair:
     text = b"# a 'b' /* c */ d\n" * 55_000
-    return _pair(folder, {}, *_texts("pkg/{}.h", 20, text + b"int x;\n", text))
+    return _with_noise(folder, *_texts("pkg/{}.h", 4, text + b"int x;\n", text))
+
+
+@_costly
+def headers_of_words(folder: Path) -> Pair:
+    text = b"a " * 500_000
+    return _with_noise(folder, *_texts("pkg/{}.h", 4, text + b"int x;\n", text))
 
 
 @_costly
@@ -478,12 +507,12 @@ def loads_by_rpaths(folder: Path) -> Pair:
 
 @_costly
 def loads_by_rpaths_in_many(folder: Path) -> Pair:
-    return _pair(folder, {}, *_sides(".so", _rpath_loads(300, 300), 300))
+    return _pair(folder, {}, *_sides(".so", _rpath_loads(300, 300), 130))
 
 
 @_costly
 def loads_that_climb(folder: Path) -> Pair:
-    return _pair(folder, {}, *_sides(".so", _rpath_loads(100, 100, "../" * 300), 60))
+    return _pair(folder, {}, *_sides(".so", _rpath_loads(100, 100, "../" * 300), 15))
 
 
 @_costly
@@ -497,9 +526,9 @@ def loads_of_one_name(folder: Path) -> Pair:
 @_costly
 def loads_that_lead_nowhere(folder: Path) -> Pair:
     content = {
-        arch: code(arch, loads=[f"@loader_path/{n}" for n in range(30_000)]) for arch in Arch
+        arch: code(arch, loads=[f"@loader_path/{n}" for n in range(20_000)]) for arch in Arch
     }
-    return _pair(folder, {}, *_sides(".so", content, 10))
+    return _pair(folder, {}, *_sides(".so", content, 4))
 
 
 @_costly
@@ -508,13 +537,13 @@ def loads_with_long_names(folder: Path) -> Pair:
         arch: code(arch, loads=["@loader_path/" + "a/" * 490 + str(n) for n in range(900)])
         for arch in Arch
     }
-    return _pair(folder, {}, *_sides(".so", content, 60))
+    return _pair(folder, {}, *_sides(".so", content, 5))
 
 
 @_costly
 def load_commands(folder: Path) -> Pair:
-    content = {arch: image(CPUS[arch], [command(0x99, b"")] * 1_000_000) for arch in Arch}
-    return _pair(folder, {}, *_sides(".so", content, 7))
+    content = {arch: image(CPUS[arch], [command(0x99, b"")] * 131_000) for arch in Arch}
+    return _pair(folder, {}, *_sides(".so", content, 60))
 
 
 @_costly
@@ -532,6 +561,13 @@ def sections(folder: Path) -> Pair:
 
 @_costly
 def slices(folder: Path) -> Pair:
+    other = [image((0x01000000 + n, 3), filetype=6) for n in range(100, 140)]
+    content = {arch: universal(code(arch), *other, align=3) for arch in Arch}
+    return _pair(folder, {}, *_sides(".so", content, 150))
+
+
+@_costly
+def slices_without_end(folder: Path) -> Pair:
     other = [image((0x01000000 + n, 3), filetype=6) for n in range(100, 140)]
     content = {arch: universal(code(arch), *other, align=3) for arch in Arch}
     return _pair(folder, {}, *_sides(".so", content, 2_000))
