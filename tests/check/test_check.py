@@ -598,7 +598,11 @@ def test_a_real_fused_wheel_is_passed_in_silence(tmp_path: Path) -> None:
 def test_every_code_of_the_documentation_is_tested_and_the_other_way_round() -> None:
     text = (ROOT / "docs" / "checks.md").read_text("utf-8")
     documented = dict(re.findall(r"^\| (FW\d{3}) \| (\w+) \|", text, re.MULTILINE))
-    assert documented == {case.code: case.severity for case in CASES.values()}
+    signatures = Path(__file__).with_name("test_signatures.py").read_text("utf-8")
+    elsewhere = {code_ for code_ in documented if code_.startswith("FW33") and code_ in signatures}
+    tested = {case.code: case.severity for case in CASES.values()}
+    assert {c: s for c, s in documented.items() if c not in elsewhere} == tested
+    assert {"FW330", "FW331", "FW332", "FW333", "FW334"} <= elsewhere
 
 
 def test_a_thin_wheel_with_all_code_says_no_more_than_that(tmp_path: Path) -> None:
