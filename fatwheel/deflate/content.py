@@ -8,7 +8,8 @@ from collections.abc import Generator, Iterable, Iterator
 from fatwheel.archive.directory import Entry
 from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile
-from fatwheel.deflate.inflaters import Blocks, Buffers, End, Inflater, python_zlib
+from fatwheel.deflate.inflaters import Inflater, python_zlib
+from fatwheel.deflate.stream import Blocks, Buffers, End
 from fatwheel.errors import WheelError
 
 __all__ = ["Blocks", "Inflation", "inflate", "inflate_whole", "member_chunks"]

@@ -9,8 +9,9 @@ from dataclasses import field, replace
 from fatwheel.archive.ranges import RangeFile, SteadyReader
 from fatwheel.deflate.content import inflate
 from fatwheel.deflate.fixedcodes import Token
-from fatwheel.deflate.inflaters import Blocks, End, Inflater
+from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.recut import Boundary, Edge, Plan, plan_recut, recode
+from fatwheel.deflate.stream import Blocks, End
 from fatwheel.values import valueclass
 
 __all__ = ["Allowance", "Cut", "edge_tokens", "find_recut"]

@@ -17,8 +17,8 @@ from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import MemberData
 from fatwheel.deflate.cut import Cut, edge_tokens, find_recut
 from fatwheel.deflate.fixedcodes import encode_fixed, extra_bits, packed
-from fatwheel.deflate.inflaters import Blocks
 from fatwheel.deflate.recut import Boundary
+from fatwheel.deflate.stream import Blocks
 from fatwheel.deflate.textcodes import deflate_text
 from fatwheel.values import valueclass
 

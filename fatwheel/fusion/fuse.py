@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -82,10 +81,7 @@ class FuseOptions:
     @property
     def chosen_inflater(self) -> Inflater:
         """`inflater`, or the best of this machine, which is looked for once."""
-        return self.inflater or _best_inflater()
-
-
-_best_inflater = functools.cache(best_inflater)
+        return self.inflater or best_inflater()
 
 
 @valueclass

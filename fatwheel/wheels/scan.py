@@ -17,8 +17,9 @@ from fatwheel.arch import Arch
 from fatwheel.archive.directory import Entry, Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.deflate.content import Blocks, inflate_whole, member_chunks
-from fatwheel.deflate.inflaters import Buffers, Inflater
+from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.pipeline import IN_USE, Chunk, hand_over
+from fatwheel.deflate.stream import Buffers
 from fatwheel.errors import FormatError, ToolError, WheelError
 from fatwheel.macho.bitcode import Bitcode
 from fatwheel.macho.image import Image, PageChoice

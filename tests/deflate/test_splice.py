@@ -16,8 +16,9 @@ from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData
 from fatwheel.deflate.fixedcodes import encode_fixed, packed
-from fatwheel.deflate.inflaters import Blocks, Inflater, best_inflater
+from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.deflate.splice import Cut, Deflated, Literal, copied, join
+from fatwheel.deflate.stream import Blocks
 from tests.support.streams import STRATEGIES, Piece, Shelf, deflated, ends, facts
 
 UNIVERSAL_HEADER = bytes.fromhex(

@@ -15,8 +15,9 @@ from pathlib import Path
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData
 from fatwheel.deflate.content import inflate
-from fatwheel.deflate.inflaters import Blocks, Inflater, best_inflater
+from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.deflate.splice import Deflated, Literal, Part, Stored, join
+from fatwheel.deflate.stream import Blocks
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData
 from fatwheel.deflate.content import inflate
-from fatwheel.deflate.inflaters import Blocks, End, Inflater, available_inflaters
+from fatwheel.deflate.inflaters import Inflater, available_inflaters
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, join
+from fatwheel.deflate.stream import Blocks, End
 from fatwheel.deflate.textcodes import deflate_text
 from tests.fuzz.target import SEPARATOR, Target, check, joined, numbers, scratch, split
 
