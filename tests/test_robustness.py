@@ -20,7 +20,7 @@ import pytest
 from fatwheel.fusion.fuse import FuseOptions, fuse_wheels
 from tests.support.corpus import ROOT
 from tests.support.required import require_pair
-from tests.support.wheels import NATIVE, A, X, code, make_pair
+from tests.support.wheels import FUSED_NAME, NATIVE, A, X, code, make_pair
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
 KILLS = 24
@@ -78,6 +78,73 @@ def test_killed_at_any_moment(wheels: tuple[Path, Path], right: str, tmp_path: P
     subprocess.run(command(wheels, out), check=True)
     (made,) = out.iterdir()  # nothing that a killed one left
     assert digest(made) == right
+
+
+KILLED = """\
+import os, signal, sys
+name, when = sys.argv[1:3]
+real = getattr(os, name)
+def deadly(*arguments, **options):
+    if when == "after":
+        real(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(os, name, deadly)
+from fatwheel.cli.main import main
+main(sys.argv[3:])
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", ["fsync", "link", "fsync over an old one", "replace"])
+def test_killed_at_each_step_to_the_name(
+    step: str, when: str, wheels: tuple[Path, Path], right: str, tmp_path: Path
+) -> None:
+    """The steps that take no time, between which a clock hardly ever hits."""
+    out = tmp_path / "out"
+    target = out / FUSED_NAME
+    old = step in {"replace", "fsync over an old one"}
+    step = step.partition(" ")[0]
+    if old:
+        out.mkdir()
+        target.write_bytes(b"old")
+    words = command(wheels, out, "--force")[3:] if old else command(wheels, out)[3:]
+    killed = subprocess.run([sys.executable, "-c", KILLED, step, when, *words], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    named = (step, when) in {("link", "after"), ("replace", "after")}
+    if named:
+        assert digest(target) == right
+    elif old:
+        assert target.read_bytes() == b"old"
+    else:
+        assert not target.exists()
+    assert len(list(out.glob(".fatwheel-*.part"))) == (step != "replace" or when == "before")
+    subprocess.run(command(wheels, out, "--force"), check=True)
+    assert list(out.iterdir()) == [target]
+    assert digest(target) == right
+
+
+@POSIX
+def test_a_disk_that_is_full(wheels: tuple[Path, Path], tmp_path: Path) -> None:
+    """A real one, in memory, and as small as it must be."""
+    size = fuse_wheels(*wheels, tmp_path / "whole", FuseOptions()).size
+    out = tmp_path / "out"
+    out.mkdir()
+    script = (
+        'mount -t tmpfs -o size="$1" none "$2" && echo mounted && shift 2 && "$@"; ls -A "$OUT"'
+    )
+    for room in (4096, size // 2 // 4096 * 4096):
+        done = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", script, "sh", str(room), out, *command(wheels, out)],
+            env={**os.environ, "OUT": str(out)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not done.stdout.startswith("mounted\n"):
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        assert done.stderr == f"fatwheel: {out / FUSED_NAME}: No space left on device\n"
+        assert done.stdout == "mounted\n"
 
 
 @POSIX

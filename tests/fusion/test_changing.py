@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fatwheel.archive.ranges import RangeFile, file_sha256
+from fatwheel.archive.writer import ZipWriter
 from fatwheel.check import verdict
 from fatwheel.check.verdict import check_wheel
 from fatwheel.deflate.inflaters import Inflater, python_zlib
@@ -108,6 +109,41 @@ def test_a_changed_byte_of_any_member_is_noticed(
 def test_the_pair_itself_fuses(tmp_path: Path) -> None:
     """The judge of the test above: without a change there is a wheel."""
     assert fuse_wheels(*pair(tmp_path), tmp_path / "out", FuseOptions()).path.is_file()
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["x86_64", "arm64"])
+def test_whenever_it_changes_the_wheel_is_right_or_there_is_none(
+    side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All data of one wheel change when so many members are written: what was copied before counts."""
+    wheels = pair(tmp_path / "in")
+    original = wheels[side].read_bytes()
+    right = fuse_wheels(*wheels, tmp_path / "right", FuseOptions()).path
+    real = ZipWriter.add
+    outcomes = []
+    for moment in range(len(contents(right)) + 1):
+        wheels[side].write_bytes(original)
+        done = 0
+
+        def add(self: ZipWriter, *args: Any, moment: int = moment, **options: Any) -> None:
+            nonlocal done
+            if done == moment:
+                for member in contents(wheels[side]):
+                    through_memory(wheels[side], data_of(wheels[side], member)[0])
+            done += 1
+            real(self, *args, **options)
+
+        monkeypatch.setattr(ZipWriter, "add", add)
+        out = tmp_path / f"out-{moment}"
+        with suppress(ChangedError):
+            fuse_wheels(*wheels, out, FuseOptions())
+        made = list(out.iterdir())
+        assert [path.read_bytes() for path in made] in ([], [right.read_bytes()])
+        outcomes.append(made != [])
+    assert outcomes == sorted(
+        outcomes
+    )  # never before the last member that is copied, always after it
+    assert set(outcomes) == {True, False}
 
 
 @pytest.mark.parametrize(
