@@ -116,8 +116,8 @@ def fuse_wheels(
     """Fuse two wheels, in any order, into a new one in `folder`, which is made where it is missing.
 
     Raises `ConflictsError` where members are not settled, `OutputExistsError` where the name is taken,
-    `RefusedError` and `WheelError` for wheels that cannot be fused, `ToolError` from the engine's tools.
-    Then nothing was written.
+    `RefusedError` and `WheelError` for wheels that cannot be fused, `ChangedError` (which is one) for a wheel that
+    somebody changed meanwhile, `ToolError` from the engine's tools. Then nothing was written.
     """
     with _opened(a, b) as (candidates, wheels):
         reading = _read(candidates, wheels, options, progress)
