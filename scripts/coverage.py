@@ -184,7 +184,17 @@ def download(requirement: str, kind: str, folder: Path, settings: Settings) -> P
     """Let pip download one wheel; None where there is none. Raises `TooLargeError` before a large one is fetched."""
     place = folder / kind
     command = [
-        *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-d", place),
+        *(
+            sys.executable,
+            "-I",
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-d",
+            place,
+        ),
         *("--python-version", settings.python, "--disable-pip-version-check"),
         *("--platform", f"macosx_{settings.macos.replace('.', '_')}_{kind}"),
         *("--progress-bar=off", "--no-color", requirement),

@@ -108,7 +108,7 @@ def pip(arch: str, folder: Path) -> list[str | Path]:
         f"--python-version={PYTHON}",
         *platforms,
     ]
-    return [sys.executable, "-m", "pip", "download", *options, "-d", folder]
+    return [sys.executable, "-I", "-m", "pip", "download", *options, "-d", folder]
 
 
 def measure(url: str, scratch: Path, *, pip_first: bool) -> dict[str, float]:
@@ -148,7 +148,7 @@ def _house(url: str, scratch: Path) -> dict[str, float]:
         "--rule",
         RULE,
     ]
-    command: list[str | Path] = [sys.executable, "-m", "fatwheel", "wheelhouse", "-r", ROOTS]
+    command: list[str | Path] = [sys.executable, "-I", "-m", "fatwheel", "wheelhouse", "-r", ROOTS]
     command += [*options, "--upstream", url, "-o", scratch / "wheelhouse"]
     found: dict[str, float] = {}
     peaks: dict[str, float] = {}
