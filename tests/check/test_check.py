@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -707,3 +707,10 @@ def test_worse_than_what_is_inherited() -> None:
     ]
     assert worse_than(new, old) == (new[1], new[2])
     assert worse_than(new, new) == ()
+
+
+def test_what_is_inherited_by_any_of_its_members() -> None:
+    old = [replace(finding("FW330", "a"), others=("b", "c"))]
+    rest = replace(finding("FW330", "b"), others=("c",))  # the first one was dropped
+    more = replace(finding("FW330", "a"), others=("b", "d"))
+    assert worse_than([rest, more], old) == (more,)
