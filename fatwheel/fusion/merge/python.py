@@ -10,6 +10,7 @@ Specification: Python language reference, "Lexical analysis"; PEP 263 for encodi
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import itertools
 import re
@@ -80,31 +81,29 @@ def merge_python(x86_64: bytes, arm64: bytes) -> MergeResult:
                 )
     except _UnlikeError as error:
         return Unmergeable(why=str(error))
-    how = "differs in nothing that Python reads (comments, blank lines, line ends)"
-    if (problem := _complaint(arm64)) and not _complaint(x86_64):
-        return Merged(
-            content=x86_64, how=f"{how}; x86_64's is kept, as arm64's does not compile ({problem})"
-        )
-    return Merged(content=arm64, how=how)
+    return Merged(
+        content=arm64, how="differs in nothing that Python reads (comments, blank lines, line ends)"
+    )
 
 
-def _complaint(source: bytes) -> str:
-    """Return why Python does not compile a source whose tokens are in order; "" where it does.
+def _check_tabs(arch: Arch, text: str) -> None:
+    """Refuse a source whose tabs and blanks do not compile: tokenizers before Python 3.12 let it pass.
 
-    Tokens do not show how lines are indented that begin no block; only with tabs and form feeds does it matter.
+    Their tokens do not show how lines are indented that begin no block; only with tabs and form feeds does it matter.
     """
-    if b"\t" not in source and b"\f" not in source:
-        return ""
+    if "\t" not in text and "\f" not in text:
+        return
     import ast
     import warnings
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
-    return ""
+    with warnings.catch_warnings(), contextlib.suppress(ValueError, RecursionError, MemoryError):
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(text)
+        except IndentationError as error:
+            raise _UnlikeError(f"{arch.value}'s cannot be tokenized ({error.msg})") from None
+        except SyntaxError:
+            pass  # a Python newer or older than this one may have written it
 
 
 def _decode_both(x86_64: bytes, arm64: bytes) -> tuple[str, str]:
@@ -138,6 +137,7 @@ def _shebang(text: str) -> str:
 
 def _tokens(arch: Arch, text: str) -> Iterator[_Token]:
     """Yield all tokens that count; an f-string is one, with its text as written."""
+    _check_tabs(arch, text)
     lines = text.split("\n")
     work = depth = 0
     start = (0, 0)

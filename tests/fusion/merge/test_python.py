@@ -432,19 +432,17 @@ GOOD_TABS = b"def f():\n\tif x:\n\t\treturn 1\n\tpass\n"
 BAD_TABS = b"def f():\n\tif x:\n\t\treturn 1\n \tpass\n"
 
 
-def test_the_side_that_compiles_is_kept() -> None:
-    kept = merge_python(GOOD_TABS, BAD_TABS)
-    assert isinstance(kept, Merged)
-    assert kept.content == GOOD_TABS
-    assert "x86_64's is kept, as arm64's does not compile (TabError" in kept.how
-    assert merge_python(BAD_TABS, GOOD_TABS) == Merged(
-        content=GOOD_TABS,
-        how="differs in nothing that Python reads (comments, blank lines, line ends)",
+@pytest.mark.parametrize(
+    ("x86_64", "arm64", "named"),
+    [
+        (GOOD_TABS, BAD_TABS, "arm64"),
+        (BAD_TABS, GOOD_TABS, "x86_64"),
+        (BAD_TABS, BAD_TABS + b"# arm64\n", "x86_64"),
+    ],
+)
+def test_tabs_that_do_not_compile_are_a_conflict_on_every_python(
+    x86_64: bytes, arm64: bytes, named: str
+) -> None:
+    assert merge_python(x86_64, arm64) == Unmergeable(
+        why=f"{named}'s cannot be tokenized (inconsistent use of tabs and spaces in indentation)"
     )
-
-
-def test_of_two_that_do_not_compile_arm64_s_is_kept() -> None:
-    worse = BAD_TABS + b"# arm64\n"
-    kept = merge_python(BAD_TABS, worse)
-    assert isinstance(kept, Merged)
-    assert kept.content == worse
