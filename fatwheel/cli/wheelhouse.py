@@ -91,7 +91,7 @@ class _Wanted:
         ),
         "Afterwards": "pip install --no-index --find-links wheelhouse -r requirements.txt, or: uv pip sync "
         "wheelhouse/pylock.toml",
-        "More": "docs/index.md.",
+        "More": "docs/package-index.md.",
     },
 )
 @click.argument("words", nargs=-1, metavar="[REQUIREMENT]...")
