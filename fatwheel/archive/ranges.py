@@ -12,15 +12,21 @@ import os
 import stat
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from fatwheel.archive.crc import fastest_crc32
-from fatwheel.errors import ChangedError, WheelError
+from fatwheel.errors import AbandonedError, ChangedError, WheelError
 
-__all__ = ["CHUNK", "RangeFile", "ReadAhead", "Span", "SteadyReader", "file_sha256"]
+__all__ = ["CHUNK", "Progress", "RangeFile", "ReadAhead", "Span", "SteadyReader", "file_sha256"]
+
+Progress = Callable[[int], None]
+"""Called, in any thread, with the bytes of an archive that were read since the last call, 0 for what was read before.
+
+What it raises ends the reading.
+"""
 
 CHUNK = 256 * 1024
 """The most bytes held in one piece: enough to make calls cheap, few enough for the cache."""
@@ -46,7 +52,8 @@ class RangeFile:
     """A file that is open for reading byte ranges, from any number of threads at once.
 
     `name` stands in messages, `size` and `mode` are its length in bytes and its mode when it was opened. `members` says
-    in rising order where an archive's members lie; whoever has read its directory sets it.
+    in rising order where an archive's members lie; whoever has read its directory sets it. `progress` is told of every
+    piece of members' data.
     """
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
@@ -56,6 +63,7 @@ class RangeFile:
         """
         self.name = path.name if name is None else name
         self.members: Sequence[Span] = ()
+        self.progress: Progress | None = None
         if not stat.S_ISREG(
             path.stat().st_mode
         ):  # before opening: a FIFO would wait for its writer
@@ -143,8 +151,19 @@ class RangeFile:
     def compare(self, offset: int, piece: bytes | memoryview) -> None:
         """Note the sum of a piece of a member's data, or compare it with what was noted; raises `ChangedError`."""
         found = self._crc32(piece, 0)
+        is_new = offset not in self._sums
         if self._sums.setdefault(offset, found) != found:
             raise ChangedError(self.name, self._member_at(offset))
+        self.go_on(len(piece) if is_new else 0)
+
+    def go_on(self, size: int = 0) -> None:
+        """Tell `progress` of `size` more bytes; raises what that raises, and `AbandonedError` after `abandon`."""
+        if self.progress is not None:
+            self.progress(size)
+
+    def abandon(self) -> None:
+        """End what other threads do with members' data: each of them gets `AbandonedError` at its next piece."""
+        self.progress = _abandoned
 
     def check_content(self) -> None:
         """Read the file once more; raise `ChangedError` where members' data changed, or as `check_unchanged` does."""
@@ -201,6 +220,10 @@ class RangeFile:
                 return os.read(self._fd, size)
         except OSError as error:  # it names no file, and would be taken for the output's
             raise OSError(error.errno, error.strerror, str(self._path)) from error
+
+
+def _abandoned(_size: int) -> NoReturn:
+    raise AbandonedError("nobody waits for this any more")
 
 
 class ReadAhead:

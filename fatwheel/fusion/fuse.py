@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import DateTime, read_directory
-from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.ranges import Progress, RangeFile
 from fatwheel.atomic import new_file
 from fatwheel.check.finding import Finding, Severity, worse_than
 from fatwheel.check.signatures import fatal_signatures
@@ -27,7 +27,7 @@ from fatwheel.fusion.write import Written, write_wheel
 from fatwheel.macho.image import Image
 from fatwheel.values import valueclass
 from fatwheel.wheels.effort import Effort
-from fatwheel.wheels.read import Progress, open_source, read_wheel, reading_threads
+from fatwheel.wheels.read import open_source, read_wheel, reading_threads
 from fatwheel.wheels.scan import Scanned, scan_member
 from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, images, open_wheel, slices
 
@@ -103,8 +103,8 @@ def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None 
 
     Raises `RefusedError`, `WheelError` or `UsageError` where there is nothing to plan.
     """
-    with _opened(a, b) as (candidates, wheels):
-        plan = plan_pair(_read(candidates, wheels, options, progress).pair, options.plan)
+    with _opened(a, b, progress) as (candidates, wheels):
+        plan = plan_pair(_read(candidates, wheels, options).pair, options.plan)
         if not plan.conflicts:
             _refuse_fatal(_planned_code(plan, options.engine), plan, options)
         return plan
@@ -119,8 +119,8 @@ def fuse_wheels(
     `RefusedError` and `WheelError` for wheels that cannot be fused, `ChangedError` (which is one) for a wheel that
     somebody changed meanwhile, `ToolError` from the engine's tools. Then nothing was written.
     """
-    with _opened(a, b) as (candidates, wheels):
-        reading = _read(candidates, wheels, options, progress)
+    with _opened(a, b, progress) as (candidates, wheels):
+        reading = _read(candidates, wheels, options)
         plan = plan_pair(reading.pair, options.plan)
         if plan.conflicts:
             raise ConflictsError(plan)
@@ -151,7 +151,7 @@ def fuse_wheels(
 
 @contextlib.contextmanager
 def _opened(
-    a: Path, b: Path
+    a: Path, b: Path, progress: Progress | None
 ) -> Iterator[tuple[Mapping[Arch, Candidate], Mapping[Arch, OpenWheel]]]:
     """Yield the two wheels by architecture: what they claim to be, and the open files."""
     candidates = dict(zip(Arch, match(inspect(a), inspect(b)), strict=True))
@@ -160,6 +160,7 @@ def _opened(
         for arch, candidate in candidates.items():
             wheels[arch] = open_wheel(candidate.path)
             stack.callback(wheels[arch].close)
+            wheels[arch].file.progress = progress
         yield candidates, wheels
 
 
@@ -167,7 +168,6 @@ def _read(
     candidates: Mapping[Arch, Candidate],
     wheels: Mapping[Arch, OpenWheel],
     options: FuseOptions,
-    progress: Progress | None,
 ) -> Reading:
     with reading_threads(options.threads, wheels.values()) as executor:
         return read_pair(
@@ -176,7 +176,6 @@ def _read(
             inflater=options.chosen_inflater,
             executor=executor,
             verify_record=options.verify_record,
-            progress=progress,
         )
 
 
