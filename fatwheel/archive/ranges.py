@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from fatwheel.archive.crc import fastest_crc32
 from fatwheel.errors import AbandonedError, ChangedError, WheelError
@@ -23,10 +23,7 @@ from fatwheel.errors import AbandonedError, ChangedError, WheelError
 __all__ = ["CHUNK", "Progress", "RangeFile", "ReadAhead", "Span", "SteadyReader", "file_sha256"]
 
 Progress = Callable[[int], None]
-"""Called, in any thread, with the bytes of an archive that were read since the last call, 0 for what was read before.
-
-What it raises ends the reading.
-"""
+"""Called, in any thread, with the number of bytes that were read since the last call."""
 
 CHUNK = 256 * 1024
 """The most bytes held in one piece: enough to make calls cheap, few enough for the cache."""
@@ -53,7 +50,7 @@ class RangeFile:
 
     `name` stands in messages, `size` and `mode` are its length in bytes and its mode when it was opened. `members` says
     in rising order where an archive's members lie; whoever has read its directory sets it. `progress` is told of every
-    piece of members' data.
+    piece of members' data, as often as it is read.
     """
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
@@ -64,6 +61,7 @@ class RangeFile:
         self.name = path.name if name is None else name
         self.members: Sequence[Span] = ()
         self.progress: Progress | None = None
+        self._is_abandoned = False
         if not stat.S_ISREG(
             path.stat().st_mode
         ):  # before opening: a FIFO would wait for its writer
@@ -151,19 +149,20 @@ class RangeFile:
     def compare(self, offset: int, piece: bytes | memoryview) -> None:
         """Note the sum of a piece of a member's data, or compare it with what was noted; raises `ChangedError`."""
         found = self._crc32(piece, 0)
-        is_new = offset not in self._sums
         if self._sums.setdefault(offset, found) != found:
             raise ChangedError(self.name, self._member_at(offset))
-        self.go_on(len(piece) if is_new else 0)
-
-    def go_on(self, size: int = 0) -> None:
-        """Tell `progress` of `size` more bytes; raises what that raises, and `AbandonedError` after `abandon`."""
+        self.go_on()
         if self.progress is not None:
-            self.progress(size)
+            self.progress(len(piece))
+
+    def go_on(self) -> None:
+        """Raise `AbandonedError` after `abandon`."""
+        if self._is_abandoned:
+            raise AbandonedError("nobody waits for this any more")
 
     def abandon(self) -> None:
         """End what other threads do with members' data: each of them gets `AbandonedError` at its next piece."""
-        self.progress = _abandoned
+        self._is_abandoned = True
 
     def check_content(self) -> None:
         """Read the file once more; raise `ChangedError` where members' data changed, or as `check_unchanged` does."""
@@ -220,10 +219,6 @@ class RangeFile:
                 return os.read(self._fd, size)
         except OSError as error:  # it names no file, and would be taken for the output's
             raise OSError(error.errno, error.strerror, str(self._path)) from error
-
-
-def _abandoned(_size: int) -> NoReturn:
-    raise AbandonedError("nobody waits for this any more")
 
 
 class ReadAhead:

@@ -83,8 +83,9 @@ def fuse_many(
     absolute and lead to the same files there. No two pairs may make the same wheel. When the iterator is closed, or
     the caller is interrupted, the pairs that have not begun are cancelled.
 
-    `progress` is called, in any thread, with the bytes of the archives that were read since the last call: piece by
-    piece, ten times a second where the executor tells it (`workers.processes` does), else once for each pair.
+    `progress` is called, in any thread, with the bytes of the archives that were worked through since the last call:
+    piece by piece; with an executor ten times a second where that tells it (`workers.processes` does), else once for
+    each pair.
     """
     if executor is None:
         return (_fuse_one(pair, folder, options, dry_run, progress) for pair in pairs)
