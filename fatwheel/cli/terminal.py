@@ -46,6 +46,7 @@ __all__ = [
 _WIDEST = 100  # columns of a help page; longer lines are hard to read
 _NARROWEST = 30
 _WIDTH_FOR_ALL = 70  # columns, for a progress bar with figures
+_STEPS = 1000  # of a progress bar, about
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -218,4 +219,13 @@ def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[in
         columns += [DownloadColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(printable(label), total=total)
-        yield lambda done: bar.advance(task, done)
+        waiting = 0
+
+        def advance(done: int) -> None:  # thousands of times, and by one caller at a time
+            nonlocal waiting
+            waiting += done
+            if waiting * _STEPS >= total:
+                bar.advance(task, waiting)
+                waiting = 0
+
+        yield advance

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import DateTime, read_directory
-from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.ranges import Progress, RangeFile
 from fatwheel.atomic import new_file
 from fatwheel.check.finding import Finding, Severity, worse_than
 from fatwheel.check.signatures import fatal_signatures
@@ -21,13 +21,14 @@ from fatwheel.errors import RefusedError, WheelError
 from fatwheel.fusion.actions import Fuse, Keep
 from fatwheel.fusion.engine import Engine, NativeEngine
 from fatwheel.fusion.pairing import Candidate, inspect, match
+from fatwheel.fusion.passes import InPasses
 from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.fusion.write import Written, write_wheel
 from fatwheel.macho.image import Image
 from fatwheel.values import valueclass
 from fatwheel.wheels.effort import Effort
-from fatwheel.wheels.read import Progress, open_source, read_wheel, reading_threads
+from fatwheel.wheels.read import open_source, read_wheel, reading_threads
 from fatwheel.wheels.scan import Scanned, scan_member
 from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, images, open_wheel, slices
 
@@ -39,6 +40,9 @@ __all__ = [
     "plan_fuse",
 ]
 
+
+_PLANNING, _FUSING = 2, 3
+"""How often a member's data are read: to be verified, for the digest of the input, and to be written."""
 
 _FIRST_DATE: DateTime = (1980, 1, 1, 0, 0, 0)
 """Where the dates of a zip archive begin (APPNOTE 4.4.6)."""
@@ -101,10 +105,12 @@ class Fused:
 def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None = None) -> FusePlan:
     """Read two wheels, in any order, and plan their fusion without writing anything.
 
+    `progress` is told of the bytes of both archives as they are worked through, in the end of all of them.
+
     Raises `RefusedError`, `WheelError` or `UsageError` where there is nothing to plan.
     """
-    with _opened(a, b) as (candidates, wheels):
-        plan = plan_pair(_read(candidates, wheels, options, progress).pair, options.plan)
+    with _opened(a, b, progress, _PLANNING) as (candidates, wheels):
+        plan = plan_pair(_read(candidates, wheels, options).pair, options.plan)
         if not plan.conflicts:
             _refuse_fatal(_planned_code(plan, options.engine), plan, options)
         return plan
@@ -115,12 +121,14 @@ def fuse_wheels(
 ) -> Fused:
     """Fuse two wheels, in any order, into a new one in `folder`, which is made where it is missing.
 
+    `progress` is told of the bytes of both archives as they are worked through, in the end of all of them.
+
     Raises `ConflictsError` where members are not settled, `OutputExistsError` where the name is taken,
     `RefusedError` and `WheelError` for wheels that cannot be fused, `ChangedError` (which is one) for a wheel that
     somebody changed meanwhile, `ToolError` from the engine's tools. Then nothing was written.
     """
-    with _opened(a, b) as (candidates, wheels):
-        reading = _read(candidates, wheels, options, progress)
+    with _opened(a, b, progress, _FUSING) as (candidates, wheels):
+        reading = _read(candidates, wheels, options)
         plan = plan_pair(reading.pair, options.plan)
         if plan.conflicts:
             raise ConflictsError(plan)
@@ -151,23 +159,30 @@ def fuse_wheels(
 
 @contextlib.contextmanager
 def _opened(
-    a: Path, b: Path
+    a: Path, b: Path, progress: Progress | None, passes: int
 ) -> Iterator[tuple[Mapping[Arch, Candidate], Mapping[Arch, OpenWheel]]]:
-    """Yield the two wheels by architecture: what they claim to be, and the open files."""
+    """Yield the two wheels by architecture: what they claim to be, and the open files, read in so many passes."""
     candidates = dict(zip(Arch, match(inspect(a), inspect(b)), strict=True))
     with contextlib.ExitStack() as stack:
         wheels = {}
         for arch, candidate in candidates.items():
             wheels[arch] = open_wheel(candidate.path)
             stack.callback(wheels[arch].close)
+        told = None
+        if progress is not None:
+            sizes = sum(wheel.file.size for wheel in wheels.values())
+            told = InPasses(progress, sizes, passes)
+            for wheel in wheels.values():
+                wheel.file.progress = told
         yield candidates, wheels
+        if told is not None:
+            told.finish()
 
 
 def _read(
     candidates: Mapping[Arch, Candidate],
     wheels: Mapping[Arch, OpenWheel],
     options: FuseOptions,
-    progress: Progress | None,
 ) -> Reading:
     with reading_threads(options.threads, wheels.values()) as executor:
         return read_pair(
@@ -176,7 +191,6 @@ def _read(
             inflater=options.chosen_inflater,
             executor=executor,
             verify_record=options.verify_record,
-            progress=progress,
         )
 
 

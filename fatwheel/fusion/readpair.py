@@ -20,7 +20,7 @@ from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import find_data, parse_wheel_metadata
 from fatwheel.wheels.pair import MemberPair, Pair, Side
-from fatwheel.wheels.read import Progress, Source, in_parallel, later, open_source
+from fatwheel.wheels.read import Source, in_parallel, later, open_source
 from fatwheel.wheels.scan import Job, head, scan_pair
 from fatwheel.wheels.wheel import OpenWheel, RecordProblem, Wheel, architectures, images
 
@@ -48,7 +48,6 @@ def read_pair(
     inflater: Inflater,
     executor: Executor | None,
     verify_record: bool = True,
-    progress: Progress | None = None,
 ) -> Reading:
     """Read two wheels that match (`pairing.match`) whole, with the threads of `executor`, or in this one.
 
@@ -56,7 +55,7 @@ def read_pair(
     `RefusedError` for a wheel without code for the architecture that it claims.
     """
     sources = {arch: _open(opened[arch], opened[Arch.ARM64], inflater) for arch in Arch}
-    results = _scan(sources, inflater, executor, progress)
+    results = _scan(sources, inflater, executor)
     # Behind the members, of which one large one may keep a thread busy to the end.
     digests = {arch: later(executor, file_sha256, opened[arch].file) for arch in Arch}
     members = _members(sources, results)
@@ -112,10 +111,7 @@ def _open(wheel: OpenWheel, namesake: OpenWheel, inflater: Inflater) -> Source:
 
 
 def _scan(
-    sources: Mapping[Arch, Source],
-    inflater: Inflater,
-    executor: Executor | None,
-    progress: Progress | None,
+    sources: Mapping[Arch, Source], inflater: Inflater, executor: Executor | None
 ) -> Iterator[list[MemberPair]]:
     """Begin to scan every member of both wheels but RECORD, which was read."""
     x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
@@ -149,7 +145,7 @@ def _scan(
             found.append(result.members)
         return found
 
-    return in_parallel(executor, scan, sizes, progress)
+    return in_parallel(executor, scan, sizes)
 
 
 def _members(
