@@ -6,10 +6,11 @@ within the image, as far as lipo refuses such images.
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from fatwheel.errors import FormatError
@@ -18,10 +19,14 @@ from fatwheel.macho.payload import SymbolTable
 from fatwheel.macho.platforms import Platform
 from fatwheel.values import valueclass
 
-__all__ = ["Commands", "LoadCommand", "ThreadLocals", "read_commands"]
+__all__ = ["Commands", "LoadCommand", "LoadKind", "ThreadLocals", "read_commands"]
 
 _REQ_DYLD = 0x80000000
 _MH_OBJECT = 1
+_DYLIB_USE = 0x1A741800  # DYLIB_USE_MARKER, where other commands have a timestamp
+_DYLIB_USE_BODY = (
+    20  # bytes of a dylib_use_command behind cmd and cmdsize: its flags are the last four
+)
 _STRIPPED_FILETYPES = (9, 10)  # MH_DYLIB_STUB, MH_DSYM: sections without content
 
 
@@ -60,6 +65,30 @@ class LoadCommand(IntEnum):
     FUNCTION_VARIANTS = 0x37
     FUNCTION_VARIANT_FIXUPS = 0x38
 
+
+class LoadKind(Enum):
+    """How an image asks dyld for a library.
+
+    A weak one may be missing; a re-exported one is part of what the image itself exports; an upward one is
+    initialised after the image; a lazy or delayed one is opened at the first call, or when an initialiser needs it.
+    """
+
+    PLAIN = "plain"
+    WEAK = "weak"
+    REEXPORT = "re-exported"
+    UPWARD = "upward"
+    LAZY = "lazy"
+
+
+_KINDS = {
+    LoadCommand.LOAD_DYLIB: LoadKind.PLAIN,
+    LoadCommand.LOAD_WEAK_DYLIB: LoadKind.WEAK,
+    LoadCommand.REEXPORT_DYLIB: LoadKind.REEXPORT,
+    LoadCommand.LOAD_UPWARD_DYLIB: LoadKind.UPWARD,
+    LoadCommand.LAZY_LOAD_DYLIB: LoadKind.LAZY,
+}
+_USES = {1: LoadKind.WEAK, 2: LoadKind.REEXPORT, 4: LoadKind.UPWARD, 8: LoadKind.LAZY}
+"""`flags` of a dylib_use_command; where there are several, the first one here counts."""
 
 _VERSION_MIN = {
     LoadCommand.VERSION_MIN_MACOSX: Platform.MACOS,
@@ -131,6 +160,7 @@ class Commands:
     align: int = 64
     install_name: str | None = None
     loads: list[str] = field(default_factory=list)
+    load_kinds: list[LoadKind] = field(default_factory=list)
     rpaths: list[str] = field(default_factory=list)
     platform: int | None = None
     minos: tuple[int, int] | None = None
@@ -301,8 +331,20 @@ def _dylib(commands: Commands, command: _Command) -> None:
     if command.cmd == LoadCommand.ID_DYLIB:
         commands.install_name = name
     else:
+        kind = _kind(commands, command, found.timestamp)
         commands.loads.append(name)
-        commands.reexports |= command.cmd == LoadCommand.REEXPORT_DYLIB
+        commands.load_kinds.append(kind)
+        commands.reexports |= kind is LoadKind.REEXPORT
+
+
+def _kind(commands: Commands, command: _Command, marker: int) -> LoadKind:
+    """Return how a library is loaded; a dylib_use_command (`marker`) says so in flags of its own."""
+    usual = command.cmd in (LoadCommand.LOAD_DYLIB, LoadCommand.LOAD_WEAK_DYLIB)
+    if marker == _DYLIB_USE and usual and command.end - command.body >= _DYLIB_USE_BODY:
+        at = command.body + _DYLIB_USE_BODY - 4
+        (flags,) = struct.unpack_from(f"{commands.order}I", command.data, at)
+        return next((kind for bit, kind in _USES.items() if flags & bit), LoadKind.PLAIN)
+    return _KINDS[LoadCommand(command.cmd)]
 
 
 def _rpath(commands: Commands, command: _Command) -> None:
