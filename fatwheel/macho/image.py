@@ -84,7 +84,7 @@ class Image:
     its slice. `thread_locals`, `init_functions` and `signature` are those of programs, dylibs and
     bundles: `init_functions` are the names, sorted, that Python calls to initialise a module
     (`PyInit_NAME`), or None where it is not known which it exports; `signature` is what the code
-    signature holds, where there is one and it was looked at.
+    signature holds, where there is one and it was looked at. `encrypted` code is that of Apple's stores.
     """
 
     cputype: int
@@ -104,6 +104,7 @@ class Image:
     init_functions: tuple[str, ...] | None = None
     signature: Signature | MalformedSignature | None = None
     load_kinds: tuple[LoadKind, ...] = ()
+    encrypted: bool = False
 
     @property
     def arch(self) -> Arch | None:
@@ -210,6 +211,7 @@ def parse_image(
         init_functions=functions,
         signature=signature,
         load_kinds=tuple(commands.load_kinds),
+        encrypted=commands.encrypted,
     )
 
 
