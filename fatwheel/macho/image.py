@@ -16,7 +16,7 @@ from fatwheel.macho.codesign import MalformedSignature, Signature, with_signatur
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK
 from fatwheel.macho.exports import read_init_functions
 from fatwheel.macho.layout import LARGEST_ALIGN
-from fatwheel.macho.loadcommands import Commands, ThreadLocals, read_commands
+from fatwheel.macho.loadcommands import Commands, LoadKind, ThreadLocals, read_commands
 from fatwheel.macho.pagehashes import PageChoice, SignedImage
 from fatwheel.macho.payload import Payload, find_payload
 from fatwheel.macho.platforms import Platform, is_foreign
@@ -29,6 +29,7 @@ __all__ = [
     "MAGICS",
     "FileType",
     "Image",
+    "LoadKind",
     "MalformedSignature",
     "PageChoice",
     "Payload",
@@ -78,11 +79,12 @@ class Image:
 
     `cpusubtype` is the raw 32-bit value, capability bits included; `size` is in bytes; `loads` are
     the install names of LC_LOAD_DYLIB and its weak, re-exported, upward and lazy kinds in file
-    order; `platform` and `minos` (major, minor) are those of macOS where the image names several;
-    `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals`, `init_functions`
-    and `signature` are those of programs, dylibs and bundles: `init_functions` are the names, sorted, that
-    Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it exports;
-    `signature` is what the code signature holds, where there is one and it was looked at.
+    order, and `load_kinds` says of each which it is; `platform` and `minos` (major, minor) are those
+    of macOS where the image names several; `natural_align` is the alignment (log2) that lipo gives
+    its slice. `thread_locals`, `init_functions` and `signature` are those of programs, dylibs and
+    bundles: `init_functions` are the names, sorted, that Python calls to initialise a module
+    (`PyInit_NAME`), or None where it is not known which it exports; `signature` is what the code
+    signature holds, where there is one and it was looked at. `encrypted` code is that of Apple's stores.
     """
 
     cputype: int
@@ -101,6 +103,8 @@ class Image:
     thread_locals: ThreadLocals | None = None
     init_functions: tuple[str, ...] | None = None
     signature: Signature | MalformedSignature | None = None
+    load_kinds: tuple[LoadKind, ...] = ()
+    encrypted: bool = False
 
     @property
     def arch(self) -> Arch | None:
@@ -206,6 +210,8 @@ def parse_image(
         thread_locals=commands.thread_locals if header.filetype in _RUNNABLE else None,
         init_functions=functions,
         signature=signature,
+        load_kinds=tuple(commands.load_kinds),
+        encrypted=commands.encrypted,
     )
 
 

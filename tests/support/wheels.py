@@ -67,7 +67,9 @@ def code(
     cpu: tuple[int, int] | None = None,
     kind: FileType = FileType.BUNDLE,
     loads: Sequence[str] = (),
+    kinds: Mapping[str, int] = {},
     rpaths: Sequence[str] = (),
+    install_name: str = "@rpath/this.dylib",
     signed: bool = True,
     directories: Sequence[Directory] = (),
     blobs: Mapping[int, bytes] = {},
@@ -75,21 +77,25 @@ def code(
     platform: int = 1,
     exports: Sequence[str] | None = None,
     thread_locals: tuple[int, int] | None = None,
+    encrypted: int | None = None,
     trailing: bytes = b"",
 ) -> bytes:
     """A thin image whose `__TEXT` is `text`; `trailing` are bytes that no load command describes.
 
     `exports` are the symbols of its export trie (None: it has none), `thread_locals` the address and the
-    alignment (log2) of its only section of thread-local variables. It is signed ad hoc, with these
-    directories and further blobs.
+    alignment (log2) of its only section of thread-local variables. `kinds` maps loads to commands other
+    than LC_LOAD_DYLIB; `install_name` is a dynamic library's, `encrypted` the cryptid of its
+    LC_ENCRYPTION_INFO_64. It is signed ad hoc, with these directories and further blobs.
     """
     os_version = minos or {X: (10, 13), A: (11, 0)}[arch]
-    others = [text_command(0x0D, b"@rpath/this.dylib")] if kind is FileType.DYLIB else []
-    others += [text_command(0x0C, load.encode()) for load in loads]
+    others = [text_command(0x0D, install_name.encode())] if kind is FileType.DYLIB else []
+    others += [text_command(kinds.get(load, 0x0C), load.encode()) for load in loads]
     others += [text_command(0x8000001C, rpath.encode()) for rpath in rpaths]
     others.append(
         command(0x32, struct.pack("<4I", platform, os_version[0] << 16 | os_version[1] << 8, 0, 0))
     )
+    if encrypted is not None:
+        others.append(command(0x2C, struct.pack("<4I", 0, 4096, encrypted, 0)))
     body = text or f"{arch.value} code".encode()
     sections = []
     if thread_locals is not None:
