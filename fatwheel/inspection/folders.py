@@ -61,6 +61,7 @@ def inspect_path(path: Path) -> Inspection:
         files=files,
         extensions=extensions,
         thinned=thinned,
+        sizes={path.name: size},
     )
 
 
@@ -177,6 +178,7 @@ def _inspect_folder(root: Path) -> Inspection:
         thinned=thinned,
         problems=tuple(tree.problems),
         links=tree.links,
+        sizes=tree.sizes,
         wheels=sum(path.endswith(".whl") for path in tree.sizes),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import Literal, TypeVar
 
 from fatwheel.arch import Arch
@@ -111,7 +112,8 @@ class Inspection:
     `size` is that of the file (of a folder: of all files in it), `installed` what it takes when it is unpacked, both in
     bytes; `count` counts the files. `thinned` are the bytes that would be left of `installed`, and about those of
     `size`, for one architecture alone. `problems` are sentences about what could not be read, `links` counts symbolic
-    links that were not followed, `wheels` the wheels in a folder.
+    links that were not followed, `wheels` the wheels in a folder. `sizes` has the bytes of each file,
+    `digests` the SHA-256 of each file of a wheel.
     """
 
     path: str
@@ -127,6 +129,8 @@ class Inspection:
     problems: tuple[str, ...] = ()
     links: int = 0
     wheels: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    digests: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def held(self) -> tuple[Arch, ...]:

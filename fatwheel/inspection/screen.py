@@ -18,19 +18,20 @@ from rich.text import Text
 from rich.tree import Tree
 
 from fatwheel.arch import Arch
+from fatwheel.inspection.comparison import Comparison
 from fatwheel.inspection.facts import CodeFile, Group, LoadFacts, SliceFacts
 from fatwheel.inspection.inspection import Inspection, Project
 from fatwheel.inspection.layout import Folder, folder_tree
+from fatwheel.inspection.words import allowed, amount, holding, macos, thinned, values
 from fatwheel.printable import counted, printable, size_text
 from fatwheel.wheels.tags import format_floor
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["screen", "why_screen"]
+__all__ = ["comparison_screen", "screen", "why_screen"]
 
 _MARK, _SOFT, _HEAD = "bold yellow", "dim", "bold"
-_SHOWN_VALUES = 3  # of one fact, in a cell
 _SHOWN_LINES = 36  # of the tree of code
 _SHOWN_FILES = 5  # of one folder that are like all others
 _SHOWN_ROWS = 8  # extensions, libraries, loaders
@@ -62,8 +63,8 @@ def _plain(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style)
 
 
-def _table(*columns: str, **first: object) -> Table:
-    """Return a table without lines; all columns but the first one are numbers or short, unless they are words."""
+def _table(*columns: str) -> Table:
+    """Return a table without lines, with these columns of text."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style=_HEAD)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -89,14 +90,14 @@ def _overview(inspection: Inspection, arches: Sequence[Arch]) -> Table:
     wheel = inspection.wheel
     rows: list[tuple[str, Callable[[Arch], str]]] = []
     if wheel is not None:
-        rows.append(("tags promise", lambda a: _macos(wheel.floors.get(a))))
+        rows.append(("tags promise", lambda a: macos(wheel.floors.get(a))))
     rows += [
-        ("code allows", lambda a: _allowed(inspection, a)),
-        ("code", lambda a: _amount(inspection, a)),
-        ("SDK", lambda a: _values(inspection, a, lambda s: s.sdk and format_floor(s.sdk))),
-        ("linker", lambda a: _values(inspection, a, lambda s: s.linker)),
-        ("signature", lambda a: _values(inspection, a, lambda s: s.signature)),
-        ("thinned to it", lambda a: _thinned(inspection, a)),
+        ("code allows", lambda a: allowed(inspection, a)),
+        ("code", lambda a: amount(inspection, a)),
+        ("SDK", lambda a: values(inspection, a, lambda s: s.sdk and format_floor(s.sdk))),
+        ("linker", lambda a: values(inspection, a, lambda s: s.linker)),
+        ("signature", lambda a: values(inspection, a, lambda s: s.signature)),
+        ("thinned to it", lambda a: thinned(inspection, a)),
     ]
     for label, cell in rows:
         cells = [cell(arch) for arch in arches]
@@ -105,57 +106,12 @@ def _overview(inspection: Inspection, arches: Sequence[Arch]) -> Table:
     return table
 
 
-def _macos(floor: tuple[int, int] | None) -> str:
-    return "-" if floor is None else f"macOS {format_floor(floor)}"
-
-
-def _allowed(inspection: Inspection, arch: Arch) -> str:
-    """Return the macOS that all code for `arch` needs, and with how many files say what where they differ."""
-    counts = inspection.counts(arch, lambda one: one.minos)
-    if len(counts) < 2:
-        return _macos(inspection.allows(arch))
-    counts.sort(reverse=True)
-    return "macOS " + _listed([(format_floor(floor), count) for floor, count in counts])
-
-
-def _amount(inspection: Inspection, arch: Arch) -> str:
-    files = [file for file in inspection.files if arch in file.arches]
-    if not files:
-        return "none"
-    return f"{size_text(sum(f.size_of(arch) for f in files))} in {counted(len(files), 'file')}"
-
-
-def _values(inspection: Inspection, arch: Arch, fact: Callable[[SliceFacts], str | None]) -> str:
-    return _listed(inspection.counts(arch, fact))
-
-
-def _listed(counts: Sequence[tuple[str, int]]) -> str:
-    """Return values with how often they are there, where there are several."""
-    if len(counts) < 2:
-        return counts[0][0] if counts else "-"
-    shown = [f"{value} ({count})" for value, count in counts[:_SHOWN_VALUES]]
-    if rest := counts[_SHOWN_VALUES:]:
-        shown.append(f"{counted(len(rest), 'other')} ({sum(count for _, count in rest)})")
-    return ", ".join(shown)
-
-
-def _thinned(inspection: Inspection, arch: Arch) -> str:
-    if arch not in inspection.thinned or inspection.kind == "file":
-        return ""
-    unpacked, packed = inspection.thinned[arch]
-    if unpacked == inspection.installed:
-        return "-" if len(inspection.held) == 1 else "no change"
-    if inspection.kind == "wheel":
-        return f"about {size_text(packed)}, unpacked {size_text(unpacked)}"
-    return size_text(unpacked)
-
-
 # ---- Remarks ----
 
 
 def _remarks(inspection: Inspection) -> list[RenderableType]:
     lines = [*_remark_lines(inspection)]
-    return ["", *(Padding(_plain(line), (0, 0, 0, 2)) for line in lines)] if lines else []
+    return ["", *map(_indented, lines)] if lines else []
 
 
 def _remark_lines(inspection: Inspection) -> Iterator[str]:
@@ -373,7 +329,7 @@ def _fact_lines(file: CodeFile) -> Iterator[tuple[str, str]]:
 
 def _slice_line(one: SliceFacts) -> str:
     """Return the facts of one slice, two blanks apart."""
-    words = [size_text(one.size), one.platform or _macos(one.minos)]
+    words = [size_text(one.size), one.platform or macos(one.minos)]
     if one.sdk is not None:
         words.append(f"SDK {format_floor(one.sdk)}")
     if one.linker is not None:
@@ -519,19 +475,6 @@ def _named(project: Project) -> str:
     return project.name if project.version is None else f"{project.name} {project.version}"
 
 
-def holding(files: Sequence[CodeFile]) -> str:
-    """Return in words for which architectures these files hold code."""
-    both = sum(len(file.arches) == 2 for file in files)
-    if both == len(files):
-        return "universal2"
-    only = [
-        f"{count} only {arch.value}" if count < len(files) else f"only {arch.value}"
-        for arch in Arch
-        if (count := sum(file.arches == {arch} for file in files))
-    ]
-    return ", ".join([*([f"{both} universal2"] if both else []), *only])
-
-
 def _made_of(inspection: Inspection) -> list[RenderableType]:
     made = inspection.wheel.made_of if inspection.wheel is not None else None
     if made is None:
@@ -605,9 +548,8 @@ def _loaders(inspection: Inspection, file: CodeFile, *, verbose: bool) -> Tree:
         for path, name in shown:
             arches = ", ".join(loaders[path, name])
             label = _plain(path).append(f"  {arches}", _SOFT)
-            label.append(
-                printable(f"\nby {name}{_rpath_words(by_path[path], name, one.path)}"), _SOFT
-            )
+            words = f"by {name}{_rpath_words(by_path[path], name, one.path)}"
+            label.append("\n").append(printable(words), _SOFT)
             again = path in told and by_path[path].loaded_by
             below = node.add(label.append("\n(see above)", _SOFT) if again else label)
             if path not in told:
@@ -626,3 +568,52 @@ def _rpath_words(loader: CodeFile, name: str, target: str) -> str:
                 owner = "" if load.rpath_of in (None, loader.path) else f" of {load.rpath_of}"
                 return f", rpath {load.rpath}{owner}"
     return ""
+
+
+# ---- Two wheels ----
+
+
+def comparison_screen(comparison: Comparison, *, verbose: bool = False) -> RenderableType:
+    """Return what differs between two wheels; `verbose` lists every file."""
+    parts: list[RenderableType] = [
+        Text("compared", _HEAD),
+        _indented(f"left   {comparison.left}"),
+        _indented(f"right  {comparison.right}"),
+        _indented(_counts(comparison)),
+    ]
+    for title, paths in (
+        ("only left", comparison.only_left),
+        ("only right", comparison.only_right),
+        ("differs", comparison.differing),
+    ):
+        if paths:
+            shown = paths if verbose or len(paths) <= _SHOWN_ROWS + 1 else paths[:_SHOWN_ROWS]
+            parts += ["", Padding(Text(title, _HEAD), (0, 0, 0, 2))]
+            parts += [_indented(f"  {path}") for path in shown]
+            if len(paths) > len(shown):
+                parts.append(_indented(f"  ... and {len(paths) - len(shown)} more (-v lists them)"))
+    if comparison.facts:
+        table = _table("in the code", "left", "right", "files")
+        for one in comparison.facts if verbose else comparison.facts[: 2 * _SHOWN_ROWS]:
+            files = str(len(one.paths)) if len(one.paths) > 1 else one.paths[0].rpartition("/")[2]
+            table.add_row(one.fact, _plain(one.left), _plain(one.right), _plain(files))
+        if not verbose and len(comparison.facts) > 2 * _SHOWN_ROWS:
+            rest = len(comparison.facts) - 2 * _SHOWN_ROWS
+            table.add_row("...", f"{rest} more (-v lists them)")
+        parts += ["", Padding(table, (0, 0, 0, 2))]
+    return Lines(*parts)
+
+
+def _counts(comparison: Comparison) -> str:
+    files = f"{counted(comparison.equal, 'file')} equal"
+    return ", ".join(
+        [
+            files,
+            f"{len(comparison.code)} with code and {counted(len(comparison.differing), 'other')} differ",
+            f"{len(comparison.only_left)} only left, {len(comparison.only_right)} only right",
+        ]
+    )
+
+
+def _indented(line: str) -> RenderableType:
+    return Padding(_plain(line), (0, 0, 0, 2))

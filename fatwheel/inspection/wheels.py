@@ -79,6 +79,8 @@ def _inspection(path: Path, size: int, wheel: Wheel) -> Inspection:
         # What the archive needs besides its members' data stays about the same.
         thinned={arch: (whole, part + size - packed) for arch, (whole, part) in thinned.items()},
         problems=tuple(problems),
+        sizes={name: one.size for name, one in found.items()},
+        digests={name: member.sha256 for name, member in wheel.members.items()},
     )
 
 

@@ -82,10 +82,10 @@ class Image:
     the install names of LC_LOAD_DYLIB and its weak, re-exported, upward and lazy kinds in file
     order, and `load_kinds` says of each which it is; `platform`, `minos` and `sdk` (major, minor) are
     those of macOS where the image names several; `tools` are the programs that say they made it;
-    `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals`, `init_functions` and `signature` are those of programs, dylibs and
-    bundles: `init_functions` are the names, sorted, that Python calls to initialise a module
-    (`PyInit_NAME`), or None where it is not known which it exports; `signature` is what the code
-    signature holds, where there is one and it was looked at.
+    `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals`, `init_functions`
+    and `signature` are those of programs, dylibs and bundles: `init_functions` are the names, sorted,
+    that Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it
+    exports; `signature` is what the code signature holds, where there is one and it was looked at.
     """
 
     cputype: int
