@@ -17,6 +17,7 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 64rem; p
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; line-height: 1.25; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; } .wide { overflow-x: auto; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre { background: var(--soft); padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere; border-radius: .4rem; }
 .bars { display: grid; grid-template-columns: fit-content(45%) 1fr max-content; gap: .2rem .6rem; align-items: center; }
@@ -78,7 +79,8 @@ def _bar(row: Bar, largest: int) -> str:
         for kind, size in row.parts.items()
         if size
     )
+    label = escaped(row.label).replace("/", "/<wbr>")
     return (
-        f'<span>{escaped(row.label)}</span><span class="bar" style="width:{width:.1f}%">{parts}</span>'
+        f'<span>{label}</span><span class="bar" style="width:{width:.1f}%">{parts}</span>'
         f"<span>{size_text(row.size)}</span>"
     )

@@ -127,7 +127,8 @@ def _tell(found: list[Inspection], wishes: _Wishes) -> None:
         for inspection in found:
             _tell_lacking(inspection, wishes)
     elif wishes.html is None:
-        from fatwheel.inspection.screen import comparison_screen, screen
+        from fatwheel.inspection.screen import screen
+        from fatwheel.inspection.versus import comparison_screen
 
         for index, inspection in enumerate(found):
             if index:
@@ -142,7 +143,7 @@ def _tell(found: list[Inspection], wishes: _Wishes) -> None:
 
 
 def _tell_why(found: list[Inspection], why: str, *, verbose: bool) -> None:
-    from fatwheel.inspection.screen import why_screen
+    from fatwheel.inspection.why import why_screen
 
     drawings = [why_screen(inspection, why, verbose=verbose) for inspection in found]
     drawn = [drawing for drawing in drawings if drawing is not None]
@@ -172,7 +173,7 @@ def _tell_lacking(inspection: Inspection, wishes: _Wishes) -> None:
     groups: dict[str, list[str]] = {}
     for file, arches in missing:
         owner = owners.get(file.path)
-        name = "" if owner is None else f"{owner.name} {owner.version or ''}".strip()
+        name = "" if owner is None else owner.title
         words = " and ".join(arch.value for arch in arches)
         groups.setdefault(name, []).append(f"{file.path}  no {words}")
     for name, lines in sorted(groups.items(), key=lambda group: group[0].lower()):

@@ -104,6 +104,11 @@ class Project:
     files: tuple[str, ...]
     size: int
 
+    @property
+    def title(self) -> str:
+        """Its name, and its version where that is known."""
+        return self.name if self.version is None else f"{self.name} {self.version}"
+
 
 @valueclass
 class Inspection:
@@ -143,6 +148,11 @@ class Inspection:
         """The architectures that the tags promise; where there are none, those for which there is code."""
         promised = self.wheel.floors if self.wheel is not None else ()
         return tuple(arch for arch in Arch if arch in promised) or self.held
+
+    @property
+    def arches(self) -> tuple[Arch, ...]:
+        """The architectures that are promised or held."""
+        return tuple(arch for arch in Arch if arch in {*self.expected, *self.held})
 
     def code(self, arch: Arch) -> tuple[SliceFacts, ...]:
         """Return all code for `arch`."""

@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from fatwheel.arch import Arch
-from fatwheel.inspection.facts import CodeFile, Group, SliceFacts
+from fatwheel.inspection.facts import CodeFile, SliceFacts
 from fatwheel.inspection.inspection import Inspection
 from fatwheel.inspection.layout import Folder, folder_tree
-from fatwheel.inspection.words import allowed, amount, holding, macos, thinned, values
+from fatwheel.inspection.words import dependencies, elsewhere, macos, overview, size_for
 from fatwheel.printable import counted, size_text
 from fatwheel.webpage import Bar, bars, escaped, key, page
 from fatwheel.wheels.tags import format_floor
@@ -17,12 +17,13 @@ from fatwheel.wheels.tags import format_floor
 __all__ = ["report_html"]
 
 _COLOURS = {"x86_64": "#3b6fb6", "arm64": "#d08a2e", "others": "#7a5aa8", "data": "#9a9a9a"}
-_MOST_BARS, _LEAST_SHARE = 24, 0.02
+_MOST_BARS, _LEAST_SHARE = 20, 0.015
+_OPEN_ROWS = 8
 _STYLE = """
 details { margin: .1rem 0 .1rem 1rem; } summary { cursor: pointer; overflow-wrap: anywhere; }
 summary > b, summary > span { margin-right: .6rem; } .mark { font-weight: 600; }
 .facts { margin: .1rem 0 .6rem 1rem; border-left: 2px solid var(--line); padding-left: .6rem; overflow-wrap: anywhere; }
-.facts p { margin: 0; } section { margin-bottom: 3rem; } td { overflow-wrap: anywhere; }
+.facts p { margin: 0; } section { margin-bottom: 3rem; } td:first-child { overflow-wrap: anywhere; }
 """
 
 
@@ -42,20 +43,20 @@ def escaped_lines(lines: Sequence[str]) -> str:
 
 
 def _section(inspection: Inspection) -> Iterator[str]:
-    arches = [a for a in Arch if a in {*inspection.expected, *inspection.held}]
+    arches = inspection.arches
     yield f"<section><h1>{escaped(posixpath.basename(inspection.path))}</h1>"
     size = size_text(inspection.size)
     unpacked = f", unpacked {size_text(inspection.installed)}" if inspection.kind == "wheel" else ""
     yield f"<p>{size}{unpacked}, {counted(inspection.count, 'file')}.</p>"
     if arches:
-        yield from _overview(inspection, arches)
+        yield from _overview(inspection)
     yield "<h2>Where the megabytes are</h2>"
     kinds = {arch.value: f"{arch.value} code" for arch in arches}
     if any(one.mac is None for file in inspection.files for one in file.slices):
         kinds["others"] = "code for others"
     yield key({**kinds, "data": "all else"})
     yield bars(_bars(inspection))
-    yield from _projects(inspection, arches)
+    yield from _projects(inspection)
     yield from _elsewhere(inspection)
     if inspection.files:
         yield "<h2>Code</h2>"
@@ -65,22 +66,11 @@ def _section(inspection: Inspection) -> Iterator[str]:
     yield "</section>"
 
 
-def _overview(inspection: Inspection, arches: Sequence[Arch]) -> Iterator[str]:
+def _overview(inspection: Inspection) -> Iterator[str]:
     yield '<div class="wide"><table><tr><th></th>'
-    yield "".join(f"<th>{arch.value}</th>" for arch in arches) + "</tr>"
-    wheel = inspection.wheel
-    rows = {
-        "tags promise": [macos(wheel.floors.get(a)) if wheel is not None else "" for a in arches],
-        "code allows": [allowed(inspection, a) for a in arches],
-        "code": [amount(inspection, a) for a in arches],
-        "SDK": [values(inspection, a, lambda s: s.sdk and format_floor(s.sdk)) for a in arches],
-        "linker": [values(inspection, a, lambda s: s.linker) for a in arches],
-        "signature": [values(inspection, a, lambda s: s.signature) for a in arches],
-        "thinned to it": [thinned(inspection, a) for a in arches],
-    }
-    for label, cells in rows.items():
-        if any(cell not in ("", "-") for cell in cells):
-            yield f"<tr><th>{label}</th>{''.join(f'<td>{escaped(c)}</td>' for c in cells)}</tr>"
+    yield "".join(f"<th>{arch.value}</th>" for arch in inspection.arches) + "</tr>"
+    for label, cells in overview(inspection):
+        yield f"<tr><th>{label}</th>{''.join(f'<td>{escaped(c)}</td>' for c in cells)}</tr>"
     yield "</table></div>"
 
 
@@ -90,14 +80,17 @@ def _overview(inspection: Inspection, arches: Sequence[Arch]) -> Iterator[str]:
 def _bars(inspection: Inspection) -> list[Bar]:
     """Return a bar for everything, and for the folders that matter: the largest are split into those in them."""
     code = {file.path: _parts(file) for file in inspection.files}
-    top = _Weighed("", {})
+    least = _LEAST_SHARE * inspection.installed
+    top = _Weighed("")
     for path, size in inspection.sizes.items():
-        parts = code.get(path, {"data": size})
-        parts["data"] = size - sum(n for kind, n in parts.items() if kind != "data")
-        top.add(path.split("/")[:-1], parts)
-    shown = _split(top)
-    whole = Bar(label="all", parts=top.ordered())
-    return [whole, *(Bar(label=one.path or "(top)", parts=one.ordered()) for one in shown)]
+        parts = code.get(path, {})
+        parts["data"] = size - sum(parts.values())
+        folders = path.split("/")
+        top.add(folders if size >= least else folders[:-1], parts)
+    return [
+        Bar(label="all", parts=top.ordered()),
+        *(Bar(label=one.path, parts=one.ordered()) for one in _split(top, least)),
+    ]
 
 
 def _parts(file: CodeFile) -> dict[str, int]:
@@ -109,111 +102,100 @@ def _parts(file: CodeFile) -> dict[str, int]:
 
 
 class _Weighed:
-    """A folder, the bytes in it by kind, and its folders; `loose` are the bytes that lie beside these."""
+    """A folder or a large file, the bytes in it by kind, and what is in it; `loose` are its small files together."""
 
-    def __init__(self, path: str, loose: dict[str, int]) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
-        self.parts: dict[str, int] = dict(loose)
-        self.loose: dict[str, int] = dict(loose)
-        self.folders: dict[str, _Weighed] = {}
+        self.parts: dict[str, int] = {}
+        self.inner: dict[str, _Weighed] = {}
+        self.loose: _Weighed | None = None
 
-    def add(self, folders: Sequence[str], parts: Mapping[str, int]) -> None:
-        """Count a file that lies in `folders` below this one."""
+    def add(self, place: Sequence[str], parts: Mapping[str, int]) -> None:
+        """Count a file that lies at `place` below this one: folders, and its own name if it is large."""
         at = self
-        for name in (*folders, None):
-            for kind, size in parts.items():
-                at.parts[kind] = at.parts.get(kind, 0) + size
-            if name is None:
-                break
+        at.count(parts)
+        for name in place:
             path = f"{at.path}/{name}" if at.path else name
-            at = at.folders.setdefault(name, _Weighed(path, {}))
+            at = at.inner.setdefault(name, _Weighed(path))
+            at.count(parts)
+        if at.loose is None:
+            at.loose = _Weighed(f"{at.path}/*" if at.path else "*")
+        at.loose.count(parts)
+
+    def count(self, parts: Mapping[str, int]) -> None:
+        """Count these bytes."""
         for kind, size in parts.items():
-            at.loose[kind] = at.loose.get(kind, 0) + size
+            self.parts[kind] = self.parts.get(kind, 0) + size
 
     @property
     def size(self) -> int:
+        """All its bytes."""
         return sum(self.parts.values())
 
     def ordered(self) -> dict[str, int]:
         """The bytes by kind, in the order of the colours."""
         return {kind: self.parts[kind] for kind in _COLOURS if self.parts.get(kind)}
 
-    def inner(self) -> list[_Weighed]:
-        """Return the folders in it, and what lies beside them as one more."""
-        loose = (
-            [_Weighed(self.path + ("/*" if self.path else "*"), self.loose)]
-            if any(self.loose.values())
-            else []
-        )
-        return [*self.folders.values(), *loose]
+    def pieces(self) -> list[_Weighed]:
+        """Return all that is in it."""
+        return [*self.inner.values(), *([self.loose] if self.loose is not None else [])]
 
 
-def _split(top: _Weighed) -> list[_Weighed]:
-    """Return the folders to show, the largest first; small ones share a bar."""
-    shown = top.inner()
+def _split(top: _Weighed, least: float) -> list[_Weighed]:
+    """Return what to show: folders are split into what is in them as far as there is room; the small share a bar."""
+    shown = top.pieces()
     while True:
         shown.sort(key=lambda one: (-one.size, one.path))
-        for one in shown:
-            inner = one.inner() if one.folders else []
-            small = one.size < _LEAST_SHARE * 3 * top.size
-            if inner and not small and len(shown) - 1 + len(inner) <= _MOST_BARS * 4:
-                shown.remove(one)
-                shown += inner
-                break
-        else:
+        large = [one for one in shown if one.size >= least]
+        split = next((one for one in large if one.inner and _helps(one, len(large), least)), None)
+        if split is None:
             break
-    large = [one for one in shown if one.size >= _LEAST_SHARE * top.size][:_MOST_BARS]
-    rest = _Weighed("", {})
-    left = [one for one in shown if one not in large]
-    for one in left:
-        rest.add([], one.parts)
-    if rest.size:
-        rest.path = f"{len(left)} smaller folders" if len(left) > 1 else left[0].path
-        large.append(rest)
-    return large
+        shown.remove(split)
+        shown += split.pieces()
+    small = [one for one in shown if one not in large[:_MOST_BARS]]
+    if not small:
+        return large
+    rest = _Weighed(f"{len(small)} smaller ones" if len(small) > 1 else small[0].path)
+    for one in small:
+        rest.count(one.parts)
+    return [*large[:_MOST_BARS], rest]
+
+
+def _helps(folder: _Weighed, shown: int, least: float) -> bool:
+    """Return whether a folder is better shown as what is in it: that is mostly large, and there is room."""
+    large = [one for one in folder.pieces() if one.size >= least]
+    return sum(one.size for one in large) > folder.size / 2 and shown - 1 + len(large) <= _MOST_BARS
 
 
 # ---- Tables and the tree ----
 
 
-def _projects(inspection: Inspection, arches: Sequence[Arch]) -> Iterator[str]:
-    by_path = {file.path: file for file in inspection.files}
-    rows = []
-    for project in inspection.projects:
-        files = [by_path[path] for path in project.files if by_path[path].arches]
-        if files:
-            rows.append((holding(files), project, files))
+def _projects(inspection: Inspection) -> Iterator[str]:
+    rows = dependencies(inspection) if inspection.projects else []
     if not rows:
         return
     yield "<h2>Dependencies</h2>"
     yield '<div class="wide"><table><tr><th>dependency</th>'
-    yield "".join(f'<th class="n">{arch.value}</th>' for arch in arches) + "<th>holds</th></tr>"
-    rows.sort(key=lambda row: (row[0] == "universal2", row[1].name.lower()))
+    yield "".join(f'<th class="n">{arch.value}</th>' for arch in inspection.arches)
+    yield "<th>holds</th></tr>"
     for words, project, files in rows:
-        name = escaped(f"{project.name} {project.version or ''}".strip())
-        sizes = "".join(
-            f'<td class="n">{size_text(s) if (s := sum(f.size_of(a) for f in files)) else "-"}</td>'
-            for a in arches
-        )
+        sizes = (f'<td class="n">{size_for(files, arch)}</td>' for arch in inspection.arches)
         mark = "" if words == "universal2" else ' class="mark"'
-        yield f"<tr><td>{name}</td>{sizes}<td{mark}>{escaped(words)}</td></tr>"
+        yield f"<tr><td>{escaped(project.title)}</td>{''.join(sizes)}<td{mark}>{escaped(words)}</td></tr>"
     yield "</table></div>"
 
 
 def _elsewhere(inspection: Inspection) -> Iterator[str]:
-    found: dict[tuple[str, str], set[str]] = {}
-    for file in inspection.files:
-        for one in file.slices:
-            for load in one.loads:
-                if load.group in (Group.OUTSIDE, Group.NOWHERE) and load.group is not None:
-                    found.setdefault((load.name, load.group.value), set()).add(file.path)
-    if not found:
+    rows = elsewhere(inspection)
+    if not rows:
         return
     yield "<h2>Loaded from elsewhere</h2>"
+    opened = " open" if len(rows) <= _OPEN_ROWS else ""
+    yield f"<details{opened}><summary>{counted(len(rows), 'name')}</summary>"
     yield '<div class="wide"><table><tr><th>library</th><th>where</th><th class="n">files</th></tr>'
-    for (name, group), paths in sorted(found.items(), key=lambda i: (-len(i[1]), i[0])):
-        yield f'<tr><td>{escaped(name)}</td><td>{group}</td><td class="n">{len(paths)}</td></tr>'
-    yield "</table></div>"
+    for name, group, count in rows:
+        yield f'<tr><td>{escaped(name)}</td><td>{group}</td><td class="n">{count}</td></tr>'
+    yield "</table></div></details>"
 
 
 def _tree(folder: Folder, expected: set[Arch]) -> Iterator[str]:
