@@ -196,6 +196,7 @@ def _projects(tree: _Tree, coded: set[str]) -> Iterator[Project]:
             name=name,
             version=version,
             platforms=platforms,
+            members=tuple(sorted(paths)),
             files=tuple(path for path in sorted(paths) if path in coded),
             size=sum(tree.sizes[path] for path in paths),
         )

@@ -95,12 +95,13 @@ class Extension:
 class Project:
     """A dependency in a folder or app: its name, its version and platform tags where its dist-info is there.
 
-    `files` are the paths of those of its files that hold code, `size` the bytes of all its files.
+    `members` are the paths of its files, `files` of those that hold code, `size` the bytes of all.
     """
 
     name: str
     version: str | None
     platforms: tuple[str, ...]
+    members: tuple[str, ...]
     files: tuple[str, ...]
     size: int
 

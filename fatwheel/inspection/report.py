@@ -55,7 +55,11 @@ def _section(inspection: Inspection) -> Iterator[str]:
     if any(one.mac is None for file in inspection.files for one in file.slices):
         kinds["others"] = "code for others"
     yield key({**kinds, "data": "all else"})
-    yield bars(_bars(inspection))
+    whole, *pieces = _bars(inspection)
+    yield bars([whole])
+    if len(pieces) > 1:
+        yield "<p class='small'>Of it:</p>"
+        yield bars(pieces)
     yield from _projects(inspection)
     yield from _elsewhere(inspection)
     if inspection.files:
@@ -78,15 +82,17 @@ def _overview(inspection: Inspection) -> Iterator[str]:
 
 
 def _bars(inspection: Inspection) -> list[Bar]:
-    """Return a bar for everything, and for the folders that matter: the largest are split into those in them."""
+    """Return a bar for everything, then for each dependency, or for the folders and files that matter most."""
     code = {file.path: _parts(file) for file in inspection.files}
+    owners = {path: one.title for one in inspection.projects for path in one.members}
     least = _LEAST_SHARE * inspection.installed
     top = _Weighed("")
     for path, size in inspection.sizes.items():
         parts = code.get(path, {})
         parts["data"] = size - sum(parts.values())
         folders = path.split("/")
-        top.add(folders if size >= least else folders[:-1], parts)
+        place = folders if size >= least else folders[:-1]
+        top.add([owners[path]] if path in owners else place, parts)
     return [
         Bar(label="all", parts=top.ordered()),
         *(Bar(label=one.path, parts=one.ordered()) for one in _split(top, least)),
