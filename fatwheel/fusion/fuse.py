@@ -136,7 +136,7 @@ def fuse_wheels(
             written = _write(plan, wheels, options, file)
             reread = _reread(plan, written, Path(file.name), options)
             _refuse_fatal(((name, image) for name, _, image in slices(reread)), plan, options)
-            findings = check(reread)
+            findings = check(reread, universal2=True)
             _refuse_worse(findings, reading.wheels.values(), target, options.allow)
             for wheel in wheels.values():
                 wheel.file.check_unchanged()

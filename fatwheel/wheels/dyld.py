@@ -29,6 +29,12 @@ _MOST_STEPS = 500_000
 """Paths that are tried and loaders that are visited, in steps of 64 bytes; real wheels need some thousands."""
 
 _SYSTEM = ("/usr/lib/", "/System/")
+_FALLBACK = frozenset(
+    f"lib{name}.dylib" for name in ("System.B", "c++.1", "c++abi", "iconv.2", "objc.A", "z.1")
+)
+"""Of the libraries in /usr/lib those that packagers' compilers name by `@rpath`."""
+_LAST_WITH_FALLBACK = (12, 999)
+"""Code for older systems than macOS 13 has /usr/lib searched when all else failed (dyld, pre2022Binary)."""
 _CERTAIN = ("/usr/lib/swift/lib", "/System/")  # what an rpath finds there is what was meant
 _LOADER, _EXECUTABLE, _RPATH = "@loader_path", "@executable_path", "@rpath"
 
@@ -88,7 +94,7 @@ class Loads:
 
 def is_system(path: str) -> bool:
     """Return whether an absolute path is that of a library of macOS."""
-    return posixpath.normpath(path).startswith(_SYSTEM)
+    return f"{posixpath.normpath(path)}/".startswith(_SYSTEM)
 
 
 def resolve_loads(slices: Iterable[tuple[str, Arch, Image]], members: Iterable[str]) -> Loads:
@@ -142,6 +148,7 @@ class _Resolver:
         self._folders = {
             member: posixpath.dirname(installed_path(member)) for member in self._images
         }
+        self._all_programs = [member for member in self._images if self._is_program(member)]
         self._loads: dict[str, list[Load]] = {}
         self._loaders: dict[str, dict[str, None]] = defaultdict(dict)
         self._named: dict[str, list[str]] = defaultdict(list)
@@ -198,11 +205,15 @@ class _Resolver:
         if head == _RPATH:
             return self._on_rpath(load, rest, chain)
         if head == _EXECUTABLE:
-            programs = (one for one in chain if self._is_program(one))
-            for path in (_join(self._folders[one], rest) for one in programs):
+            for path in (_join(self._folders[one], rest) for one in self._programs(chain)):
                 if path in self._installed or self._is_program(load.member):
                     return self._at(load, _Place(path))
         return load._replace(where=Where.ANY, alike=tuple(self._named[load.name]))
+
+    def _programs(self, chain: Iterable[str]) -> list[str]:
+        """Return the program of the chain, or all that the wheel has: any of them may open the library."""
+        own = [one for one in chain if self._is_program(one)]
+        return own or [one for one in self._all_programs if self._budget.take()]
 
     def _is_program(self, member: str) -> bool:
         return self._images[member].filetype is FileType.EXECUTE
@@ -232,6 +243,8 @@ class _Resolver:
             first.setdefault(where, place)
         if Where.INSIDE in first:
             return self._at(load, first[Where.INSIDE])
+        if rest in _FALLBACK and (self._images[load.member].minos or (0, 0)) <= _LAST_WITH_FALLBACK:
+            return load._replace(where=Where.SYSTEM, path=f"/usr/lib/{rest}")
         if same := tuple(one for one in self._named[load.name] if one != load.member):
             return load._replace(where=Where.ANY, alike=same)
         for where in (Where.SYSTEM, Where.BESIDE, Where.OUTSIDE, Where.ANY):
@@ -260,11 +273,15 @@ class _Resolver:
                 if not self._budget.take(len(rpath) + len(rest)):
                     return
                 head, _, tail = rpath.partition("/")
-                if head == _LOADER or (head == _EXECUTABLE and self._is_program(owner)):
+                if head == _LOADER:
                     folder = posixpath.join(self._folders[owner], tail)
                     yield _Place(_join(folder, rest), rpath, owner)
                 elif head == _EXECUTABLE:
-                    yield _Place(f"{rpath}/{rest}", rpath, owner)
+                    for one in self._programs([owner]):
+                        folder = posixpath.join(self._folders[one], tail)
+                        yield _Place(_join(folder, rest), rpath, owner)
+                    if not self._is_program(owner):
+                        yield _Place(f"{rpath}/{rest}", rpath, owner)
                 elif rpath.startswith("/"):  # dyld ignores others
                     yield _Place(_join(rpath, rest), rpath, owner)
 

@@ -152,6 +152,28 @@ def test_a_program_is_its_own_executable() -> None:
     assert only(found, "pkg/lib/libb.dylib").where is Where.ANY
 
 
+def test_any_program_of_the_wheel_may_open_a_plug_in() -> None:
+    name = "@executable_path/../lib/liba.dylib"
+    wheel = {
+        "pkg/bin/tool": made(FileType.EXECUTE),
+        "pkg/lib/liba.dylib": dylib(),
+        "pkg/plugins/one.so": made(loads=[name]),
+        "pkg/plugins/two.so": made(loads=["@rpath/liba.dylib"], rpaths=["@executable_path/../lib"]),
+    }
+    found = resolved(wheel)
+    assert {load.target for load in found.loads} == {"pkg/lib/liba.dylib"}
+
+
+def test_old_code_has_the_usual_libraries_of_macos_searched_at_last() -> None:
+    """Packagers' compilers name libc++ by an rpath of theirs, and dyld falls back to /usr/lib; no longer from 13 on."""
+    loads, rpaths = ["@rpath/libc++.1.dylib"], ["/Users/me/conda/lib"]
+    old, new = (made(loads=loads, rpaths=rpaths, minos=minos) for minos in ((12, 7), (13, 0)))
+    found = only(resolved({"pkg/mod.so": old}), "pkg/mod.so")
+    assert (found.where, found.path) == (Where.SYSTEM, "/usr/lib/libc++.1.dylib")
+    found = only(resolved({"pkg/mod.so": new}), "pkg/mod.so")
+    assert found.where is Where.OUTSIDE
+
+
 @pytest.mark.parametrize(
     ("cmd", "kind"),
     [
