@@ -161,13 +161,11 @@ def _tell_lacking(inspection: Inspection, wishes: _Wishes) -> None:
     missing = lacking(inspection, wishes.required)
     coded = sum(bool(file.arches) for file in inspection.files)
     if not missing:
-        words = (
-            f"holds {wishes.require} code in {counted(coded, 'file')}" if coded else "holds no code"
-        )
+        words = f"{wishes.require} in {counted(coded, 'file')} with code" if coded else "no code"
         tell(f"{inspection.path}: {words}")
         return
     tell(
-        f"{inspection.path}: {len(missing)} of {counted(coded, 'file')} with code, not {wishes.require}"
+        f"{inspection.path}: {len(missing)} of {counted(coded, 'file')} with code lack {wishes.require}"
     )
     owners = {path: project for project in inspection.projects for path in project.files}
     groups: dict[str, list[str]] = {}

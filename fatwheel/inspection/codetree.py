@@ -41,7 +41,7 @@ def code_tree(inspection: Inspection, arches: Sequence[Arch]) -> Table:
             guide, below = ("└─ ", "   ") if index == len(rows) - 1 else ("├─ ", "│  ")
             if folder.is_top:
                 guide = below = ""
-            label = Text(stem + guide, style=SOFT).append(plain(row.name))
+            label = Text().append(stem + guide, SOFT).append(plain(row.name))
             style = SOFT if row.folder in opened else ""
             sizes = (Text(size_for(row.files, arch), style) for arch in arches)
             table.add_row(label, *sizes, plain(row.note, MARK))

@@ -93,6 +93,8 @@ def _remark_lines(inspection: Inspection) -> Iterator[str]:
     if others:
         words = ", ".join(f"{name} ({counted(n, 'file')})" for name, n in sorted(others.items()))
         yield f"Code for others: {words}."
+    if broken := sum(file.problem is not None for file in inspection.files):
+        yield f"Only begins like code: {counted(broken, 'file')}."
     if inspection.wheel is not None and len(inspection.wheel.promises) > 1:
         yield f"Tags: {', '.join(promise.tag for promise in inspection.wheel.promises)}."
     if inspection.wheels:
@@ -144,7 +146,7 @@ def _extensions(inspection: Inspection) -> Table:
 
 def _projects(inspection: Inspection, arches: Sequence[Arch], *, every: bool) -> Table:
     """Return the table of an app's dependencies: those first that have not all architectures."""
-    table = table_of("dependency")
+    table = table_of("part" if inspection.kind == "app" else "dependency")
     for arch in arches:
         table.add_column(arch.value, justify="right", no_wrap=True)
     table.add_column("holds", overflow="fold")

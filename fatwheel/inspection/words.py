@@ -83,8 +83,11 @@ def _amount(inspection: Inspection, arch: Arch) -> str:
 
 
 def _values(inspection: Inspection, arch: Arch, fact: Callable[[SliceFacts], str | None]) -> str:
-    """Return the values that a fact has in the code for `arch`, and how often where there are several."""
-    return _listed(inspection.counts(arch, fact))
+    """Return the values that a fact has in the linked code for `arch`, and how often where there are several."""
+    counts = inspection.counts(arch, fact)
+    linked = sum(one.signature is not None for one in inspection.code(arch))
+    unknown = linked - sum(count for _, count in counts)
+    return _listed([*counts, ("unknown", unknown)] if counts and unknown > 0 else counts)
 
 
 def _listed(counts: Sequence[tuple[str, int]]) -> str:
