@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fatwheel.fusion.pairing import Pairing, pair_up
     from fatwheel.fusion.plan import FusePlan, PlanOptions
     from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
+    from fatwheel.inspection.folders import inspect_path
+    from fatwheel.inspection.inspection import Inspection
+    from fatwheel.inspection.wheels import inspect_wheel
     from fatwheel.version import __version__
     from fatwheel.wheels.tags import TagStyle
 
@@ -32,6 +35,7 @@ __all__ = [
     "FuseOptions",
     "FusePlan",
     "Fused",
+    "Inspection",
     "Outcome",
     "Pairing",
     "PlanOptions",
@@ -44,6 +48,8 @@ __all__ = [
     "find_wheels",
     "fuse_many",
     "fuse_wheels",
+    "inspect_path",
+    "inspect_wheel",
     "pair_up",
     "parse_rule",
     "plan_fuse",
@@ -61,6 +67,9 @@ _MODULES = {
     "fusion.pairing": ("Pairing", "pair_up"),
     "fusion.plan": ("FusePlan", "PlanOptions"),
     "fusion.rules": ("Rule", "RuleSet", "parse_rule", "rule_book"),
+    "inspection.folders": ("inspect_path",),
+    "inspection.inspection": ("Inspection",),
+    "inspection.wheels": ("inspect_wheel",),
     "version": ("__version__",),
     "wheels.tags": ("TagStyle",),
 }

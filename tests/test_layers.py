@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "deflate": "archive",
     "wheels": "deflate, macho",
     "check": "wheels",
+    "inspection": "check",
     "fusion": "check",
     "lipo": "macho, archive",
     "targets": "macho",
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "building": "toolchain, fusion, lipo",
     "index": "fusion",
     "wheelhouse": "index",
-    "cli": "building, wheelhouse",
+    "cli": "building, wheelhouse, inspection",
 }
 FACADES = {"__init__", "__main__", "backend"}
 WORDS = {
@@ -40,6 +41,7 @@ WORDS = {
     "process",
     "values",
     "version",
+    "webpage",
 }
 MOST_AT_THE_TOP = 13
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from rich.console import RenderableType
+
 __all__ = [
     "PageContext",
     "announce",
@@ -38,6 +40,7 @@ __all__ = [
     "say_own_fault",
     "say_usage_error",
     "tell",
+    "tell_drawn",
     "tell_own",
     "tell_path",
     "wants_colour",
@@ -45,6 +48,8 @@ __all__ = [
 
 _WIDEST = 100  # columns of a help page; longer lines are hard to read
 _NARROWEST = 30
+_WIDEST_DRAWING = 120
+_ENDLESS = 10_000  # columns of a pipe
 _WIDTH_FOR_ALL = 70  # columns, for a progress bar with figures
 _STEPS = 1000  # of a progress bar, about
 
@@ -229,3 +234,30 @@ def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[in
                 waiting = 0
 
         yield advance
+
+
+def tell_drawn(drawing: RenderableType) -> None:
+    """Print rich's tables and trees on standard output: as wide as the terminal, in a pipe as wide as they are."""
+    import shutil
+
+    from rich.console import Console
+    from rich.segment import Segment, Segments
+
+    people = is_live(os.environ, sys.stdout)
+    width = min(shutil.get_terminal_size().columns, _WIDEST_DRAWING) if people else _ENDLESS
+    console = Console(
+        file=sys.stdout,
+        width=max(width, _NARROWEST),
+        force_terminal=wants_colour(os.environ, sys.stdout),
+        legacy_windows=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    for line in console.render_lines(drawing, pad=False):
+        shown = [Segment(printable(one.text), one.style) for one in line if not one.control]
+        while shown and not shown[-1].text.strip():
+            shown.pop()
+        if shown:
+            shown[-1] = Segment(shown[-1].text.rstrip(), shown[-1].style)
+        console.print(Segments([*shown, Segment.line()]), soft_wrap=True, end="")

@@ -12,6 +12,7 @@ from enum import IntEnum
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
 from fatwheel.macho.alignment import thin_align
+from fatwheel.macho.buildtools import Tool
 from fatwheel.macho.codesign import MalformedSignature, Signature, with_signature
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK
 from fatwheel.macho.exports import read_init_functions
@@ -79,12 +80,13 @@ class Image:
 
     `cpusubtype` is the raw 32-bit value, capability bits included; `size` is in bytes; `loads` are
     the install names of LC_LOAD_DYLIB and its weak, re-exported, upward and lazy kinds in file
-    order, and `load_kinds` says of each which it is; `platform` and `minos` (major, minor) are those
-    of macOS where the image names several; `natural_align` is the alignment (log2) that lipo gives
-    its slice. `thread_locals`, `init_functions` and `signature` are those of programs, dylibs and
-    bundles: `init_functions` are the names, sorted, that Python calls to initialise a module
-    (`PyInit_NAME`), or None where it is not known which it exports; `signature` is what the code
-    signature holds, where there is one and it was looked at. `encrypted` code is that of Apple's stores.
+    order, and `load_kinds` says of each which it is; `platform`, `minos` and `sdk` (major, minor) are
+    those of macOS where the image names several; `tools` are the programs that say they made it;
+    `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals`, `init_functions`
+    and `signature` are those of programs, dylibs and bundles: `init_functions` are the names, sorted,
+    that Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it
+    exports; `signature` is what the code signature holds, where there is one and it was looked at.
+    `encrypted` code is that of Apple's stores.
     """
 
     cputype: int
@@ -105,6 +107,8 @@ class Image:
     signature: Signature | MalformedSignature | None = None
     load_kinds: tuple[LoadKind, ...] = ()
     encrypted: bool = False
+    sdk: tuple[int, int] | None = None
+    tools: tuple[Tool, ...] = ()
 
     @property
     def arch(self) -> Arch | None:
@@ -212,6 +216,8 @@ def parse_image(
         signature=signature,
         load_kinds=tuple(commands.load_kinds),
         encrypted=commands.encrypted,
+        sdk=commands.sdk,
+        tools=commands.tools,
     )
 
 

@@ -183,13 +183,14 @@ def read_wheel(
     *,
     inflater: Inflater,
     executor: Executor | None,
+    signatures: Judged = Judged.ALL,
 ) -> Wheel:
     """Read one wheel whole with the threads of `executor`, or in this one; what is wrong with RECORD is in the result.
 
-    Raises `WheelError` for damaged members.
+    `signatures` says which are compared with the code. Raises `WheelError` for damaged members.
     """
     source = open_source(wheel, inflater)
-    source.signatures = Judged.ALL
+    source.signatures = signatures
     sizes = {n: e.compressed_size for n, e in source.entries.items() if n != source.record}
 
     def scan(names: list[str]) -> dict[str, Scanned]:
