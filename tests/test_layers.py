@@ -21,13 +21,14 @@ MAY_IMPORT = {
     "wheels": "deflate, macho",
     "check": "wheels",
     "fusion": "check",
+    "thinning": "fusion",
     "lipo": "macho, archive",
     "targets": "macho",
     "toolchain": "targets",
     "building": "toolchain, fusion, lipo",
     "index": "fusion",
     "wheelhouse": "index",
-    "cli": "building, wheelhouse",
+    "cli": "building, wheelhouse, thinning",
 }
 FACADES = {"__init__", "__main__", "backend"}
 WORDS = {

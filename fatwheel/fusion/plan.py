@@ -35,7 +35,7 @@ from fatwheel.wheels.tags import (
 )
 from fatwheel.wheels.wheel import images
 
-__all__ = ["FusePlan", "Inputs", "PlanOptions", "fused_name", "plan_pair"]
+__all__ = ["FusePlan", "Inputs", "PlanOptions", "file_order", "fused_name", "plan_pair"]
 
 
 @valueclass
@@ -132,7 +132,7 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         inputs=inputs,
         name=name,
         dist_info=dist_info,
-        members=tuple(sorted(members, key=lambda m: _order(m.name, dist_info))),
+        members=tuple(sorted(members, key=lambda m: file_order(m.name, dist_info))),
         decisions=decisions,
         unused_rules=_unused(options.rules, pair.members, project),
         notes=(*pair.notes, *seals),
@@ -246,7 +246,7 @@ def _own_members(
     ]
 
 
-def _order(name: str, dist_info: str) -> tuple[bool, bool, str]:
+def file_order(name: str, dist_info: str) -> tuple[bool, bool, str]:
     """Sort key: by name, dist-info last, RECORD at the very end (PEP 427 recommends it)."""
     return name.startswith(f"{dist_info}/"), name == f"{dist_info}/RECORD", name
 
