@@ -12,6 +12,7 @@ The API does what the command line does; every name here is typed and documented
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fatwheel.action import Action
+    from fatwheel.arch import Arch
     from fatwheel.check.finding import Finding, Severity
     from fatwheel.check.verdict import check_wheel
     from fatwheel.errors import FatwheelError
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from fatwheel.fusion.pairing import Pairing, find_wheels, pair_up
     from fatwheel.fusion.plan import FusePlan, PlanOptions
     from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
+    from fatwheel.thinning.plan import ThinPlan
+    from fatwheel.thinning.thin import Thinned, ThinOptions, thin_wheel
+    from fatwheel.thinning.tree import ThinnedTree, thin_tree
     from fatwheel.version import __version__
     from fatwheel.wheels.tags import TagStyle
 
 __all__ = [
     "Action",
+    "Arch",
     "ConflictsError",
     "FatwheelError",
     "Finding",
@@ -38,6 +43,10 @@ __all__ = [
     "RuleSet",
     "Severity",
     "TagStyle",
+    "ThinOptions",
+    "ThinPlan",
+    "Thinned",
+    "ThinnedTree",
     "__version__",
     "check_wheel",
     "find_wheels",
@@ -47,10 +56,13 @@ __all__ = [
     "parse_rule",
     "plan_fuse",
     "rule_book",
+    "thin_tree",
+    "thin_wheel",
 ]
 
 _MODULES = {
     "action": ("Action",),
+    "arch": ("Arch",),
     "check.finding": ("Finding", "Severity"),
     "check.verdict": ("check_wheel",),
     "errors": ("FatwheelError",),
@@ -59,6 +71,9 @@ _MODULES = {
     "fusion.pairing": ("Pairing", "find_wheels", "pair_up"),
     "fusion.plan": ("FusePlan", "PlanOptions"),
     "fusion.rules": ("Rule", "RuleSet", "parse_rule", "rule_book"),
+    "thinning.plan": ("ThinPlan",),
+    "thinning.thin": ("ThinOptions", "Thinned", "thin_wheel"),
+    "thinning.tree": ("ThinnedTree", "thin_tree"),
     "version": ("__version__",),
     "wheels.tags": ("TagStyle",),
 }
