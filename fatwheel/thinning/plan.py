@@ -12,7 +12,7 @@ from dataclasses import field, replace
 
 from fatwheel.arch import Arch
 from fatwheel.check.code import described
-from fatwheel.errors import RefusedError, WheelError
+from fatwheel.errors import RefusedError
 from fatwheel.fusion.actions import (
     Conflict,
     Drop,
@@ -28,12 +28,12 @@ from fatwheel.fusion.glob import Glob
 from fatwheel.fusion.plan import file_order
 from fatwheel.macho.image import Image
 from fatwheel.macho.staticlib import StaticLibrary
+from fatwheel.thinning.madeby import read_report
 from fatwheel.thinning.onesided import OneSided
 from fatwheel.thinning.slices import choose_slice
 from fatwheel.values import valueclass
 from fatwheel.version import __version__
 from fatwheel.wheels.distinfo import REPORT_NAME, format_wheel_metadata, parse_wheel_metadata
-from fatwheel.wheels.jsontext import load_json
 from fatwheel.wheels.tags import (
     Family,
     MacPlatform,
@@ -79,7 +79,8 @@ def _any(globs: Sequence[Glob], name: str) -> bool:
 class Reading:
     """A wheel that was read, its file's SHA-256 (hexadecimal), and what the plan needs to know for one architecture.
 
-    `texts` are `arch`'s own of the texts that fatwheel made of two, `named` says which text names a file.
+    `texts` are `arch`'s own of the texts that fatwheel made of two, `named` says which text names a file, and `foreign`
+    are the files that the other architecture's wheel alone had when fatwheel fused both.
     """
 
     wheel: Wheel
@@ -88,14 +89,16 @@ class Reading:
     one_sided: OneSided
     texts: Mapping[str, bytes] = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)
+    foreign: frozenset[str] = frozenset()
 
 
 @valueclass
 class ThinPlan:
     """What will be written, member by member in the order of the file.
 
-    `filename` and `sha256` (hexadecimal) are the input's, `one_sided` are the members with code in which `arch` finds
-    none, `unused` the patterns that matched none of them. `notes` says what is to be known besides.
+    `filename` and `sha256` (hexadecimal) are the input's. `one_sided` are the members with code in which `arch` finds
+    none, and those that the other architecture's wheel alone had; `unused` are the patterns that matched none of them.
+    `notes` says what is to be known besides.
     """
 
     filename: str
@@ -155,7 +158,7 @@ def plan_thin(
     fates = {member: _decide(reading, patterns, member) for member in wheel.members}
     if name != wheel.name or not all(isinstance(fate, Keep) for fate in fates.values()):
         fates |= _own_members(reading, name, fates, generator)
-    one_sided = tuple(reading.one_sided.stays)
+    one_sided = tuple({**reading.one_sided.stays, **dict.fromkeys(reading.foreign)})
     return ThinPlan(
         filename=wheel.name.filename,
         sha256=reading.sha256,
@@ -196,6 +199,8 @@ def _decide(reading: Reading, patterns: Patterns, name: str) -> Fate:
         how = f"{reading.arch.value}'s own text, out of one that fatwheel had made of two"
         return Merge(name=name, mode=mode, content=text, how=how)
     keep = Keep(name=name, mode=mode, source=reading.arch, member=member)
+    if name in reading.foreign:
+        return _decide_foreign(reading, patterns, keep)
     if name in reading.one_sided.stays:
         return _decide_one_sided(reading, patterns, keep)
     choice = choose_slice(member.content, reading.arch)
@@ -210,6 +215,14 @@ def _decide(reading: Reading, patterns: Patterns, name: str) -> Fate:
     piece = SliceOf(source=reading.arch, offset=found.offset, whole=False, content=found.content)
     note = f"{', '.join(choice.left_out)} left out as well" if choice.left_out else ""
     return Take(name=name, mode=mode, member=member, slice=piece, note=note)
+
+
+def _decide_foreign(reading: Reading, patterns: Patterns, keep: Keep) -> Fate:
+    """Decide about a file that the architecture's own wheel did not have."""
+    other = f"only the {reading.arch.other.value} wheel had it"
+    if patterns.is_kept(keep.name):
+        return replace(keep, note=f"{other}; --keep")
+    return Drop(name=keep.name, why=other)
 
 
 def _decide_one_sided(reading: Reading, patterns: Patterns, keep: Keep) -> Fate:
@@ -263,24 +276,17 @@ def format_report(reading: Reading, fates: Mapping[str, Fate], generator: str) -
     It tells what the wheel was thinned from, what that one had been fused from, and the decisions of then about files
     that are as they were.
     """
-    wheel = reading.wheel
-    name = f"{wheel.dist_info}/{REPORT_NAME}"
-    try:
-        before = load_json(wheel.text(REPORT_NAME))
-        decisions = [d for d in before["decisions"] if isinstance(fates.get(d["member"]), Keep)]
-        document = {
-            "generator": generator,
-            "thinned": {
-                "architecture": reading.arch.value,
-                "filename": wheel.name.filename,
-                "sha256": reading.sha256,
-            },
-            "inputs": before["inputs"],
-            "decisions": decisions,
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        problem = f"is not what fatwheel writes ({error!r})"
-        raise WheelError(wheel.name.filename, name, problem) from error
+    before = read_report(reading.wheel)
+    document = {
+        "generator": generator,
+        "thinned": {
+            "architecture": reading.arch.value,
+            "filename": reading.wheel.name.filename,
+            "sha256": reading.sha256,
+        },
+        "inputs": before.inputs,
+        "decisions": [d for name, d in before.decisions if isinstance(fates.get(name), Keep)],
+    }
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 

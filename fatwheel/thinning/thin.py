@@ -21,11 +21,13 @@ from fatwheel.fusion.glob import Glob, compile_glob
 from fatwheel.fusion.readpair import wrong_record
 from fatwheel.fusion.verify import refuse_worse, reread
 from fatwheel.fusion.write import newest_date, write_wheel
+from fatwheel.thinning.madeby import read_report
 from fatwheel.thinning.named import find_named
 from fatwheel.thinning.onesided import find_one_sided
 from fatwheel.thinning.plan import Patterns, Reading, ThinPlan, plan_thin, thin_name
 from fatwheel.thinning.texts import split_texts
 from fatwheel.values import valueclass
+from fatwheel.wheels.distinfo import REPORT_NAME
 from fatwheel.wheels.read import Progress, read_wheel, reading_threads
 from fatwheel.wheels.wheel import OpenWheel, Wheel, open_wheel
 
@@ -180,7 +182,13 @@ def _plan(opened: OpenWheel, wheel: Wheel, arch: Arch, options: ThinOptions) -> 
     if wheel.record_problems:
         notes.append(wrong_record(opened, wheel.record_problems, refuse=options.verify_record))
     patterns = options.patterns
-    one_sided = find_one_sided(wheel, arch, patterns.is_dropped)
+    made_by = read_report(wheel) if wheel.text(REPORT_NAME) else None
+    foreign = frozenset() if made_by is None else made_by.only[arch.other]
+    one_sided = find_one_sided(
+        wheel,
+        arch,
+        lambda name: patterns.is_dropped(name) or (name in foreign and not patterns.is_kept(name)),
+    )
     reading = Reading(
         wheel=wheel,
         sha256=file_sha256(opened.file),
@@ -188,6 +196,7 @@ def _plan(opened: OpenWheel, wheel: Wheel, arch: Arch, options: ThinOptions) -> 
         one_sided=one_sided,
         texts=split_texts(opened, wheel, arch, options.chosen_inflater),
         named=find_named(opened, wheel, one_sided.open, options.chosen_inflater),
+        foreign=foreign,
     )
     plan = plan_thin(reading, patterns)
     return replace(plan, notes=(*notes, *plan.notes))
