@@ -22,13 +22,14 @@ MAY_IMPORT = {
     "check": "wheels",
     "inspection": "check",
     "fusion": "check",
+    "thinning": "fusion",
     "lipo": "macho, archive",
     "targets": "macho",
     "toolchain": "targets",
     "building": "toolchain, fusion, lipo",
     "index": "fusion",
     "wheelhouse": "index",
-    "cli": "building, wheelhouse, inspection",
+    "cli": "building, wheelhouse, inspection, thinning",
 }
 FACADES = {"__init__", "__main__", "backend"}
 WORDS = {

@@ -38,6 +38,7 @@ _Reaction = Callable[[int, FrameType | None], object] | signal.Handlers
 _COMMANDS = {
     "fuse": ("fatwheel.cli.fuse:fuse_command", "Fuse thin wheels into universal2 wheels."),
     "build": ("fatwheel.cli.build:build_command", "Make a universal2 wheel of a Rust crate."),
+    "thin": ("fatwheel.cli.thin:thin_command", "Take one architecture out of a wheel or an app."),
     "check": ("fatwheel.cli.check:check_command", "Check finished wheels."),
     "inspect": ("fatwheel.cli.inspect:inspect_command", "Show what wheels, files and apps hold."),
     "index": ("fatwheel.cli.index:index_command", "Serve an index of universal2 wheels."),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import MemberData
-from fatwheel.deflate.cut import Cut, edge_tokens, find_recut
+from fatwheel.deflate.cut import Cut, Run, edge_tokens, find_recut
 from fatwheel.deflate.fixedcodes import encode_fixed, extra_bits, packed
 from fatwheel.deflate.recut import Boundary
 from fatwheel.deflate.stream import Blocks
@@ -315,7 +315,7 @@ class _Stream:
         if found is None:
             self._add_stored(cut.chunks, cut.size, final)
             return
-        plan, blocks = found
+        plan = found.plan
         head = encode_fixed(edge_tokens(cut, plan.head))
         tail = encode_fixed(edge_tokens(cut, plan.tail) if plan.tail else ())
         first, last = plan.kept or (Boundary(0, 0), Boundary(0, 0))
@@ -325,11 +325,24 @@ class _Stream:
         self._add_block(head, final and plan.kept is None)
         if plan.kept is None:
             return
-        is_last = last.bit == blocks.end_bit
-        clear = blocks.last_block_bit if is_last and not final else None
-        self._add_shifted(cut, first.bit, last.bit, clear)
+        is_last = last.bit == found.blocks.end_bit
+        clear = found.blocks.last_block_bit if is_last and not final else None
+        for run in found.runs:
+            ends = run.end == last.bit
+            if run.stored:
+                self._add_stored_block(cut, run, final=final and is_last and ends)
+            else:
+                self._add_shifted(cut, run.first, run.end, clear if ends else None)
         if plan.tail is not None or (final and not is_last):
             self._add_block(tail, final)
+
+    def _add_stored_block(self, cut: Cut, run: Run, *, final: bool) -> None:
+        """Add a stored block as it is, behind a header that ends with a byte here (RFC 1951, 3.2.4)."""
+        self._put(_STORED << 1 | final, 3)
+        self._align()
+        start = -(-(run.first + 3) // 8)
+        size = run.end // 8 - start
+        self._add_piece(_Range(cut.file, cut.offset, cut.compressed_size, start, size), size)
 
     def _add_shifted(self, cut: Cut, first: int, end: int, clear: int | None) -> None:
         """Add the stream's bits from `first` to `end`, with the bit `clear` cleared."""

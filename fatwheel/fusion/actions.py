@@ -26,6 +26,7 @@ __all__ = [
     "Merge",
     "Planned",
     "SliceOf",
+    "Take",
     "WriteAnew",
     "WriteRecord",
 ]
@@ -79,6 +80,20 @@ class Fuse:
     def member(self, arch: Arch) -> Member:
         """Return the member of the `arch` wheel."""
         return self.x86_64 if arch is Arch.X86_64 else self.arm64
+
+
+@valueclass
+class Take:
+    """One slice of a universal file takes the file's place: a step of thinning, which fusing never takes.
+
+    `note` names the slices that are left out, where the other architecture's is not the only one.
+    """
+
+    name: str
+    mode: int
+    member: Member
+    slice: SliceOf
+    note: str = ""
 
 
 @valueclass

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO
 
 from fatwheel.arch import Arch
-from fatwheel.archive.directory import DateTime, read_directory
-from fatwheel.archive.ranges import Progress, RangeFile
+from fatwheel.archive.directory import DateTime
+from fatwheel.archive.ranges import Progress
 from fatwheel.atomic import new_file
-from fatwheel.check.finding import Finding, Severity, worse_than
+from fatwheel.check.finding import Finding
 from fatwheel.check.signatures import fatal_signatures
 from fatwheel.check.verdict import check
 from fatwheel.deflate.inflaters import Inflater, best_inflater
-from fatwheel.errors import RefusedError, WheelError
+from fatwheel.errors import RefusedError
 from fatwheel.fusion.actions import Fuse, Keep
 from fatwheel.fusion.engine import Engine, NativeEngine
 from fatwheel.fusion.pairing import Candidate, inspect, match
 from fatwheel.fusion.passes import InPasses
 from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.fusion.readpair import Reading, read_pair
-from fatwheel.fusion.write import Written, write_wheel
+from fatwheel.fusion.verify import refuse_worse, reread, shown
+from fatwheel.fusion.write import Written, newest_date, write_wheel
 from fatwheel.macho.image import Image
 from fatwheel.values import valueclass
-from fatwheel.wheels.effort import Effort
-from fatwheel.wheels.read import open_source, read_wheel, reading_threads
-from fatwheel.wheels.scan import Scanned, scan_member
-from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, images, open_wheel, slices
+from fatwheel.wheels.read import reading_threads
+from fatwheel.wheels.wheel import OpenWheel, images, open_wheel, slices
 
 __all__ = [
     "ConflictsError",
@@ -43,9 +42,6 @@ __all__ = [
 
 _PLANNING, _FUSING = 2, 3
 """How often a member's data are read: to be verified, for the digest of the input, and to be written."""
-
-_FIRST_DATE: DateTime = (1980, 1, 1, 0, 0, 0)
-"""Where the dates of a zip archive begin (APPNOTE 4.4.6)."""
 
 
 class ConflictsError(RefusedError):
@@ -142,10 +138,17 @@ def fuse_wheels(
                 )
         with new_file(target, replace=options.replace) as file:
             written = _write(plan, wheels, options, file)
-            reread = _reread(plan, written, Path(file.name), options)
-            _refuse_fatal(((name, image) for name, _, image in slices(reread)), plan, options)
-            findings = check(reread, universal2=True)
-            _refuse_worse(findings, reading.wheels.values(), target, options.allow)
+            read = reread(
+                plan.name,
+                plan.dist_info,
+                written,
+                Path(file.name),
+                inflater=options.chosen_inflater,
+                threads=options.threads if options.verify_output else None,
+            )
+            _refuse_fatal(((name, image) for name, _, image in slices(read)), plan, options)
+            findings = check(read, universal2=True)
+            refuse_worse(findings, tuple(reading.wheels.values()), target, options.allow)
             for wheel in wheels.values():
                 wheel.file.check_unchanged()
             return Fused(
@@ -194,57 +197,6 @@ def _read(
         )
 
 
-def _findings(wheel: Wheel) -> tuple[Finding, ...]:
-    """Return what the check says of an input; one that cannot be checked hands nothing down."""
-    try:
-        return check(wheel)
-    except WheelError:
-        return ()
-
-
-def _reread(
-    plan: FusePlan, written: Mapping[str, Written], path: Path, options: FuseOptions
-) -> Wheel:
-    """Read the new file's directory, headers and dist-info, and join them with what is known of the rest.
-
-    With `verify_output`, every byte is read again, and nothing is taken as known.
-    """
-    filename = plan.name.filename
-    with RangeFile(path, name=filename) as file:  # nobody knows its name for the time being
-        entries = read_directory(file, filename)
-        wheel = OpenWheel(
-            path=path.with_name(filename),
-            name=plan.name,
-            file=file,
-            entries={entry.name: entry for entry in entries},
-            dist_info=plan.dist_info,
-            effort=Effort(plan.name.filename, file.size),
-        )
-        if options.verify_output:
-            with reading_threads(options.threads, [wheel]) as executor:
-                return read_wheel(wheel, inflater=options.chosen_inflater, executor=executor)
-        source = open_source(wheel, options.chosen_inflater)
-        for name, entry in source.entries.items():
-            if name in source.scanned:
-                continue
-            if name.startswith(f"{plan.dist_info}/"):
-                wanted = source.wanted(name)
-                source.scanned[name] = scan_member(wheel, entry, wanted, options.chosen_inflater)
-                continue
-            facts = written[name]
-            if entry.size != facts.size:
-                raise AssertionError(f"{name}: wrote {facts.size} bytes, read {entry.size}")
-            member = Member(entry=entry, sha256=facts.sha256, content=facts.content)
-            source.scanned[name] = Scanned(member=member)
-        return source.result()
-
-
-def newest_date(wheels: Mapping[Arch, OpenWheel]) -> DateTime:
-    """Return the newest valid time stamp of all members of both wheels."""
-    dates = (e.date_time for wheel in wheels.values() for e in wheel.entries.values())
-    return max((date for date in dates if date is not None), default=_FIRST_DATE)
-
-
 def _write(
     plan: FusePlan, wheels: Mapping[Arch, OpenWheel], options: FuseOptions, file: BinaryIO
 ) -> Mapping[str, Written]:
@@ -255,7 +207,7 @@ def _write(
             plan,
             wheels,
             file,
-            date_time=options.date_time or newest_date(wheels),
+            date_time=options.date_time or newest_date(wheels.values()),
             inflater=options.chosen_inflater,
             files=files,
         )
@@ -284,28 +236,5 @@ def _refuse_fatal(code: Iterable[tuple[str, Image]], plan: FusePlan, options: Fu
         allow = " ".join(f"--allow {code}" for code in sorted({found.code for found in fatal}))
         raise RefusedError(
             f"{plan.name.filename} would have arm64 code that macOS does not run, so it was not written: "
-            f"{_shown(fatal)}, or go on with {allow}"
+            f"{shown(fatal)}, or go on with {allow}"
         )
-
-
-def _refuse_worse(
-    findings: Sequence[Finding], inputs: Iterable[Wheel], target: Path, allow: frozenset[str]
-) -> None:
-    """Refuse a result with an error that neither input had and nothing allows."""
-    found = [f for f in findings if f.severity is Severity.ERROR and f.code not in allow]
-    if not found:
-        return
-    worse = worse_than(found, [found for wheel in inputs for found in _findings(wheel)])
-    if worse:
-        count = "an error" if len(worse) == 1 else f"{len(worse)} errors"
-        raise RefusedError(
-            f"{target.name} would have {count} that neither input has, so it was not written: {_shown(worse)}"
-        )
-
-
-def _shown(findings: Sequence[Finding]) -> str:
-    """Return the first findings, for a message."""
-    return "; ".join(
-        f"{f.code} {f.member}: {f.message}" if f.member else f"{f.code} {f.message}"
-        for f in findings[:3]
-    )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from typing import Any
 
 from fatwheel.action import Action
 from fatwheel.arch import Arch
 from fatwheel.errors import RefusedError
-from fatwheel.fusion.actions import Conflict, Decision, Drop, Planned, WriteAnew, WriteRecord
+from fatwheel.fusion.actions import Conflict, Decision, Drop, Keep, Planned, WriteAnew, WriteRecord
 from fatwheel.fusion.bundles import find_bundles, seal_notes
 from fatwheel.fusion.collide import settle_collisions
 from fatwheel.fusion.decide import Decider
@@ -35,7 +36,7 @@ from fatwheel.wheels.tags import (
 )
 from fatwheel.wheels.wheel import images
 
-__all__ = ["FusePlan", "Inputs", "PlanOptions", "fused_name", "plan_pair"]
+__all__ = ["FusePlan", "Inputs", "PlanOptions", "file_order", "fused_name", "plan_pair"]
 
 
 @valueclass
@@ -111,10 +112,11 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
     )
     own = {f"{dist_info}/{base}" for base in ("RECORD", "WHEEL", REPORT_NAME)}
     decided = [decider.decide(member) for member in pair.members if member.name not in own]
+    only_in = {member.name: member.only for member in pair.members}
     members, collided = settle_collisions(
         [planned for planned, _ in decided],
         own,
-        {member.name: member.only for member in pair.members},
+        only_in,
         options.on_conflict,
     )
     decisions = (*(decision for _, decision in decided if decision is not None), *collided)
@@ -124,24 +126,36 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         arm64=pair.arm64.filename,
         arm64_sha256=pair.arm64.sha256,
     )
+    only = {
+        arch: [m.name for m in members if isinstance(m, Keep) and only_in[m.name] is arch]
+        for arch in Arch
+    }
     seals = seal_notes(members, pair.members, decider.bundles) if decider.bundles else ()
     members += _own_members(
-        pair, name, options, format_report(inputs, decisions, options.generator)
+        pair, name, options, format_report(inputs, only, decisions, options.generator)
     )
     return FusePlan(
         inputs=inputs,
         name=name,
         dist_info=dist_info,
-        members=tuple(sorted(members, key=lambda m: _order(m.name, dist_info))),
+        members=tuple(sorted(members, key=lambda m: file_order(m.name, dist_info))),
         decisions=decisions,
         unused_rules=_unused(options.rules, pair.members, project),
         notes=(*pair.notes, *seals),
     )
 
 
-def format_report(inputs: Inputs, decisions: Sequence[Decision], generator: str) -> bytes:
-    """Return the text of `fatwheel.json`: both inputs and every decision of a rule or an option."""
-    document = {
+def format_report(
+    inputs: Inputs,
+    only: Mapping[Arch, Sequence[str]],
+    decisions: Sequence[Decision],
+    generator: str,
+) -> bytes:
+    """Return the text of `fatwheel.json`: both inputs and every decision of a rule or an option.
+
+    `only` are the members that come from one wheel because the other had none of that name.
+    """
+    document: dict[str, Any] = {
         "generator": generator,
         "inputs": {
             "x86_64": {"filename": inputs.x86_64, "sha256": inputs.x86_64_sha256},
@@ -152,6 +166,8 @@ def format_report(inputs: Inputs, decisions: Sequence[Decision], generator: str)
             for d in sorted(decisions, key=lambda d: d.member)
         ],
     }
+    if any(only.values()):
+        document["only"] = {arch.value: sorted(names) for arch, names in only.items()}
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -246,7 +262,7 @@ def _own_members(
     ]
 
 
-def _order(name: str, dist_info: str) -> tuple[bool, bool, str]:
+def file_order(name: str, dist_info: str) -> tuple[bool, bool, str]:
     """Sort key: by name, dist-info last, RECORD at the very end (PEP 427 recommends it)."""
     return name.startswith(f"{dist_info}/"), name == f"{dist_info}/RECORD", name
 

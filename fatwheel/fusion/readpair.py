@@ -27,7 +27,7 @@ from fatwheel.wheels.wheel import OpenWheel, RecordProblem, Wheel, architectures
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["Reading", "read_pair"]
+__all__ = ["Reading", "read_pair", "wrong_record"]
 
 _ROWS_SHOWN = 5
 _LEAST_WORK = 6 << 20  # bytes of plain text
@@ -64,7 +64,7 @@ def read_pair(
     for arch in Arch:
         problems = wheels[arch].record_problems
         if problems:
-            notes.append(_wrong_record(opened[arch], problems, refuse=verify_record))
+            notes.append(wrong_record(opened[arch], problems, refuse=verify_record))
         _refuse_without_code(opened[arch], wheels[arch], arch)
         special = [name for name, m in wheels[arch].members.items() if m.entry.mode & 0o7000]
         if special:
@@ -190,7 +190,7 @@ def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> froz
     return frozenset(kept)
 
 
-def _wrong_record(wheel: OpenWheel, problems: Sequence[RecordProblem], *, refuse: bool) -> str:
+def wrong_record(wheel: OpenWheel, problems: Sequence[RecordProblem], *, refuse: bool) -> str:
     """Raise `WheelError` that lists the rows, or return the note that says so."""
     shown = "; ".join(
         p.detail if p.kind == "malformed" else f"{p.member}: {p.detail}"

@@ -15,12 +15,12 @@ import io
 import itertools
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fatwheel.arch import Arch
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 
-__all__ = ["dispatch", "merge_python", "same_tokens"]
+__all__ = ["dispatch", "merge_python", "same_tokens", "undispatch"]
 
 _LARGEST = 1024 * 1024  # bytes of a source that is tokenized
 _MOST_WORK = 256 * 1024 * 1024  # characters; some tokenizers copy a token's whole line each time
@@ -217,6 +217,7 @@ _HEAD = (
 _IF = '{word} __import__("os").uname().machine == "{machine}":\n'
 _RUN = '    exec(compile("\\n" * {lines} + '
 _RUN_END = ', __file__, "exec", dont_inherit=True), globals())\n'
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ELSE = (
     "else:\n"
     "    raise ImportError(\n"
@@ -251,6 +252,62 @@ def dispatch(x86_64: bytes, arm64: bytes, name: str) -> MergeResult:
         module += _RUN.format(lines=module.count("\n")) + _literal("\n" + text) + _RUN_END
     content = (module + _ELSE).encode("utf-8")
     return Merged(content=content, how="dispatch: each architecture runs its own source")
+
+
+def undispatch(content: bytes, name: str) -> Mapping[Arch, bytes] | None:
+    """Return the two sources that `dispatch` made this module of; None where it did not.
+
+    Each is in the encoding that it names itself (PEP 263). They are what went in, but for a byte order mark, line ends
+    other than `\\n`, and the line end that a last line may have lacked.
+    """
+    start = content.index(b"\n") + 1 if content.startswith(b"#!") and b"\n" in content else 0
+    if not content.startswith(_HEAD.encode(), start):
+        return None
+    try:
+        module = content.decode("utf-8")
+        sources = {arch: _encoded(text) for arch, text in _literals(module)}
+    except (SyntaxError, LookupError, ValueError):
+        return None
+    if set(sources) != set(Arch):
+        return None
+    result = dispatch(sources[Arch.X86_64], sources[Arch.ARM64], name)
+    return sources if isinstance(result, Merged) and result.content == content else None
+
+
+def _literals(module: str) -> Iterator[tuple[Arch, str]]:
+    """Yield the sources that a dispatching module holds; raises `ValueError` where it is none."""
+    at = 0
+    for word, arch in (("if", Arch.X86_64), ("elif", Arch.ARM64)):
+        line = _IF.format(word=word, machine=arch.value)
+        at = module.index(line, at)
+        at += len(line)
+        lines = module.count("\n", 0, at)
+        run = _RUN.format(lines=lines)
+        if not module.startswith(run, at):
+            raise ValueError(f"no source for {arch.value}")
+        text, at = _read_literal(module, at + len(run))
+        yield arch, text.removeprefix("\n")
+
+
+def _read_literal(module: str, at: int) -> tuple[str, int]:
+    """Return the text of what `_literal` wrote at `at`, and where it ends; raises `ValueError` where it did not."""
+    parts = []
+    while module[at : at + 1] in {"r", '"'}:
+        raw = module[at] == "r"
+        quotes = module[at + raw : at + raw + 3]
+        if quotes not in {"'''", '"""'}:
+            raise ValueError("no literal in three quotes")
+        start = at + raw + 3
+        end = module.index(quotes, start)
+        part = module[start:end]
+        parts.append(part if raw else _ESCAPED.sub(r"\1", part))
+        at = end + 3
+    return "".join(parts), at
+
+
+def _encoded(text: str) -> bytes:
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(text.encode("utf-8")).readline)
+    return text.encode(encoding)
 
 
 def _in_utf8(shebang: str) -> str:

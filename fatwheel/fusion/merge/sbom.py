@@ -32,10 +32,11 @@ from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import Any, cast
 
+from fatwheel.arch import Arch
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 from fatwheel.wheels.jsontext import load_json
 
-__all__ = ["ARCHITECTURES_PROPERTY", "is_sbom", "merge_sbom"]
+__all__ = ["ARCHITECTURES_PROPERTY", "is_sbom", "merge_sbom", "split_sbom"]
 
 ARCHITECTURES_PROPERTY = "fatwheel:architectures"
 """Name of the property that says which architecture a component belongs to, where not to both."""
@@ -111,6 +112,76 @@ def _load(arch: str, content: bytes) -> _Object:
 def _canonical(value: Any) -> str:
     """Return a text that is equal for equal values; `1` and `true` differ, unlike in Python."""
     return json.dumps(value, sort_keys=True)
+
+
+# ---- one architecture's part of a merged document ----
+
+
+def split_sbom(content: bytes, arch: Arch) -> bytes | None:
+    """Return what a merged document says of `arch`; None where it has no component of one architecture alone.
+
+    The components of the other architecture are left out, with what the dependencies say of them, and the property that
+    told them apart. The serial number is made of the document and the architecture: it is another document.
+    """
+    if ARCHITECTURES_PROPERTY.encode() not in content:
+        return None
+    try:
+        bom = _load(arch.value, content)
+        components = [(component, _owner(component)) for component in bom.get("components", [])]
+        if not any(owner for _, owner in components):
+            return None
+        gone = {
+            ref
+            for component, owner in components
+            if owner not in (None, arch.value)
+            for ref in _references(component)
+        }
+        split = dict(bom)
+        split["components"] = [
+            _without_owner(component) if owner else component
+            for component, owner in components
+            if owner in (None, arch.value)
+        ]
+        if "dependencies" in bom:
+            split["dependencies"] = [
+                _without_targets(dependency, gone)
+                for dependency in bom["dependencies"]
+                if dependency.get("ref") not in gone
+            ]
+        if "serialNumber" in bom:
+            digest = hashlib.sha256(content).hexdigest()
+            name = f"fatwheel:sbom:{arch.value}:{digest}"
+            split["serialNumber"] = uuid.uuid5(uuid.NAMESPACE_URL, name).urn
+        text = json.dumps(split, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-8") + (b"\n" if content.endswith(b"\n") else b"")
+    except (_CannotMergeError, RecursionError, ValueError, TypeError):
+        return None  # not what `merge_sbom` wrote
+
+
+def _owner(component: _Object) -> str | None:
+    """Return the architecture that `merge_sbom` noted of a component."""
+    properties = component.get("properties")
+    last = properties[-1] if isinstance(properties, list) and properties else None
+    if not isinstance(last, dict) or last.get("name") != ARCHITECTURES_PROPERTY:
+        return None
+    value = last.get("value")
+    return value if value in {arch.value for arch in Arch} else None
+
+
+def _without_owner(component: _Object) -> _Object:
+    properties = component["properties"][:-1]
+    if properties:
+        return {**component, "properties": properties}
+    return {key: value for key, value in component.items() if key != "properties"}
+
+
+def _without_targets(dependency: _Object, gone: set[str]) -> _Object:
+    left: _Object = {
+        field: [target for target in _targets(dependency, field) if target not in gone]
+        for field in ("dependsOn", "provides")
+        if field in dependency
+    }
+    return {**dependency, **left}
 
 
 # ---- references that hold the path of the build ----
