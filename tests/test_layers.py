@@ -26,8 +26,8 @@ MAY_IMPORT = {
     "toolchain": "targets",
     "building": "toolchain, fusion, lipo",
     "index": "fusion",
-    "wheelhouse": "index",
-    "cli": "building, wheelhouse",
+    "wheelhouse": "index, building",
+    "cli": "wheelhouse",
 }
 FACADES = {"__init__", "__main__", "backend"}
 WORDS = {

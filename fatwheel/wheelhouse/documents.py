@@ -81,7 +81,9 @@ def pylock(items: Sequence[Item], made: Mapping[str, Made], *, python: str) -> s
 
 
 def sources(item: Item) -> str:
-    """Return in words where a wheel comes from."""
+    """Return in words where a wheel comes from; the first word is one of a kind."""
+    if item.build is not None:
+        return f"built for {' and '.join(arch.value for arch in item.build.archs)}"
     if item.entry.halves is not None:
         return "fused"
     if item.entry.filename.endswith("-any.whl"):
@@ -110,11 +112,12 @@ def report_json(
                 "filename": one.path.name,
                 "size": one.size,
                 "sha256": one.sha256,
-                "source": sources(item),
+                "source": sources(item) if item.build is None else "built",
+                "built": [arch.value for arch in item.build.archs] if item.build else [],
                 "upstream": item.upstream,
                 "inputs": [
                     {"url": file.url, "sha256": file.sha256, "size": file.size}
-                    for file in item.entry.files
+                    for file in item.files
                 ],
                 "notes": list(item.notes),
             }
@@ -137,6 +140,7 @@ def report_json(
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8882; --fused: #3b6fb6; --pure: #8a8a8a; --own: #2d8a57; }
+.built { background: #b5651d; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 64rem; padding: 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; } .wide { overflow-x: auto; }
@@ -178,6 +182,7 @@ def report_html(
             for kind, words in (
                 ("fused", "fused"),
                 ("universal2", "universal2 upstream"),
+                ("built", "built here"),
                 ("pure", "pure"),
             )
         )
