@@ -28,8 +28,8 @@ MAY_IMPORT = {
     "toolchain": "targets",
     "building": "toolchain, fusion, lipo",
     "index": "fusion",
-    "wheelhouse": "index",
-    "cli": "building, wheelhouse, inspection, thinning",
+    "wheelhouse": "index, building",
+    "cli": "wheelhouse, inspection, thinning",
 }
 FACADES = {"__init__", "__main__", "backend"}
 WORDS = {

@@ -162,7 +162,7 @@ def test_a_generated_file_that_differs_is_a_conflict_without_a_rule(tmp_path: Pa
     assert done.returncode == 1
     assert "conflict: fixture_generated/_build.py" in done.stderr
     assert done.stderr.count("fatwheel: kept ") == 2
-    assert list((project / "dist").iterdir()) == []
+    assert not (project / "dist").exists()
 
 
 @pytest.mark.parametrize("built", ["each"], indirect=True)
@@ -320,6 +320,21 @@ def test_a_dry_run_prints_the_commands_and_builds_nothing(tmp_path: Path) -> Non
     assert not (project / "dist").exists()
 
 
+def test_one_architecture_with_its_own_settings(tmp_path: Path) -> None:
+    project = copy_project("each", tmp_path)
+    done = run_fatwheel(
+        project, "build", "--arch", "x86_64", "--json", ARCHFLAGS="-arch arm64", RUST_BACKTRACE="0"
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [build["arch"] for build in report["builds"]] == ["x86_64"]
+    (wheel,) = [BuiltWheel(path) for path in (project / "dist").iterdir()]
+    assert wheel.path.name.endswith("_x86_64.whl")
+    assert [entry["path"] for entry in report["wheels"]] == [f"dist/{wheel.path.name}"]
+    assert b"env:x86_64" in wheel.binary()
+    assert set(wheel.images()) == {"x86_64"}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
     project = copy_project("abi3", tmp_path)
@@ -338,7 +353,7 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
-    assert list((project / "dist").iterdir()) == []
+    assert not (project / "dist").exists()
     assert list(tmp_path.glob("fatwheel-*")) == []
     time.sleep(0.5)
     assert not _running_in(tmp_path)
@@ -366,6 +381,8 @@ def _running_in(folder: Path) -> list[str]:
         (["crates/py"], "crates/py: the crate is named with -m"),
         (["-i", "python3"], "-i python3 names no Python version"),
         (["--linker", "gold"], "Invalid value for '--linker'"),
+        (["--arch", "arm64e"], "Invalid value for '--arch'"),
+        (["--arch", "arm64", "--tags", "exact"], "--tags is about fusing, and with --arch arm64"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: list[str], message: str) -> None:
