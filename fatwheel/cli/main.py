@@ -79,15 +79,13 @@ class _LazyGroup(click.Group):
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write examples, commands and the two options: the page fits a screen of 80 by 24."""
+        """Write examples and commands, so that the page fits a screen of 80 by 24; options are in its first line."""
         from fatwheel.cli.command import write_section
 
         write_section(formatter, "Examples", _EXAMPLES)
         write_section(
             formatter, "Commands", [(name, text) for name, (_, text) in _COMMANDS.items()]
         )
-        formatter.write_paragraph()
-        formatter.write_text("Options: --version; -h, --help")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -103,6 +101,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
+    options_metavar="[-h | --help | --version]",
 )
 @click.version_option(__version__, message="fatwheel %(version)s")
 def cli() -> None:
