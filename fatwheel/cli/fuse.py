@@ -138,7 +138,7 @@ def fuse_command(**given: Any) -> None:
         for outcome in done:
             outcomes.append(outcome)
             if not request.as_json:
-                print_outcome(outcome, request)
+                print_outcome(outcome, request, alone=len(pairs) == 1)
     unused = unused_everywhere(outcomes)
     if request.as_json:
         print_json(report_json(outcomes, unpaired, unused, surprises))
