@@ -23,6 +23,7 @@ from tests.support.projects import (
     require_rust,
     run_fatwheel,
 )
+from tests.support.required import require_tool, unavailable
 
 PROGRAM = Path(sys.executable).with_name("fatwheel")
 
@@ -196,6 +197,32 @@ def test_c_sources_and_a_framework(built: BuiltWheel) -> None:
         assert bound["_CFRelease"] == bound["_kCFAbsoluteTimeIntervalSince1970"] == framework
         python = {name: library for name, library in bound.items() if name.startswith("_Py")}
         assert set(python.values()) == {None}
+
+
+@pytest.mark.parametrize("linker", ["lld", "zig"])
+def test_build_scripts_find_no_library_of_this_machine(linker: str, tmp_path: Path) -> None:
+    """Whatever pkg-config and CMake know here is Linux's; the crates compile the source that they bring."""
+    for tool in ("pkg-config", "cmake"):
+        require_tool(tool, f"apt-get install {tool}")
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "liblzma.pc").write_text(
+        f"Name: liblzma\nDescription: x\nVersion: 9\nLibs: -L{here} -llzma\n"
+    )
+    for name in ("fixture_host.h", "libfixture_host.a", "libfixture_host.dylib"):
+        (here / name).touch()
+    environ = {"PKG_CONFIG_PATH": str(here), "FIXTURE_HOST": str(here)}
+    environ["CMAKE_PREFIX_PATH"] = str(here)
+    wheel = build(copy_project("probes", tmp_path), "--linker", linker, **environ)
+    nothing = b"header=HEADER-NOTFOUND library=LIBRARY-NOTFOUND pkg-config=;"
+    assert wheel.binary().count(nothing) == 2
+
+
+def test_bindgen_reads_headers_of_macos(tmp_path: Path) -> None:
+    if not list(Path("/usr/lib").glob("**/libclang*.so*")):
+        unavailable("libclang", "apt-get install libclang1-19")
+    wheel = build(copy_project("headers", tmp_path))
+    assert wheel.binary().count(b"linux-header=false;") == 2
 
 
 def test_a_framework_that_zig_lacks(tmp_path: Path) -> None:
