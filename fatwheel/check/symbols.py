@@ -37,11 +37,12 @@ def check_symbols(wheel: Wheel, loads: Loads) -> Iterator[Finding]:
     """
     code = {(name, arch): image for name, arch, image in slices(wheel) if image.symbols is not None}
     targets = {(load.member, load.arch, load.name): load for load in loads.loads}
+    known: dict[tuple[str, Arch, bytes], bool | None] = {}
     lacks = [
         lack
         for (member, arch), image in code.items()
         for lack in (
-            *_from_libraries(member, arch, image, code, targets),
+            *_from_libraries(member, arch, image, targets=targets, code=code, known=known),
             *_from_anywhere(member, arch, image, code),
         )
     ]
@@ -63,10 +64,15 @@ def _from_libraries(
     member: str,
     arch: Arch,
     image: Image,
+    *,
     code: Mapping[tuple[str, Arch], Image],
     targets: Mapping[tuple[str, Arch, str], Load],
+    known: dict[tuple[str, Arch, bytes], bool | None],
 ) -> Iterator[_Lack]:
-    """Yield what a library of the wheel should export and does not, for each library that `image` loads."""
+    """Yield what a library of the wheel should export and does not, for each library that `image` loads.
+
+    `known` are libraries and symbols that were looked up before: modules mostly take the same.
+    """
     tries: dict[int, tuple[str, bytes]] = {}
     for ordinal, name in enumerate(image.loads, start=1):
         load = targets.get((member, arch, name))
@@ -78,7 +84,10 @@ def _from_libraries(
     for symbol, ordinal in (image.symbols and image.symbols.undefined) or ():
         if ordinal in tries:
             target, trie = tries[ordinal]
-            if exports(trie, symbol) is False:
+            key = target, arch, symbol
+            if key not in known:
+                known[key] = exports(trie, symbol)
+            if known[key] is False:
                 lacking.setdefault(target, []).append(_shown(symbol))
     for target, names in lacking.items():
         yield _Lack(member, arch, names, target)

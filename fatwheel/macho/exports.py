@@ -52,10 +52,13 @@ def exports(trie: bytes, name: bytes) -> bool | None:
             count, at = trie[at], at + 1
             for _ in range(count):
                 end = trie.index(0, at)
-                edge = trie[at:end]
-                node, at = _uleb(trie, end + 1)
-                if rest.startswith(edge):
-                    waiting.append((node, rest[len(edge) :]))
+                if rest.startswith(trie[at:end]):
+                    node, _ = _uleb(trie, end + 1)
+                    waiting.append((node, rest[end - at :]))
+                at = end + 1
+                while trie[at] > 0x7F:  # to the end of the offset
+                    at += 1
+                at += 1
     except (IndexError, ValueError):
         return None
     return None
