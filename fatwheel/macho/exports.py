@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from fatwheel.macho.probe import Parser, take
 
-__all__ = ["LARGEST_TRIE", "find_init_functions", "read_init_functions"]
+__all__ = ["LARGEST_TRIE", "exports", "find_init_functions", "read_trie"]
 
 LARGEST_TRIE = 4 << 20
 """Bytes above which a trie is not read; those of modules have some dozens to thousands."""
@@ -23,15 +23,45 @@ _LONGEST_NAME = 4096  # bytes
 _LONGEST_ULEB = 5  # bytes; sizes and offsets in a trie fit into 32 bits
 
 
-def read_init_functions(base: int, offset: int, size: int) -> Parser[tuple[str, ...] | None]:
+def read_trie(base: int, offset: int, size: int) -> Parser[bytes | None]:
     """Read the trie of `size` bytes at byte `offset` of the image at byte `base` of the source.
 
-    Answers as `find_init_functions`, and None for a trie that is too large or not there whole.
+    None for one that is too large or not there whole.
     """
     if size > LARGEST_TRIE:
         return None
     trie = yield from take(base + offset, size)
-    return find_init_functions(trie) if len(trie) == size else None
+    return trie if len(trie) == size else None
+
+
+def exports(trie: bytes, name: bytes) -> bool | None:
+    """Return whether the export trie has the symbol `name`; None where the trie is damaged.
+
+    ld64 wrote edges without a letter, which lead from a name's end to what is said of it.
+    """
+    waiting = [(0, name)]
+    try:
+        for _ in range(_LONGEST_NAME):
+            if not waiting:
+                return False
+            at, rest = waiting.pop()
+            size, at = _uleb(trie, at)
+            if size and not rest:
+                return True
+            at += size
+            count, at = trie[at], at + 1
+            for _ in range(count):
+                end = trie.index(0, at)
+                if rest.startswith(trie[at:end]):
+                    node, _ = _uleb(trie, end + 1)
+                    waiting.append((node, rest[end - at :]))
+                at = end + 1
+                while trie[at] > 0x7F:  # to the end of the offset
+                    at += 1
+                at += 1
+    except (IndexError, ValueError):
+        return None
+    return None
 
 
 def find_init_functions(trie: bytes) -> tuple[str, ...] | None:

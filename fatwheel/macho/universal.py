@@ -147,6 +147,7 @@ class _Wanted(NamedTuple):
     payload: bool
     bitcode: bool
     pages: PageChoice | None
+    symbols: bool
 
 
 def parse(
@@ -156,17 +157,19 @@ def parse(
     payload: bool = True,
     bitcode: bool = False,
     pages: PageChoice | None = None,
+    symbols: bool = False,
 ) -> Parser[Universal | Image | StaticLibrary | Bitcode | None]:
     """Parse a file of `size` bytes, or return None where it is no Mach-O, universal file or static
     library.
 
     An archive without Mach-O members is none either. `payload` says whether to look for a payload
     in images, and at their signatures, for which `pages` says how to hash the pages; `bitcode`
-    whether LLVM bitcode counts. Slices are read in the order of their offsets.
+    whether LLVM bitcode counts, `symbols` whether to gather those that go from image to image. Slices
+    are read in the order of their offsets.
     Raises `FormatError` for a file that starts as one of them and is damaged.
     """
     head = yield Range(0, min(size, FAT_HEADER.size))
-    wanted = _Wanted(payload, bitcode, pages)
+    wanted = _Wanted(payload, bitcode, pages, symbols)
     if len(head) >= FAT_HEADER.size and _is_universal(head):
         return (yield from _universal(source, size, head, wanted))
     try:
@@ -189,7 +192,13 @@ def _content(
     if head[:4] in MAGICS:
         return (
             yield from parse_image(
-                source, size, base=base, head=head, payload=wanted.payload, pages=wanted.pages
+                source,
+                size,
+                base=base,
+                head=head,
+                payload=wanted.payload,
+                pages=wanted.pages,
+                symbols=wanted.symbols,
             )
         )
     if head[:8] == AR_MAGIC:

@@ -23,7 +23,7 @@ from fatwheel.deflate.stream import Buffers
 from fatwheel.errors import FormatError, ToolError, WheelError
 from fatwheel.macho.bitcode import Bitcode
 from fatwheel.macho.image import Image, PageChoice
-from fatwheel.macho.probe import Probe
+from fatwheel.macho.probe import Parser, Probe
 from fatwheel.macho.staticlib import StaticLibrary
 from fatwheel.macho.textstub import TextStub, looks_like_stub, parse_text_stub
 from fatwheel.macho.universal import Layout, Universal, layout, looks_like, parse, thin_head
@@ -71,7 +71,7 @@ class Wanted:
     """What to gather of one member besides the facts.
 
     `text` keeps the content. `algorithm` is the one in which RECORD states the hash. `signatures` says which
-    are compared with the code.
+    are compared with the code; where all are, the symbols that go from image to image are gathered, too.
     """
 
     text: bool = False
@@ -117,6 +117,7 @@ class _Reading:
         self._other = None if other == "sha256" else hashlib.new(other)
         self._text: list[bytes] | None = [] if wanted.text else None
         self._pages = first_choice(wanted.signatures)
+        self._symbols = wanted.signatures is Judged.ALL
         self._crc = 0
         self._crc32 = inflater.crc32
         self._probe: Probe[Parsed] | None = None
@@ -146,10 +147,13 @@ class _Reading:
         self._undecided = None
         start = bytes(chunk[:_HEAD])
         if looks_like(start):
-            parser = parse(self._source, self._entry.size, pages=self._pages)
-            self._parse(chunk, Probe(parser, self._ask))
+            self._parse(chunk, Probe(self._parser(self._pages), self._ask))
         elif looks_like_stub(start):
             self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size), self._ask))
+
+    def _parser(self, pages: PageChoice) -> Parser[Parsed]:
+        size = self._entry.size
+        return parse(self._source, size, pages=pages, symbols=self._symbols)
 
     def _ask(self, size: int) -> None:
         self._effort.ask(self._entry.name, size)
@@ -163,7 +167,7 @@ class _Reading:
 
     def again(self, chunks: Iterable[Chunk], pages: PageChoice) -> Content:
         """Parse the content once more, to hash the signed pages in other ways than they were at first."""
-        probe = Probe(parse(self._source, self._entry.size, pages=pages), self._ask)
+        probe = Probe(self._parser(pages), self._ask)
         for chunk in chunks:
             probe.feed(chunk)
         parsed = probe.finish()

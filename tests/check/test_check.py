@@ -599,6 +599,32 @@ CASES = {
         files={NATIVE: universal(code(A), align=12)},
         options={"platform": PLATFORMS[A]},
     ),
+    "symbols that nothing exports": Case(
+        code="FW320",
+        severity="note",
+        member=NATIVE,
+        message=(
+            "its arm64 code takes _gone, _lost from whatever is loaded, and nothing in the wheel exports that, as 1 "
+            "more file does of others"
+        ),
+        files={
+            NATIVE: universal(
+                code(X, exports=["_PyInit__native"]),
+                code(A, exports=["_PyInit__native"], undefined=[("_gone", 254), ("_lost", 254)]),
+            ),
+            "pkg/tool": universal(program(X, undefined=[("_gone", 254)]), program(A)),
+        },
+    ),
+    "a symbol that the library does not export": Case(
+        code="FW321",
+        severity="warning",
+        member=NATIVE,
+        message="its arm64 code takes _gone from pkg/libz.dylib, which does not export that",
+        files={
+            NATIVE: universal(code(X), code(A, loads=[LIBZ], undefined=[("_gone", 1), ("_f", 1)])),
+            "pkg/libz.dylib": universal(dylib(X), dylib(A, exports=["_f"])),
+        },
+    ),
     "copies in a framework": Case(
         code="FW402",
         severity="note",
@@ -768,6 +794,24 @@ SILENT: dict[str, tuple[dict[str, bytes], dict[str, Any]]] = {
             ),
             "pkg/é.so": universal(code(X, exports=["_PyInitU_9ca"]), code(A)),
             "pkg/libz.so": universal(code(X, exports=["_f"]), code(A, exports=["_f"])),
+        },
+        {},
+    ),
+    "symbols that others export": (
+        {
+            NATIVE: universal(
+                code(X, loads=["/usr/lib/a", LIBZ], undefined=[("_f", 2), ("_g", 254), ("_h", 1)]),
+                code(A),
+            ),
+            "pkg/libz.dylib": universal(dylib(X, exports=["_f"]), dylib(A)),
+            "pkg/m.so": universal(code(X, exports=["_PyInit_m", "_g"]), code(A)),
+        },
+        {},
+    ),
+    "symbols that a library with unknown exports may have": (
+        {
+            NATIVE: universal(code(X, loads=[LIBZ], undefined=[("_f", 1), ("_g", 254)]), code(A)),
+            "pkg/libz.dylib": universal(dylib(X), dylib(A)),
         },
         {},
     ),

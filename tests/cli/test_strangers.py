@@ -224,7 +224,7 @@ def test_words_of_the_command_line_and_of_settings(tmp_path: Path) -> None:
 def test_a_fault_of_our_own_is_text_too(tmp_path: Path) -> None:
     script = (
         "import sys, fatwheel.cli.check as check\n"
-        "def fail(*_): raise ValueError(sys.argv[1])\n"
+        "def fail(*_, **__): raise ValueError(sys.argv[1])\n"
         "check.check_wheel = fail\n"
         "from fatwheel.cli.main import main; main(['check', sys.argv[2]])"
     )
