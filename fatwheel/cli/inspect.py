@@ -100,6 +100,10 @@ def inspect_command(paths: tuple[Path, ...], **wished: Any) -> None:
     a tree of the code, and what it loads from elsewhere. Two wheels of one project are compared.
     """
     wishes = _Wishes(**wished)
+    if wishes.html is not None and any(_is_same(wishes.html, path) for path in paths):
+        raise UsageError(
+            f"--html {wishes.html}: is an input and would be overwritten; name another file"
+        )
     found: list[Inspection] = []
     errors: list[tuple[str, str]] = []
     for path in paths:
@@ -117,6 +121,10 @@ def inspect_command(paths: tuple[Path, ...], **wished: Any) -> None:
         _write_page(wishes.html, found)
     if errors or any(lacking(one, wishes.required) for one in found):
         raise click.exceptions.Exit(1)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return path.exists() and path.samefile(other)
 
 
 def _tell(found: list[Inspection], wishes: _Wishes) -> None:

@@ -183,8 +183,8 @@ def _loaders(resolved: Loads) -> Mapping[str, tuple[Loader, ...]]:
     return {path: tuple(sorted(these, key=_order)) for path, these in found.items()}
 
 
-def _order(loader: Loader) -> tuple[str, str, str]:
-    return loader.path, loader.arch.value, loader.name
+def _order(loader: Loader) -> tuple[str, int, str]:
+    return loader.path, [*Arch].index(loader.arch), loader.name
 
 
 def _targets(load: Load) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def screen(inspection: Inspection, *, verbose: bool = False, loads: bool = False
     if arches:
         parts += ["", indented(_overview(inspection))]
     parts += _remarks(inspection)
-    if inspection.projects:
+    if any(project.files for project in inspection.projects):
         parts += ["", indented(_projects(inspection, arches, every=verbose))]
     if verbose or loads:
         parts += ["", *(Padding(tree, (0, 0, 0, 2)) for tree in details(inspection, loads=loads))]
