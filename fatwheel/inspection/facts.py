@@ -30,6 +30,7 @@ _KINDS = {
     FileType.DYLIB_STUB: "dylib stub",
     FileType.DSYM: "debug symbols",
 }
+_MOST_ALIKE = 8  # files of one install name that are told for one load
 _SIGNED = (FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE)
 
 
@@ -188,7 +189,7 @@ def _order(loader: Loader) -> tuple[str, int, str]:
 
 
 def _targets(load: Load) -> tuple[str, ...]:
-    return load.alike if load.target is None else (load.target,)
+    return load.alike[:_MOST_ALIKE] if load.target is None else (load.target,)
 
 
 def _code_file(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fatwheel.arch import Arch
 from fatwheel.inspection.facts import CodeFile, SliceFacts
 from fatwheel.inspection.inspection import Inspection
-from fatwheel.inspection.layout import Folder, folder_tree
+from fatwheel.inspection.layout import DEEPEST, Folder, folder_tree
 from fatwheel.inspection.words import dependencies, elsewhere, macos, overview, size_for
 from fatwheel.printable import counted, size_text
 from fatwheel.webpage import Bar, bars, escaped, key, page
@@ -92,7 +92,7 @@ def _bars(inspection: Inspection) -> list[Bar]:
         parts["data"] = size - sum(parts.values())
         folders = path.split("/")
         place = folders if size >= least else folders[:-1]
-        top.add([owners[path]] if path in owners else place, parts)
+        top.add([owners[path]] if path in owners else place[:DEEPEST], parts)
     return [
         Bar(label="all", parts=top.ordered()),
         *(Bar(label=one.path, parts=one.ordered()) for one in _split(top, least)),

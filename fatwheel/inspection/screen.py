@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fatwheel.arch import Arch
-from fatwheel.inspection.codetree import code_tree
+from fatwheel.inspection.codetree import CodeTree
 from fatwheel.inspection.details import details
 from fatwheel.inspection.drawing import HEAD, MARK, SHOWN, indented, plain, table_of
 from fatwheel.inspection.inspection import Inspection
@@ -43,7 +43,7 @@ def screen(inspection: Inspection, *, verbose: bool = False, loads: bool = False
     if verbose or loads:
         parts += ["", *(Padding(tree, (0, 0, 0, 2)) for tree in details(inspection, loads=loads))]
     elif inspection.files and not inspection.projects:
-        parts += ["", indented(code_tree(inspection, arches))]
+        parts += ["", Padding(CodeTree(inspection, arches), (0, 0, 0, 2))]
     if not verbose and not loads:
         parts += _foreign_loads(inspection)
     if inspection.count > 1:

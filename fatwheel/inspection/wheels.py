@@ -19,7 +19,7 @@ from fatwheel.inspection.inspection import (
 )
 from fatwheel.wheels.distinfo import REPORT_NAME
 from fatwheel.wheels.jsontext import load_json
-from fatwheel.wheels.read import Progress, read_wheel, reading_threads
+from fatwheel.wheels.read import read_wheel, reading_threads
 from fatwheel.wheels.signedpages import Judged
 from fatwheel.wheels.tags import WheelName, claims, with_platforms
 from fatwheel.wheels.wheel import Wheel, open_wheel
@@ -27,13 +27,11 @@ from fatwheel.wheels.wheel import Wheel, open_wheel
 __all__ = ["inspect_wheel"]
 
 
-def inspect_wheel(
-    path: Path, *, inflater: Inflater | None = None, progress: Progress | None = None
-) -> Inspection:
+def inspect_wheel(path: Path, *, inflater: Inflater | None = None) -> Inspection:
     """Read the wheel at `path` once and return what it holds.
 
-    Nothing is judged: what is wrong with a wheel is `check_wheel`'s. `progress` is called with numbers of compressed
-    bytes that were read. Raises `WheelError` for what is no wheel or is damaged, `OSError` where it cannot be read.
+    Nothing is judged: what is wrong with a wheel is `check_wheel`'s. Raises `WheelError` for what is no wheel or is
+    damaged, `OSError` where it cannot be read.
     """
     wheel = open_wheel(path)
     try:
@@ -42,7 +40,6 @@ def inspect_wheel(
                 wheel,
                 inflater=inflater or best_inflater(),
                 executor=executor,
-                progress=progress,
                 signatures=Judged.NONE,
             )
         size = wheel.file.size

@@ -201,3 +201,25 @@ def test_a_page_shows_strangers_texts_as_text(tmp_path: Path) -> None:
     assert load in tags.text
     assert "\u202e" not in page
     assert "<b>bold</b>" in tags.text
+
+
+# ---- Wheels that no screen was made for ----
+
+
+def test_folders_without_end_and_folders_without_number(tmp_path: Path) -> None:
+    files = {"/".join(["d"] * deep) + "/m.so": code(A) for deep in range(1, 500, 5)}
+    files |= {f"wide{n:04}/m.so": code(A) for n in range(1000)}
+    found = inspect_wheel(make_wheel(tmp_path, "macosx_11_0_arm64", files))
+    text = drawn(screen(found))
+    assert len(text.split("\n")) < 120
+    assert re.search(r"\.\.\. 971 smaller folders +\d+ kB +971 files", text)
+    assert drawn(screen(found, verbose=True)).count("m.so") == 1100
+    assert read(report_html([found])).text.count("m.so") == 1100
+
+
+def test_a_stream_without_unicode_gets_plain_guides(wheel: Inspection) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(file=out, width=100, markup=False, highlight=False).print(screen(wheel))
+    out.flush()
+    out.seek(0)
+    assert "+- libb.dylib" in out.read()
