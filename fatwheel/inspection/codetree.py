@@ -86,7 +86,7 @@ def _opened(top: Folder, notes: Mapping[str, str]) -> set[Folder | None]:
     room = _SHOWN_LINES - len([*_rows(top, notes, opened)])
     waiting = list(top.folders)
     while waiting and (room > 0 or len(opened) == 1):
-        folder = max(waiting, key=lambda folder: (folder.size, folder.name))
+        folder = min(waiting, key=lambda folder: (-folder.size, folder.name))
         waiting.remove(folder)
         more = len([*_rows(folder, notes, opened)])
         if more <= room or len(opened) == 1:

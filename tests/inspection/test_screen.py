@@ -69,9 +69,7 @@ def test_what_stands_out(wheel: Inspection) -> None:
 def test_every_fact_is_told(wheel: Inspection) -> None:
     text = drawn(screen(wheel, loads=True), 150)
     assert re.search(r"arm64 +\d+ B  macOS 14\.0  ad hoc\n", text)
-    assert re.search(
-        r"inside +pkg/lib/libc\.dylib by @rpath/libc\.dylib, rpath @loader_path\n", text
-    )
+    assert re.search(r"inside +pkg/lib/libc\.dylib  by rpath @loader_path\n", text)
     assert re.search(r"used by +pkg/lib/libb\.dylib\n", text)
     assert re.search(r"rpath +@loader_path\n", text)
     assert re.search(r"name +@rpath/this\.dylib\n", text)
@@ -81,9 +79,9 @@ def test_who_loads_a_file_and_through_whom(wheel: Inspection) -> None:
     assert drawn(why_screen(wheel, "libc.dylib")) == (
         "pkg/lib/libc.dylib\n"
         "└── pkg/lib/libb.dylib  x86_64, arm64\n"
-        "    by @rpath/libc.dylib, rpath @loader_path\n"
+        "    as @rpath/libc.dylib  by rpath @loader_path\n"
         f"    └── {NATIVE}  x86_64, arm64\n"
-        "        by @loader_path/lib/libb.dylib\n"
+        "        as @loader_path/lib/libb.dylib\n"
     )
     assert "no load command here leads to it" in drawn(why_screen(wheel, NATIVE))
     assert drawn(why_screen(wheel, "libz.dylib")).split("\n")[:2] == [
