@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from fatwheel.action import Action
     from fatwheel.check.finding import Finding, Severity
     from fatwheel.check.verdict import check_wheel
+    from fatwheel.cli.wheelfiles import find_wheels
     from fatwheel.errors import FatwheelError
     from fatwheel.fusion.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
     from fatwheel.fusion.many import Outcome, fuse_many
-    from fatwheel.fusion.pairing import Pairing, find_wheels, pair_up
+    from fatwheel.fusion.pairing import Pairing, pair_up
     from fatwheel.fusion.plan import FusePlan, PlanOptions
     from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
     from fatwheel.inspection.folders import inspect_path
@@ -59,10 +60,11 @@ _MODULES = {
     "action": ("Action",),
     "check.finding": ("Finding", "Severity"),
     "check.verdict": ("check_wheel",),
+    "cli.wheelfiles": ("find_wheels",),
     "errors": ("FatwheelError",),
     "fusion.fuse": ("ConflictsError", "FuseOptions", "Fused", "fuse_wheels", "plan_fuse"),
     "fusion.many": ("Outcome", "fuse_many"),
-    "fusion.pairing": ("Pairing", "find_wheels", "pair_up"),
+    "fusion.pairing": ("Pairing", "pair_up"),
     "fusion.plan": ("FusePlan", "PlanOptions"),
     "fusion.rules": ("Rule", "RuleSet", "parse_rule", "rule_book"),
     "inspection.folders": ("inspect_path",),

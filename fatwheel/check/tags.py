@@ -30,7 +30,7 @@ def check_tags(wheel: Wheel, *, universal2: bool) -> Iterator[Finding]:
             message=f"its file name promises nothing for {' and '.join(missing)} on macOS",
         )
     elif len(missing) == 2:
-        yield _elsewhere(wheel)
+        yield from _elsewhere(wheel)
 
 
 def _check_wheel_file(wheel: Wheel) -> Iterator[Finding]:
@@ -79,8 +79,8 @@ def _check_order(wheel: Wheel) -> Iterator[Finding]:
             )
 
 
-def _elsewhere(wheel: Wheel) -> Finding:
-    """Return what is said of a wheel that promises nothing to either architecture."""
+def _elsewhere(wheel: Wheel) -> Iterator[Finding]:
+    """Yield what is said of a wheel that promises nothing to either architecture: nothing of one without code."""
     kind, tags = family(wheel.name), ", ".join(wheel.name.platforms)
     held = [architectures(member.content) for member in wheel.members.values()]
     found = [
@@ -88,14 +88,17 @@ def _elsewhere(wheel: Wheel) -> Finding:
         for arch in Arch
         if (count := sum(arch in one for one in held))
     ]
+    if kind is Family.ANY and not found:
+        return
+    told = {
+        Family.ANY: "is for any platform, and so installed on every Mac",
+        Family.MACOS: f"is for neither x86_64 nor arm64 but for {tags}",
+        Family.OTHER: f"is not for macOS but for {tags}",
+    }
     holds = f"it holds {' and '.join(found)}" if found else "it holds no macOS code"
-    if kind is Family.ANY:
-        message = f"is for any platform, and {holds}"
-    elif kind is Family.MACOS:
-        message = f"is for neither x86_64 nor arm64 but for {tags}; {holds}"
-    else:
-        message = f"is not for macOS but for {tags}; {holds}"
-    return Finding(code="FW207", severity=Severity.NOTE, member=None, message=message)
+    yield Finding(
+        code="FW207", severity=Severity.NOTE, member=None, message=f"{told[kind]}; {holds}"
+    )
 
 
 def check_identity(wheel: Wheel) -> Iterator[Finding]:

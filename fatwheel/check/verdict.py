@@ -11,6 +11,7 @@ from fatwheel.check.code import check_code
 from fatwheel.check.finding import Finding, Severity, disagreement, unreadable
 from fatwheel.check.images import check_images
 from fatwheel.check.loads import check_loads
+from fatwheel.check.modules import check_modules
 from fatwheel.check.names import check_names
 from fatwheel.check.record import check_record
 from fatwheel.check.signatures import check_signatures
@@ -39,6 +40,7 @@ def check(wheel: Wheel, *, universal2: bool = False) -> tuple[Finding, ...]:
         *check_identity(wheel),
         *check_code(wheel),
         *check_images(wheel),
+        *check_modules(wheel),
         *check_text_stubs(wheel),
         *check_loads(wheel),
         *check_signatures(wheel),

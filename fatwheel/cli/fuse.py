@@ -27,11 +27,12 @@ from fatwheel.cli.options import (
 )
 from fatwheel.cli.outcomes import print_outcome, print_rest, report_json, unused_everywhere
 from fatwheel.cli.terminal import exit_code, print_json, progress_bar
+from fatwheel.cli.wheelfiles import find_wheels
 from fatwheel.errors import UsageError
 from fatwheel.fusion.expect import read_expected, unmet
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.many import Outcome, WheelPair, fuse_many, pair_size, processes, safe_path
-from fatwheel.fusion.pairing import Unpaired, find_wheels, pair_up
+from fatwheel.fusion.pairing import Unpaired, pair_up
 from fatwheel.fusion.request import Request, fuse_options, read_settings
 from fatwheel.wheels.read import Progress
 
@@ -147,7 +148,7 @@ def fuse_command(**given: Any) -> None:
 def _pairs(request: Request) -> tuple[Sequence[tuple[Path, Path]], Sequence[Unpaired]]:
     """Return what to fuse: two wheels named one by one are a pair whatever their names say."""
     wheels = find_wheels(request.wheels)
-    if len(request.wheels) == 2 and not any(path.is_dir() for path in request.wheels):
+    if len(request.wheels) == 2 and all(path.is_file() for path in request.wheels):
         return [(request.wheels[0], request.wheels[1])], ()
     if len(wheels) == 1:
         raise UsageError(

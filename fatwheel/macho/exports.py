@@ -1,10 +1,11 @@
 """The initialisation functions of Python modules that an image exports.
 
 Python imports an extension module by calling `PyInit_NAME`, or `PyInitU_NAME` where the name is not
-ASCII (PEP 489, "Export Hook Name"). dyld finds it in the export trie (mach-o/loader.h, at
-`dyld_info_command`): a node is the size of what is said of the name that leads to it (ULEB128), that
-many bytes, the number of edges (one byte), and for each edge its letters up to a NUL and the offset
-of the node it leads to (ULEB128). Only the edges towards these names are followed.
+ASCII (PEP 489, "Export Hook Name"); from 3.15 on `PyModExport_NAME` comes first (PEP 793). dyld finds
+it in the export trie (mach-o/loader.h, at `dyld_info_command`): a node is the size of what is said of
+the name that leads to it (ULEB128), that many bytes, the number of edges (one byte), and for each edge
+its letters up to a NUL and the offset of the node it leads to (ULEB128). Only the edges towards these
+names are followed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["LARGEST_TRIE", "find_init_functions", "read_init_functions"]
 LARGEST_TRIE = 4 << 20
 """Bytes above which a trie is not read; those of modules have some dozens to thousands."""
 
-_PREFIXES = (b"_PyInit_", b"_PyInitU_")
+_PREFIXES = (b"_PyInit_", b"_PyInitU_", b"_PyModExport_", b"_PyModExportU_")
 _MOST_EDGES = 2048  # that are looked at; 300 lead to the 60 modules of a libpython
 _LONGEST_NAME = 4096  # bytes
 _LONGEST_ULEB = 5  # bytes; sizes and offsets in a trie fit into 32 bits

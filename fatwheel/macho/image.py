@@ -85,7 +85,8 @@ class Image:
     `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals`, `init_functions`
     and `signature` are those of programs, dylibs and bundles: `init_functions` are the names, sorted,
     that Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it
-    exports; `signature` is what the code signature holds, where there is one and it was looked at.
+    exports; `signature` is what the code signature holds, where there is one and it was looked at. `encrypted`
+    code is that of Apple's stores.
     """
 
     cputype: int
@@ -107,6 +108,7 @@ class Image:
     load_kinds: tuple[LoadKind, ...] = ()
     sdk: tuple[int, int] | None = None
     tools: tuple[Tool, ...] = ()
+    encrypted: bool = False
 
     @property
     def arch(self) -> Arch | None:
@@ -215,6 +217,7 @@ def parse_image(
         load_kinds=tuple(commands.load_kinds),
         sdk=commands.sdk,
         tools=commands.tools,
+        encrypted=commands.encrypted,
     )
 
 

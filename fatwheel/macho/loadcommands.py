@@ -47,6 +47,7 @@ class LoadCommand(IntEnum):
     SEGMENT_SPLIT_INFO = 0x1E
     REEXPORT_DYLIB = 0x1F | _REQ_DYLD
     LAZY_LOAD_DYLIB = 0x20
+    ENCRYPTION_INFO = 0x21
     DYLD_INFO = 0x22
     DYLD_INFO_ONLY = 0x22 | _REQ_DYLD
     LOAD_UPWARD_DYLIB = 0x23 | _REQ_DYLD
@@ -55,6 +56,7 @@ class LoadCommand(IntEnum):
     FUNCTION_STARTS = 0x26
     DATA_IN_CODE = 0x29
     DYLIB_CODE_SIGN_DRS = 0x2B
+    ENCRYPTION_INFO_64 = 0x2C
     LINKER_OPTIMIZATION_HINT = 0x2E
     VERSION_MIN_TVOS = 0x2F
     VERSION_MIN_WATCHOS = 0x30
@@ -148,7 +150,7 @@ class Commands:
     `end` is the end of everything that they describe, in bytes from the image's start; `align` the
     smallest alignment (log2) of its segments; `signature` offset and size of the code signature.
     `export_tries` are the areas (offset in the image, size) of export tries, `reexports` says whether it
-    passes on what other libraries export.
+    passes on what other libraries export, `encrypted` whether code of it is.
     """
 
     source: str
@@ -172,6 +174,7 @@ class Commands:
     thread_locals: ThreadLocals | None = None
     export_tries: list[tuple[int, int]] = field(default_factory=list)
     reexports: bool = False
+    encrypted: bool = False
 
     def describe(self, at: int, what: str, offset: int, size: int) -> None:
         """Note that the command at byte `at` of the image says that `what` lies at `offset`."""
@@ -366,6 +369,12 @@ def _string(commands: Commands, command: _Command, offset: int, layout: wire.Lay
     return sys.intern(command.data[start:end].decode(errors="backslashreplace"))
 
 
+def _encryption_info(commands: Commands, command: _Command) -> None:
+    """Note an area of `cryptsize` bytes at `cryptoff`, which is encrypted unless `cryptid` is 0."""
+    found = wire.ENCRYPTION_INFO.unpack(commands.order, command.data, command.body)
+    commands.encrypted |= found.cryptid != 0 and found.cryptsize != 0
+
+
 def _build_version(commands: Commands, command: _Command) -> None:
     found = wire.BUILD_VERSION.unpack(commands.order, command.data, command.body)
     first = command.body + wire.BUILD_VERSION.size
@@ -399,6 +408,8 @@ _READERS: dict[int, tuple[wire.Layout, Callable[[Commands, _Command], None]]] = 
     LoadCommand.DYLD_INFO_ONLY: (wire.DYLD_INFO, _dyld_info),
     LoadCommand.RPATH: (wire.RPATH, _rpath),
     LoadCommand.BUILD_VERSION: (wire.BUILD_VERSION, _build_version),
+    LoadCommand.ENCRYPTION_INFO: (wire.ENCRYPTION_INFO, _encryption_info),
+    LoadCommand.ENCRYPTION_INFO_64: (wire.ENCRYPTION_INFO, _encryption_info),
     **dict.fromkeys(_DYLIB_COMMANDS, (wire.DYLIB, _dylib)),
     **dict.fromkeys(_LINKEDIT_DATA_COMMANDS, (wire.LINKEDIT_DATA, _linkedit_data)),
     **dict.fromkeys(_VERSION_MIN, (wire.VERSION_MIN, _version_min)),

@@ -144,7 +144,8 @@ def check(release: Release) -> None:
     for wheel in release.wheels:
         if "universal2" in wheel.name:
             said = call(
-                [*module("fatwheel"), "check", "--json", str(wheel)], stdout=subprocess.PIPE
+                [*module("fatwheel"), "check", "--universal2", "--json", str(wheel)],
+                stdout=subprocess.PIPE,
             )
             if not said.stdout:
                 raise FailedError(f"fatwheel check gave up on {wheel.name}, for the reason above")

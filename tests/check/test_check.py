@@ -16,7 +16,7 @@ from fatwheel.check.verdict import check_wheel
 from fatwheel.deflate.inflaters import Inflater, available_inflaters
 from fatwheel.fusion.fuse import FuseOptions, fuse_wheels
 from tests.support.corpus import ROOT, SMALL_PAIR
-from tests.support.macho import ARM64E, I386
+from tests.support.macho import ARM64E, I386, X86_64H
 from tests.support.wheels import (
     DIST_INFO,
     NATIVE,
@@ -283,7 +283,7 @@ CASES = {
     "a wheel for any platform": Case(
         code="FW207",
         severity="note",
-        message="is for any platform, and it holds 1 file with x86_64 code and 2 files with arm64 code",
+        message="is for any platform, and so installed on every Mac; it holds 1 file with x86_64 code and 2",
         files={"pkg/a.dylib": dylib(A)},
         options={"platform": "any"},
     ),
@@ -538,6 +538,67 @@ CASES = {
         message="its arm64 thread-local variables begin at 0x1008, 8 bytes beside the alignment of 16",
         files={NATIVE: universal(code(X), code(A, thread_locals=(0x1008, 4)))},
     ),
+    "a module that one slice does not export": Case(
+        code="FW315",
+        severity="error",
+        member="pkg/m.so",
+        message="its arm64 code does not export PyInit_m, as its code for the other architecture does",
+        files={
+            "pkg/m.so": universal(code(X, exports=["_PyInit_m"]), code(A, exports=["_PyInit_n"]))
+        },
+    ),
+    "a module under another name": Case(
+        code="FW315",
+        severity="warning",
+        member="pkg/m.so",
+        message="its x86_64 and arm64 code does not export PyInit_m, but PyInit_n: importing it by its own",
+        files={
+            "pkg/m.so": universal(code(X, exports=["_PyInit_n"]), code(A, exports=["_PyInit_n"]))
+        },
+    ),
+    "a library with a module's name": Case(
+        code="FW315",
+        severity="note",
+        member="pkg/m.abi3.so",
+        message="its x86_64 and arm64 code does not export PyInit_m, so Python cannot import it",
+        files={"pkg/m.abi3.so": universal(code(X, exports=["_f"]), code(A, exports=[]))},
+    ),
+    "a module that one slice does not export, the other way round": Case(
+        code="FW315",
+        severity="error",
+        member="pkg/m.so",
+        message="its x86_64 code does not export PyInit_m, as its code for the other architecture does",
+        files={"pkg/m.so": universal(code(X, exports=[]), code(A, exports=["_PyInit_m"]))},
+    ),
+    "a bundle here and a dylib there": Case(
+        code="FW316",
+        severity="warning",
+        member="pkg/a.dylib",
+        message="is a bundle for x86_64 and a dynamic library for arm64: built in two ways",
+        files={"pkg/a.dylib": universal(code(X), dylib(A))},
+    ),
+    "arm64e besides": Case(
+        code="FW317",
+        severity="note",
+        member=NATIVE,
+        message="holds arm64e code besides, which macOS runs in programs of Apple's own only",
+        files={NATIVE: universal(code(X), code(A), code(A, cpu=ARM64E))},
+    ),
+    "encrypted code": Case(
+        code="FW318",
+        severity="error",
+        member=NATIVE,
+        message="its arm64 code is encrypted, as Apple's stores deliver it, and runs nowhere else",
+        files={NATIVE: universal(code(X), code(A, encrypted=1))},
+    ),
+    "a slice that no page begins with": Case(
+        code="FW319",
+        severity="error",
+        member=NATIVE,
+        message="its slice for arm64 begins at byte 4096, which is no multiple of 16384: macOS does not load",
+        files={NATIVE: universal(code(A), align=12)},
+        options={"platform": PLATFORMS[A]},
+    ),
     "copies in a framework": Case(
         code="FW402",
         severity="note",
@@ -696,7 +757,26 @@ def test_found(label: str, tmp_path: Path) -> None:
 SILENT: dict[str, tuple[dict[str, bytes], dict[str, Any]]] = {
     "universal files": ({}, {}),
     "slices of further architectures": (
-        {NATIVE: universal(code(X), code(X, cpu=(7, 3)), code(A), code(A, cpu=(0x0100000C, 2)))},
+        {NATIVE: universal(code(X), code(X, cpu=(7, 3)), code(X, cpu=X86_64H), code(A))},
+        {},
+    ),
+    "modules that export what Python calls": (
+        {
+            "pkg/m.so": universal(code(X, exports=["_PyInit_m"]), code(A, exports=["_PyInit_m"])),
+            "pkg/n.cpython-315-darwin.so": universal(
+                code(X, exports=["_PyModExport_n"]), code(A, exports=["_PyInit_n", "_PyInit_o"])
+            ),
+            "pkg/é.so": universal(code(X, exports=["_PyInitU_9ca"]), code(A)),
+            "pkg/libz.so": universal(code(X, exports=["_f"]), code(A, exports=["_f"])),
+        },
+        {},
+    ),
+    "code that could be encrypted and is not": (
+        {NATIVE: universal(code(X, encrypted=0), code(A, encrypted=0))},
+        {},
+    ),
+    "objects where no page begins": (
+        {"pkg/a.o": universal(code(X, kind=1), code(A, kind=1), align=3)},  # type: ignore[arg-type]
         {},
     ),
     "older code": ({NATIVE: universal(code(X, minos=(10, 4)), code(A, minos=(11, 0)))}, {}),
@@ -721,6 +801,7 @@ SILENT: dict[str, tuple[dict[str, bytes], dict[str, Any]]] = {
         {NATIVE: universal(code(X), code(A, loads=PROVIDED, rpaths=["@loader_path"]))},
         {"metadata": REQUIRING},
     ),
+    "a wheel without code for any platform": ({NATIVE: b""}, {"platform": "any"}),
     "a thin wheel": ({NATIVE: code(A)}, {"platform": PLATFORMS[A]}),
     "rows in sha512": ({}, {"record": lambda files: record_of(files, algorithm="sha512")}),
     "signatures": (

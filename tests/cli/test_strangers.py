@@ -121,7 +121,7 @@ def output(
 def test_no_encoding_is_too_small(route: str, environ: dict[str, str], tmp_path: Path) -> None:
     wheels = ROUTES[route](tmp_path / "größe")
     codec = environ.get("PYTHONIOENCODING", "ascii").partition(":")[0]
-    for words in (["fuse", "-oout"], ["check"], ["lipo", "-info"]):
+    for words in (["fuse", "-oout"], ["check", "--universal2"], ["lipo", "-info"]):
         done = output(*words, *wheels, environ=environ, cwd=tmp_path)
         assert done.returncode == 1
         assert b"Traceback" not in done.stderr

@@ -79,15 +79,16 @@ def code(
     platform: int = 1,
     exports: Sequence[str] | None = None,
     thread_locals: tuple[int, int] | None = None,
+    encrypted: int | None = None,
     trailing: bytes = b"",
 ) -> bytes:
     """A thin image whose `__TEXT` is `text`; `trailing` are bytes that no load command describes.
 
     `exports` are the symbols of its export trie (None: it has none), `thread_locals` the address and the
     alignment (log2) of its only section of thread-local variables. `kinds` maps loads to commands other
-    than LC_LOAD_DYLIB; `install_name` is a dynamic library's. `tools` are numbers and versions as
-    LC_BUILD_VERSION encodes them. It is signed ad hoc, with these
-    directories and further blobs.
+    than LC_LOAD_DYLIB; `install_name` is a dynamic library's, `encrypted` the cryptid of its
+    LC_ENCRYPTION_INFO_64, `tools` are numbers and versions as LC_BUILD_VERSION encodes them. It is
+    signed ad hoc, with these directories and further blobs.
     """
     os_version = minos or {X: (10, 13), A: (11, 0)}[arch]
     others = [text_command(0x0D, install_name.encode())] if kind is FileType.DYLIB else []
@@ -96,6 +97,8 @@ def code(
     versions = (major << 16 | minor << 8 for major, minor in (os_version, sdk))
     build = struct.pack("<4I", platform, *versions, len(tools))
     others.append(command(0x32, build + b"".join(struct.pack("<2I", *tool) for tool in tools)))
+    if encrypted is not None:
+        others.append(command(0x2C, struct.pack("<4I", 0, 4096, encrypted, 0)))
     body = text or f"{arch.value} code".encode()
     sections = []
     if thread_locals is not None:
