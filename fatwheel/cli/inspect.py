@@ -256,7 +256,12 @@ def _write_page(path: Path, found: list[Inspection]) -> None:
     from fatwheel.atomic import new_file
     from fatwheel.inspection.report import report_html
 
-    more = _fuse_lines(*_planned(found), verbose=False) if comparable(found) else []
+    both = comparable(found)
+    page = report_html(
+        found,
+        comparison=compare(*found) if both else None,
+        fuse=_fuse_lines(*_planned(found), verbose=False) if both else (),
+    )
     with new_file(path, replace=True) as file:
-        file.write(report_html(found, more=more).encode())
+        file.write(page.encode())
     announce(f"{path}: written")

@@ -66,7 +66,7 @@ def _title(inspection: Inspection) -> Text:
 def _overview(inspection: Inspection) -> Table:
     table = table_of("", *(arch.value for arch in inspection.arches))
     for label, cells in overview(inspection):
-        table.add_row(label, *map(plain, cells))
+        table.add_row(plain(label), *map(plain, cells))
     return table
 
 
@@ -95,8 +95,6 @@ def _remark_lines(inspection: Inspection) -> Iterator[str]:
         yield f"Code for others: {words}."
     if broken := sum(file.problem is not None for file in inspection.files):
         yield f"Only begins like code: {counted(broken, 'file')}."
-    if inspection.wheel is not None and len(inspection.wheel.promises) > 1:
-        yield f"Tags: {', '.join(promise.tag for promise in inspection.wheel.promises)}."
     if inspection.wheels:
         verb = "lies" if inspection.wheels == 1 else "lie"
         yield f"{counted(inspection.wheels, 'wheel')} {verb} in it; name them to look inside."

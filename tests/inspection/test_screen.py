@@ -10,13 +10,24 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
+from fatwheel.inspection.comparison import compare
 from fatwheel.inspection.folders import inspect_path
 from fatwheel.inspection.inspection import Inspection
 from fatwheel.inspection.report import report_html
 from fatwheel.inspection.screen import screen
 from fatwheel.inspection.wheels import inspect_wheel
 from fatwheel.inspection.why import why_screen
-from tests.support.wheels import NATIVE, A, X, code, dylib, make_wheel, program, universal
+from tests.support.wheels import (
+    NATIVE,
+    A,
+    X,
+    code,
+    dylib,
+    make_pair,
+    make_wheel,
+    program,
+    universal,
+)
 
 FAT = "macosx_10_13_universal2"
 LOADS = ["@loader_path/lib/libb.dylib"]
@@ -193,9 +204,9 @@ def test_a_page_shows_strangers_texts_as_text(tmp_path: Path) -> None:
     name = "pkg/<img src=x onerror=alert(1)>\u202e.dylib"
     load = "/opt/<script>alert(2)</script>"
     path = make_wheel(tmp_path, "macosx_11_0_arm64", {name: dylib(A, loads=[load])})
-    page = report_html([inspect_wheel(path)], more=["<b>bold</b>"])
+    page = report_html([inspect_wheel(path)], fuse=["<b>bold</b>"])
     tags = read(page)
-    assert {name for name, _ in tags.seen}.isdisjoint({"img", "script", "b"} - {"b"})
+    assert {name for name, _ in tags.seen}.isdisjoint({"img", "script"})
     assert load in tags.text
     assert "\u202e" not in page
     assert "<b>bold</b>" in tags.text
@@ -221,3 +232,20 @@ def test_a_stream_without_unicode_gets_plain_guides(wheel: Inspection) -> None:
     out.flush()
     out.seek(0)
     assert "+- libb.dylib" in out.read()
+
+
+def test_each_of_several_tags_has_its_promise(tmp_path: Path) -> None:
+    platform = "macosx_10_13_x86_64.macosx_12_0_universal2"
+    found = inspect_wheel(make_wheel(tmp_path, platform, {NATIVE: universal(code(X), code(A))}))
+    text = drawn(screen(found))
+    assert re.search(r"tags promise +macOS 10\.13 +macOS 12\.0\n", text)
+    assert re.search(r"- macosx_10_13_x86_64 +macOS 10\.13 +-\n", text)
+    assert re.search(r"- macosx_12_0_universal2 +macOS 12\.0 +macOS 12\.0\n", text)
+
+
+def test_a_page_compares_two_wheels(tmp_path: Path) -> None:
+    wheels = make_pair(tmp_path, x86_64={"pkg/<x>.txt": b"1"}, arm64={"pkg/a.txt": b"1"})
+    found = [inspect_wheel(one) for one in wheels]
+    text = read(report_html(found, comparison=compare(*found), fuse=["fuses"])).text
+    for words in ("Only left: 1 file", "pkg/<x>.txt", "Only right: 1 file", "10.13", "fuses"):
+        assert words in text
