@@ -18,6 +18,7 @@ from fatwheel.cli.terminal import (
     tell,
     tell_drawn,
 )
+from fatwheel.cli.wheelfiles import expanded
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.inspection.comparison import comparable, compare
 from fatwheel.inspection.folders import inspect_path
@@ -72,11 +73,11 @@ class _Wishes:
     },
 )
 @click.argument(
-    "paths",
+    "arguments",
     nargs=-1,
     required=True,
     metavar="WHEEL|FILE|FOLDER|APP...",
-    type=WheelPath(exists=True),
+    type=WheelPath(),
 )
 @click.option("--loads", is_flag=True, help="List what each file loads, and who loads it.")
 @click.option("--why", metavar="FILE", help="Tell who loads a file or a library, and through whom.")
@@ -93,13 +94,18 @@ class _Wishes:
 )
 @json_option("facts")
 @verbose_option("Tell every fact of every file.")
-def inspect_command(paths: tuple[Path, ...], **wished: Any) -> None:
+def inspect_command(arguments: tuple[Path, ...], **wished: Any) -> None:
     """Show what wheels, Mach-O files, static archives, folders and apps hold: facts, no verdicts.
 
     For each architecture: the macOS that is promised and needed, the size of the code, SDK, linker and signature; then
     a tree of the code, and what it loads from elsewhere. Two wheels of one project are compared.
     """
     wishes = _Wishes(**wished)
+    paths = [path for argument in arguments for path in expanded(argument)]
+    if wishes.html is not None and any(_is_same(wishes.html, path) for path in paths):
+        raise UsageError(
+            f"--html {wishes.html}: is an input and would be overwritten; name another file"
+        )
     found: list[Inspection] = []
     errors: list[tuple[str, str]] = []
     for path in paths:
@@ -117,6 +123,10 @@ def inspect_command(paths: tuple[Path, ...], **wished: Any) -> None:
         _write_page(wishes.html, found)
     if errors or any(lacking(one, wishes.required) for one in found):
         raise click.exceptions.Exit(1)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return path.exists() and path.samefile(other)
 
 
 def _tell(found: list[Inspection], wishes: _Wishes) -> None:
@@ -164,9 +174,8 @@ def _tell_lacking(inspection: Inspection, wishes: _Wishes) -> None:
         words = f"{wishes.require} in {counted(coded, 'file')} with code" if coded else "no code"
         tell(f"{inspection.path}: {words}")
         return
-    tell(
-        f"{inspection.path}: {len(missing)} of {counted(coded, 'file')} with code lack {wishes.require}"
-    )
+    lack = f"with code lack{'s' * (len(missing) == 1)} {wishes.require}"
+    tell(f"{inspection.path}: {len(missing)} of {counted(coded, 'file')} {lack}")
     owners = {path: project for project in inspection.projects for path in project.files}
     groups: dict[str, list[str]] = {}
     for file, arches in missing:
@@ -247,7 +256,12 @@ def _write_page(path: Path, found: list[Inspection]) -> None:
     from fatwheel.atomic import new_file
     from fatwheel.inspection.report import report_html
 
-    more = _fuse_lines(*_planned(found), verbose=False) if comparable(found) else []
+    both = comparable(found)
+    page = report_html(
+        found,
+        comparison=compare(*found) if both else None,
+        fuse=_fuse_lines(*_planned(found), verbose=False) if both else (),
+    )
     with new_file(path, replace=True) as file:
-        file.write(report_html(found, more=more).encode())
+        file.write(page.encode())
     announce(f"{path}: written")

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
@@ -18,14 +19,32 @@ from fatwheel.inspection.words import size_for
 from fatwheel.printable import counted
 from fatwheel.wheels.tags import format_floor
 
-__all__ = ["code_tree"]
+__all__ = ["CodeTree"]
 
 _SHOWN_LINES = 36
+_SHOWN_FOLDERS = 30  # of one folder
 _SHOWN_FILES = 5  # of one folder that are like all others
 
 
-def code_tree(inspection: Inspection, arches: Sequence[Arch]) -> Table:
-    """Return the tree, with a column for each of `arches`."""
+class CodeTree:
+    """The tree of an inspection's code, with a column for each of `arches`; what draws it says if it takes Unicode."""
+
+    def __init__(self, inspection: Inspection, arches: Sequence[Arch]) -> None:
+        self._inspection = inspection
+        self._arches = arches
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[Table]:
+        """Draw it."""
+        yield _table(self._inspection, self._arches, _ASCII if options.ascii_only else _UNICODE)
+
+
+_UNICODE = (("├─ ", "│  "), ("└─ ", "   "))
+_ASCII = (("+- ", "|  "), ("`- ", "   "))
+_Guides = tuple[tuple[str, str], tuple[str, str]]
+"""What stands before a row, and before those below it; for the last row of a folder the second two."""
+
+
+def _table(inspection: Inspection, arches: Sequence[Arch], guides: _Guides) -> Table:
     table = table_of("code")
     for arch in arches:
         table.add_column(arch.value, justify="right", no_wrap=True)
@@ -38,7 +57,7 @@ def code_tree(inspection: Inspection, arches: Sequence[Arch]) -> Table:
     def add(folder: Folder, stem: str) -> None:
         rows = [*_rows(folder, notes, opened)]
         for index, row in enumerate(rows):
-            guide, below = ("└─ ", "   ") if index == len(rows) - 1 else ("├─ ", "│  ")
+            guide, below = guides[index == len(rows) - 1]
             if folder.is_top:
                 guide = below = ""
             label = Text().append(stem + guide, SOFT).append(plain(row.name))
@@ -64,14 +83,14 @@ class _Row(NamedTuple):
 def _opened(top: Folder, notes: Mapping[str, str]) -> set[Folder | None]:
     """Return the folders whose content is shown, the largest first, as far as they fit on a screen."""
     opened: set[Folder | None] = {top}
-    rows = len([*_rows(top, notes, opened)])
+    room = _SHOWN_LINES - len([*_rows(top, notes, opened)])
     waiting = list(top.folders)
-    while waiting:
-        waiting.sort(key=lambda folder: (folder.size, folder.name))
-        folder = waiting.pop()
+    while waiting and (room > 0 or len(opened) == 1):
+        folder = min(waiting, key=lambda folder: (-folder.size, folder.name))
+        waiting.remove(folder)
         more = len([*_rows(folder, notes, opened)])
-        if rows + more <= _SHOWN_LINES or len(opened) == 1:
-            rows += more
+        if more <= room or len(opened) == 1:
+            room -= more
             opened.add(folder)
             waiting += folder.folders
     return opened
@@ -81,12 +100,19 @@ def _rows(
     folder: Folder, notes: Mapping[str, str], opened: Collection[Folder | None]
 ) -> Iterator[_Row]:
     """Yield the rows of a folder. Of files without a note, the largest have one each, and the rest share one."""
+    largest_of = sorted(folder.folders, key=lambda one: (-one.size, one.name))[:_SHOWN_FOLDERS]
+    kept = {id(one) for one in largest_of} | {id(one) for one in folder.folders if one in opened}
     for child in folder.folders:
+        if id(child) not in kept:
+            continue
         every, note = child.every(), ""
         if child not in opened:
             count = sum(bool(notes[file.path]) for file in every)
             note = f"{counted(len(every), 'file')}" + (f", {count} of note" if count else "")
         yield _Row(f"{child.name}/", every, note, child)
+    if small := [one for one in folder.folders if id(one) not in kept]:
+        every = [file for one in small for file in one.every()]
+        yield _Row(f"... {len(small)} smaller folders", every, counted(len(every), "file"))
     alike = [file for file in folder.files if not notes[file.path]]
     largest = {f.path for f in sorted(alike, key=lambda f: (-f.size, f.path))[:_SHOWN_FILES]}
     rest = [f for f in alike if f.path not in largest] if len(alike) > _SHOWN_FILES + 1 else []

@@ -129,11 +129,16 @@ def _load_lines(file: CodeFile) -> Iterator[tuple[str, str]]:
 def _load_text(load: LoadFacts) -> str:
     kind = "" if load.kind == "plain" else f"  {load.kind}"
     if load.group is Group.INSIDE:
-        return f"{' or '.join(load.targets)}{kind} by {load.name}{via(load)}"
+        told = load.name.startswith("@loader_path/") or load.rpath is not None
+        name = "" if told else f"  by {load.name}"
+        return f"{' or '.join(load.targets)}{kind}{name}{via(load)}"
     place = f" ({load.path})" if load.path not in (None, load.name) else ""
     return f"{load.name}{place}{kind}{via(load)}"
 
 
 def via(load: LoadFacts) -> str:
-    """Return by which rpath a load leads to its place, as the end of a sentence."""
-    return "" if load.rpath is None else f", rpath {load.rpath}"
+    """Return by which rpath a load leads to its place, and whose, as the end of a line."""
+    if load.rpath is None:
+        return ""
+    whose = "" if load.rpath_of in (None, load.member) else f" of {load.rpath_of}"
+    return f"  by rpath {load.rpath}{whose}"

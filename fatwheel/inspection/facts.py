@@ -30,6 +30,7 @@ _KINDS = {
     FileType.DYLIB_STUB: "dylib stub",
     FileType.DSYM: "debug symbols",
 }
+_MOST_ALIKE = 8  # files of one install name that are told for one load
 _SIGNED = (FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE)
 
 
@@ -56,13 +57,14 @@ _GROUPS = {
 
 @valueclass
 class LoadFacts:
-    """One load command: the path as written, how it is loaded (`plain`, `weak`, …), and where it leads.
+    """One load command of `member`: the path as written, how it is loaded (`plain`, `weak`, …), where it leads.
 
     `targets` are the files that it means, which are several where what is loaded already decides. `rpath` is the
     LC_RPATH that leads there, as written, and `rpath_of` the file that has it. `group` is None for architectures whose
     loads are not followed: all but x86_64 and arm64.
     """
 
+    member: str
     name: str
     kind: str
     group: Group | None
@@ -183,12 +185,12 @@ def _loaders(resolved: Loads) -> Mapping[str, tuple[Loader, ...]]:
     return {path: tuple(sorted(these, key=_order)) for path, these in found.items()}
 
 
-def _order(loader: Loader) -> tuple[str, str, str]:
-    return loader.path, loader.arch.value, loader.name
+def _order(loader: Loader) -> tuple[str, int, str]:
+    return loader.path, [*Arch].index(loader.arch), loader.name
 
 
 def _targets(load: Load) -> tuple[str, ...]:
-    return load.alike if load.target is None else (load.target,)
+    return load.alike[:_MOST_ALIKE] if load.target is None else (load.target,)
 
 
 def _code_file(
@@ -237,7 +239,7 @@ def _slice(
         tools=tuple(map(str, image.tools)),
         install_name=image.install_name,
         rpaths=image.rpaths,
-        loads=tuple(map(_load, loads.get((path, arch), ()))) if arch else _unfollowed(image),
+        loads=tuple(map(_load, loads.get((path, arch), ()))) if arch else _unfollowed(path, image),
         **_signature(image),
     )
 
@@ -263,6 +265,7 @@ def _load(load: Load) -> LoadFacts:
     targets = _targets(load)
     group = Group.INSIDE if targets else _GROUPS.get(load.where, Group.OUTSIDE)
     return LoadFacts(
+        member=load.member,
         name=load.name,
         kind=load.kind.value,
         group=group,
@@ -273,6 +276,8 @@ def _load(load: Load) -> LoadFacts:
     )
 
 
-def _unfollowed(image: Image) -> tuple[LoadFacts, ...]:
+def _unfollowed(path: str, image: Image) -> tuple[LoadFacts, ...]:
     kinds = zip(image.loads, image.load_kinds, strict=True)
-    return tuple(LoadFacts(name=name, kind=kind.value, group=None) for name, kind in kinds)
+    return tuple(
+        LoadFacts(member=path, name=name, kind=kind.value, group=None) for name, kind in kinds
+    )

@@ -7,22 +7,21 @@ from dataclasses import dataclass, field
 
 from fatwheel.inspection.facts import CodeFile
 
-__all__ = ["Folder", "folder_tree"]
+__all__ = ["DEEPEST", "Folder", "folder_tree"]
+
+DEEPEST = 24
+"""Folders within each other; what lies deeper is shown as if it lay in one, since no real file does."""
 
 
 @dataclass(eq=False, kw_only=True)
 class Folder:
-    """A folder; a chain of folders that hold one folder each is one, called `a/b`."""
+    """A folder; a chain of folders that hold one folder each is one, called `a/b`. `size` is of all files in it."""
 
     name: str
     is_top: bool = False
+    size: int = 0
     folders: list[Folder] = field(default_factory=list)
     files: list[CodeFile] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """The bytes of all files in it."""
-        return sum(file.size for file in self.every())
 
     def every(self) -> list[CodeFile]:
         """Return all files in it, at any depth."""
@@ -41,12 +40,15 @@ def folder_tree(files: Iterable[CodeFile]) -> Folder:
     known: dict[str, Folder] = {"": top}
     for file in files:
         parent, path = top, ""
-        for part in file.path.split("/")[:-1]:
+        top.size += file.size
+        parts = file.path.split("/")[:-1]
+        for part in (*parts[:DEEPEST], *filter(None, ["/".join(parts[DEEPEST:])])):
             path = f"{path}/{part}"
             if (child := known.get(path)) is None:
                 child = known[path] = Folder(name=part)
                 parent.folders.append(child)
             parent = child
+            parent.size += file.size
         parent.files.append(file)
     waiting = [top]
     while waiting:

@@ -6,9 +6,10 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from fatwheel.arch import Arch
+from fatwheel.inspection.comparison import Comparison
 from fatwheel.inspection.facts import CodeFile, SliceFacts
 from fatwheel.inspection.inspection import Inspection
-from fatwheel.inspection.layout import Folder, folder_tree
+from fatwheel.inspection.layout import DEEPEST, Folder, folder_tree
 from fatwheel.inspection.words import dependencies, elsewhere, macos, overview, size_for
 from fatwheel.printable import counted, size_text
 from fatwheel.webpage import Bar, bars, escaped, key, page
@@ -27,11 +28,18 @@ summary > b, summary > span { margin-right: .6rem; } .mark { font-weight: 600; }
 """
 
 
-def report_html(inspections: Sequence[Inspection], *, more: Sequence[str] = ()) -> str:
-    """Return one page about all of them; `more` are lines about them together, such as what differs."""
+def report_html(
+    inspections: Sequence[Inspection],
+    *,
+    comparison: Comparison | None = None,
+    fuse: Sequence[str] = (),
+) -> str:
+    """Return one page about all of them; `fuse` are the lines that `fatwheel fuse` says of what is compared."""
     body = [part for one in inspections for part in _section(one)]
-    if more:
-        body.append(f"<h2>Compared</h2><pre>{escaped_lines(more)}</pre>")
+    if comparison is not None:
+        body += _compared(comparison)
+    if fuse:
+        body.append(f"<pre>{escaped_lines(fuse)}</pre>")
     first = posixpath.basename(inspections[0].path) if inspections else "nothing"
     rest = f" and {len(inspections) - 1} more" if len(inspections) > 1 else ""
     return page(f"{first}{rest}", body, style=_STYLE, colours=_COLOURS)
@@ -74,8 +82,31 @@ def _overview(inspection: Inspection) -> Iterator[str]:
     yield '<div class="wide"><table><tr><th></th>'
     yield "".join(f"<th>{arch.value}</th>" for arch in inspection.arches) + "</tr>"
     for label, cells in overview(inspection):
-        yield f"<tr><th>{label}</th>{''.join(f'<td>{escaped(c)}</td>' for c in cells)}</tr>"
+        yield f"<tr><th>{escaped(label)}</th>{''.join(f'<td>{escaped(c)}</td>' for c in cells)}</tr>"
     yield "</table></div>"
+
+
+def _compared(comparison: Comparison) -> Iterator[str]:
+    """Yield what differs between two wheels, the first of which is left."""
+    yield f"<section><h1>Compared</h1><p>{counted(comparison.equal, 'file')} equal.</p>"
+    if comparison.facts:
+        yield '<div class="wide"><table><tr><th>in the code</th><th>left</th><th>right</th>'
+        yield '<th class="n">files</th></tr>'
+        for one in comparison.facts:
+            cells = "".join(f"<td>{escaped(text)}</td>" for text in (one.fact, one.left, one.right))
+            yield f'<tr>{cells}<td class="n">{len(one.paths)}</td></tr>'
+        yield "</table></div>"
+    for title, paths in (
+        ("Only left", comparison.only_left),
+        ("Only right", comparison.only_right),
+        ("Differs", comparison.differing),
+        ("Code that differs", comparison.code),
+    ):
+        if paths:
+            opened = " open" if len(paths) <= _OPEN_ROWS else ""
+            yield f"<details{opened}><summary>{title}: {counted(len(paths), 'file')}</summary>"
+            yield f"<pre>{escaped_lines(paths)}</pre></details>"
+    yield "</section>"
 
 
 # ---- The picture ----
@@ -92,7 +123,7 @@ def _bars(inspection: Inspection) -> list[Bar]:
         parts["data"] = size - sum(parts.values())
         folders = path.split("/")
         place = folders if size >= least else folders[:-1]
-        top.add([owners[path]] if path in owners else place, parts)
+        top.add([owners[path]] if path in owners else place[:DEEPEST], parts)
     return [
         Bar(label="all", parts=top.ordered()),
         *(Bar(label=one.path, parts=one.ordered()) for one in _split(top, least)),

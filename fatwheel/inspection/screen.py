@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fatwheel.arch import Arch
-from fatwheel.inspection.codetree import code_tree
+from fatwheel.inspection.codetree import CodeTree
 from fatwheel.inspection.details import details
 from fatwheel.inspection.drawing import HEAD, MARK, SHOWN, indented, plain, table_of
 from fatwheel.inspection.inspection import Inspection
@@ -38,12 +38,12 @@ def screen(inspection: Inspection, *, verbose: bool = False, loads: bool = False
     if arches:
         parts += ["", indented(_overview(inspection))]
     parts += _remarks(inspection)
-    if inspection.projects:
+    if any(project.files for project in inspection.projects):
         parts += ["", indented(_projects(inspection, arches, every=verbose))]
     if verbose or loads:
         parts += ["", *(Padding(tree, (0, 0, 0, 2)) for tree in details(inspection, loads=loads))]
     elif inspection.files and not inspection.projects:
-        parts += ["", indented(code_tree(inspection, arches))]
+        parts += ["", Padding(CodeTree(inspection, arches), (0, 0, 0, 2))]
     if not verbose and not loads:
         parts += _foreign_loads(inspection)
     if inspection.count > 1:
@@ -66,7 +66,7 @@ def _title(inspection: Inspection) -> Text:
 def _overview(inspection: Inspection) -> Table:
     table = table_of("", *(arch.value for arch in inspection.arches))
     for label, cells in overview(inspection):
-        table.add_row(label, *map(plain, cells))
+        table.add_row(plain(label), *map(plain, cells))
     return table
 
 
@@ -95,8 +95,6 @@ def _remark_lines(inspection: Inspection) -> Iterator[str]:
         yield f"Code for others: {words}."
     if broken := sum(file.problem is not None for file in inspection.files):
         yield f"Only begins like code: {counted(broken, 'file')}."
-    if inspection.wheel is not None and len(inspection.wheel.promises) > 1:
-        yield f"Tags: {', '.join(promise.tag for promise in inspection.wheel.promises)}."
     if inspection.wheels:
         verb = "lies" if inspection.wheels == 1 else "lie"
         yield f"{counted(inspection.wheels, 'wheel')} {verb} in it; name them to look inside."

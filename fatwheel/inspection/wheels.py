@@ -28,13 +28,11 @@ from fatwheel.wheels.wheel import Wheel, open_wheel
 __all__ = ["inspect_wheel"]
 
 
-def inspect_wheel(
-    path: Path, *, inflater: Inflater | None = None, progress: Progress | None = None
-) -> Inspection:
+def inspect_wheel(path: Path, *, inflater: Inflater | None = None) -> Inspection:
     """Read the wheel at `path` once and return what it holds.
 
-    Nothing is judged: what is wrong with a wheel is `check_wheel`'s. `progress` is called with numbers of compressed
-    bytes that were read. Raises `WheelError` for what is no wheel or is damaged, `OSError` where it cannot be read.
+    Nothing is judged: what is wrong with a wheel is `check_wheel`'s. Raises `WheelError` for what is no wheel or is
+    damaged, `OSError` where it cannot be read.
     """
     wheel = open_wheel(path)
     wheel.file.progress = progress

@@ -70,7 +70,7 @@ def _loaders(inspection: Inspection, file: CodeFile, *, verbose: bool) -> Tree:
         for path, name in shown:
             arches = ", ".join(loaders[path, name])
             label = plain(path).append(f"  {arches}", SOFT)
-            words = f"by {name}{_rpath_words(by_path[path], name, one.path)}"
+            words = f"as {name}{_by_rpath(by_path[path], name, one.path)}"
             label.append("\n").append(printable(words), SOFT)
             again = path in told and by_path[path].loaded_by
             below = node.add(label.append("\n(see above)", SOFT) if again else label)
@@ -82,11 +82,10 @@ def _loaders(inspection: Inspection, file: CodeFile, *, verbose: bool) -> Tree:
     return tree
 
 
-def _rpath_words(loader: CodeFile, name: str, target: str) -> str:
+def _by_rpath(loader: CodeFile, name: str, target: str) -> str:
     """Return with which rpath, and whose, the load `name` of `loader` leads to `target`."""
     for one in loader.slices:
         for load in one.loads:
             if load.name == name and target in load.targets and load.rpath is not None:
-                owner = "" if load.rpath_of in (None, loader.path) else f" of {load.rpath_of}"
-                return f", rpath {load.rpath}{owner}"
+                return via(load)
     return ""

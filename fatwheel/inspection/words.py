@@ -13,6 +13,7 @@ from fatwheel.wheels.tags import Floor, format_floor
 __all__ = ["dependencies", "elsewhere", "holding", "macos", "overview", "size_for"]
 
 _SHOWN_VALUES = 3  # of one fact
+_SHOWN_TAGS = 8
 
 
 def macos(floor: Floor | None) -> str:
@@ -39,7 +40,19 @@ def overview(inspection: Inspection) -> list[tuple[str, list[str]]]:
         ("thinned to it", lambda a: _thinned(inspection, a)),
     ]
     table = [(label, [cell(arch) for arch in arches]) for label, cell in rows]
+    table[1:1] = _tags(inspection)
     return [(label, cells) for label, cells in table if any(cell != "-" for cell in cells)]
+
+
+def _tags(inspection: Inspection) -> list[tuple[str, list[str]]]:
+    """Return what each platform tag promises, where there are several."""
+    promises = () if inspection.wheel is None else inspection.wheel.promises
+    if len(promises) < 2:
+        return []
+    return [
+        (f"- {one.tag}", [macos(one.floors.get(arch)) for arch in inspection.arches])
+        for one in promises[:_SHOWN_TAGS]
+    ]
 
 
 def elsewhere(inspection: Inspection) -> list[tuple[str, str, int]]:

@@ -22,11 +22,12 @@ from fatwheel.deflate.inflaters import best_inflater
 from fatwheel.errors import AbandonedError, RefusedError, WheelError
 from fatwheel.fusion.pairing import inspect, match
 from fatwheel.fusion.readpair import Reading, read_pair
-from fatwheel.macho.image import Image
+from fatwheel.macho.image import Image, Signature
 from fatwheel.wheels.read import batches, in_parallel, open_source, read_wheel, reading_threads
 from fatwheel.wheels.record import RecordHash
 from fatwheel.wheels.scan import Wanted, scan_member
-from fatwheel.wheels.wheel import Wheel, open_wheel
+from fatwheel.wheels.signedpages import Judged
+from fatwheel.wheels.wheel import Wheel, open_wheel, slices
 from tests.support.wheels import (
     DIST_INFO,
     METADATA,
@@ -542,3 +543,17 @@ def test_code_takes_nothing_of_the_room_for_texts(tmp_path: Path, executor: Exec
     members = {m.name: m for m in read_both(x86_64, arm64, executor).pair.members}
     assert members["pkg/zz.h"].x86_64_text == b"1"
     assert members[names[0]].x86_64_text is None
+
+
+@pytest.mark.parametrize("judged", Judged)
+def test_pages_are_hashed_where_that_is_asked_for(judged: Judged, tmp_path: Path) -> None:
+    files = {arch.value: code(arch, bytes(9000)) for arch in Arch}
+    wheel = open_wheel(make_wheel(tmp_path, "macosx_10_13_universal2", files))
+    read = read_wheel(wheel, inflater=best_inflater(), executor=None, signatures=judged)
+    wheel.close()
+    verified = {}
+    for name, _, image in slices(read):
+        assert isinstance(image.signature, Signature)
+        verified[name] = image.signature.enforced.verified
+    wanted = {Judged.ALL: [True, True], Judged.ENFORCED: [False, True], Judged.NONE: [False, False]}
+    assert verified == dict(zip(["x86_64", "arm64"], wanted[judged], strict=True))
