@@ -41,6 +41,9 @@ __all__ = ["Writable", "Written", "newest_date", "write_wheel"]
 
 _FIRST_DATE: DateTime = (1980, 1, 1, 0, 0, 0)
 """Where the dates of a zip archive begin (APPNOTE 4.4.6)."""
+_SMALL_SLICE = (
+    1 << 20
+)  # bytes; a second's work for fatwheel's own encoder, whose bytes depend on no zlib
 
 
 class Writable(Protocol):
@@ -143,22 +146,22 @@ class _Writer:
         return Written(sha256=member.sha256, size=entry.size, content=member.content)
 
     def _take(self, planned: Take) -> Written:
-        piece, entry = planned.slice, planned.member.entry
+        piece, packed = planned.slice, planned.member.entry.compressed_size
         digest, crc = hashlib.sha256(), 0
         for chunk in self._slice_content(piece, planned.member):
             digest.update(chunk)
             crc = self.inflater.crc32(chunk, crc)
+        size = piece.content.size
         data = join([self._part(piece, planned.member)])
-        if data.compressed_size > entry.compressed_size:  # the stream cannot be cut
-            self.archive.add_recompressed(
-                planned.name,
-                mode=planned.mode,
-                size=piece.content.size,
-                chunks=self._slice_content(piece, planned.member),
-            )
+        if data.compressed_size > packed and size <= _SMALL_SLICE:
+            # Its stream is one huge block, or most of it repeats the slices before it.
+            data = new_text(b"".join(self._slice_content(piece, planned.member)))
+        if data.compressed_size > packed:
+            chunks = self._slice_content(piece, planned.member)
+            self.archive.add_recompressed(planned.name, mode=planned.mode, size=size, chunks=chunks)
         else:
             self.archive.add(planned.name, mode=planned.mode, data=data, crc=crc)
-        return Written(sha256=digest.digest(), size=piece.content.size, content=piece.content)
+        return Written(sha256=digest.digest(), size=size, content=piece.content)
 
     def _file(self, name: str, mode: int, path: Path) -> Written:
         """Write a file that an engine made; it is read for its facts first, as any member is."""
