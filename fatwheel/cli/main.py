@@ -55,7 +55,6 @@ _COMMANDS = {
 _HIDDEN = {"help": "fatwheel.cli.shell:help_command"}  # others have it, so people type it
 _EXAMPLES = (
     ("fatwheel fuse a.whl b.whl", "fuse two thin wheels"),
-    ("fatwheel fuse intel/ arm/ -o dist/", "fuse all that match"),
     ("fatwheel build", "from a Rust crate to a universal2 wheel"),
     ("fatwheel check dist/*.whl", "check finished wheels"),
 )

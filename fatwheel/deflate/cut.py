@@ -47,7 +47,7 @@ class Cut:
     """`size` bytes from byte `start` on of the *content* of the deflated member `member`.
 
     The member's stream is `compressed_size` bytes from byte `offset` of the file on, its content
-    `content_size` bytes.
+    `content_size` bytes. `dynamic` says that the edges may have codes of their own: less room, more time.
     """
 
     file: RangeFile
@@ -59,6 +59,7 @@ class Cut:
     size: int
     inflater: Inflater
     allowance: Allowance = field(default_factory=lambda: Allowance(0))
+    dynamic: bool = False
 
     def data(self) -> SteadyReader:
         """Return a reader of the member's stream."""

@@ -17,9 +17,9 @@ from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import MemberData
 from fatwheel.deflate.cut import Cut, Run, edge_tokens, find_recut
 from fatwheel.deflate.fixedcodes import encode_fixed, extra_bits, packed
-from fatwheel.deflate.recut import Boundary
+from fatwheel.deflate.recut import Boundary, Edge
 from fatwheel.deflate.stream import Blocks
-from fatwheel.deflate.textcodes import deflate_text
+from fatwheel.deflate.textcodes import deflate_text, encode_dynamic
 from fatwheel.values import valueclass
 
 __all__ = ["Cut", "Deflated", "Literal", "Part", "Stored", "copied", "join", "new_text"]
@@ -180,9 +180,12 @@ def copied(
     return MemberData(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
 
 
-def new_text(content: bytes) -> MemberData:
-    """Return a text that is in neither wheel: deflated by `textcodes`, stored where that saves nothing."""
-    stream = deflate_text(content)
+def new_text(content: bytes, *, words: bool = True) -> MemberData:
+    """Return a text that is in neither wheel: deflated by `textcodes`, stored where that saves nothing.
+
+    Without `words` it is no text, such as code.
+    """
+    stream = deflate_text(content, words=words)
     if stream is None:
         return join([Literal(content)])
     return MemberData(
@@ -246,6 +249,13 @@ def _regroup(chunks: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]
                 group.clear()
     if group:
         yield bytes(group)
+
+
+def _encode_edge(cut: Cut, edge: Edge) -> str:
+    """Return a block with an edge, as bits behind BFINAL."""
+    tokens = list(edge_tokens(cut, edge))
+    fixed = encode_fixed(tokens)
+    return min(fixed, encode_dynamic(tokens), key=len) if cut.dynamic else fixed
 
 
 class _Stream:
@@ -316,8 +326,8 @@ class _Stream:
             self._add_stored(cut.chunks, cut.size, final)
             return
         plan = found.plan
-        head = encode_fixed(edge_tokens(cut, plan.head))
-        tail = encode_fixed(edge_tokens(cut, plan.tail) if plan.tail else ())
+        head = _encode_edge(cut, plan.head)
+        tail = _encode_edge(cut, plan.tail) if plan.tail else encode_fixed(())
         first, last = plan.kept or (Boundary(0, 0), Boundary(0, 0))
         if len(head) + len(tail) + last.bit - first.bit >= _stored_bits(cut.size):
             self._add_stored(cut.chunks, cut.size, final)

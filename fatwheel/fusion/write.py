@@ -41,6 +41,8 @@ __all__ = ["Writable", "Written", "newest_date", "write_wheel"]
 
 _FIRST_DATE: DateTime = (1980, 1, 1, 0, 0, 0)
 """Where the dates of a zip archive begin (APPNOTE 4.4.6)."""
+_SMALL, _LARGEST_ENCODED = 64 << 10, 1 << 20
+"""Bytes of slices that fatwheel's own encoder may take: it depends on no zlib, and needs a second for a MiB."""
 
 
 class Writable(Protocol):
@@ -143,22 +145,23 @@ class _Writer:
         return Written(sha256=member.sha256, size=entry.size, content=member.content)
 
     def _take(self, planned: Take) -> Written:
-        piece, entry = planned.slice, planned.member.entry
+        piece, packed = planned.slice, planned.member.entry.compressed_size
         digest, crc = hashlib.sha256(), 0
         for chunk in self._slice_content(piece, planned.member):
             digest.update(chunk)
             crc = self.inflater.crc32(chunk, crc)
-        data = join([self._part(piece, planned.member)])
-        if data.compressed_size > entry.compressed_size:  # the stream cannot be cut
-            self.archive.add_recompressed(
-                planned.name,
-                mode=planned.mode,
-                size=piece.content.size,
-                chunks=self._slice_content(piece, planned.member),
-            )
+        size = piece.content.size
+        data = join([self._part(piece, planned.member, dynamic=True)])
+        if size <= (_LARGEST_ENCODED if data.compressed_size > packed else _SMALL):
+            # Its stream may be one huge block, or repeat the slice before it.
+            content = b"".join(map(bytes, self._slice_content(piece, planned.member)))
+            data = min(data, new_text(content, words=False), key=lambda d: d.compressed_size)
+        if data.compressed_size > packed:
+            chunks = self._slice_content(piece, planned.member)
+            self.archive.add_recompressed(planned.name, mode=planned.mode, size=size, chunks=chunks)
         else:
             self.archive.add(planned.name, mode=planned.mode, data=data, crc=crc)
-        return Written(sha256=digest.digest(), size=piece.content.size, content=piece.content)
+        return Written(sha256=digest.digest(), size=size, content=piece.content)
 
     def _file(self, name: str, mode: int, path: Path) -> Written:
         """Write a file that an engine made; it is read for its facts first, as any member is."""
@@ -196,8 +199,8 @@ class _Writer:
             parts += [Literal(fill), self._part(piece, planned.member(piece.source))]
         return parts
 
-    def _part(self, piece: SliceOf, member: Member) -> Part:
-        """Return the slice as it lies in `member`."""
+    def _part(self, piece: SliceOf, member: Member, *, dynamic: bool = False) -> Part:
+        """Return the slice as it lies in `member`; `dynamic` is how it may be cut out."""
         wheel, entry, blocks = self.wheels[piece.source], member.entry, member.blocks
         size = piece.content.size
         if entry.method is Method.STORED:
@@ -226,6 +229,7 @@ class _Writer:
             size=size,
             inflater=self.inflater,
             allowance=self.allowance,
+            dynamic=dynamic,
         )
 
     def _joined_crc(self, planned: Fuse) -> int | None:

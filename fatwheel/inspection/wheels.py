@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fatwheel.archive.ranges import Progress
 from fatwheel.check.decisions import decisions
 from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import WheelError
@@ -35,7 +34,6 @@ def inspect_wheel(path: Path, *, inflater: Inflater | None = None) -> Inspection
     damaged, `OSError` where it cannot be read.
     """
     wheel = open_wheel(path)
-    wheel.file.progress = progress
     try:
         with reading_threads(2, [wheel]) as executor:
             read = read_wheel(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fatwheel.arch import Arch
 from fatwheel.deflate.inflaters import Inflater
-from fatwheel.fusion.differences import TEXT_BUDGET, largest_text
+from fatwheel.fusion.differences import largest_text, text_work
 from fatwheel.fusion.mergers import split_merged
 from fatwheel.wheels.distinfo import REPORT_NAME
 from fatwheel.wheels.scan import content_chunks
@@ -12,7 +12,10 @@ from fatwheel.wheels.wheel import OpenWheel, Wheel
 
 __all__ = ["split_texts"]
 
+_MARK = b"fatwheel"  # in all that a merger writes
 _FRAME = 4096  # bytes that a merger adds, and more
+_LEAST_WORK, _WORK_FOR_EACH = 12 << 20, 4
+"""Bytes of plain text that are taken apart, in all and for each byte of the wheel: twice what fusing makes of two."""
 
 
 def split_texts(
@@ -25,16 +28,17 @@ def split_texts(
     if not wheel.text(REPORT_NAME):
         return {}
     found: dict[str, bytes] = {}
-    budget = 2 * TEXT_BUDGET
+    work = _LEAST_WORK + _WORK_FOR_EACH * opened.file.size
     for name, member in wheel.members.items():
         size = member.entry.size
-        if member.content is not None or size > min(2 * largest_text(name) + _FRAME, budget):
+        if member.content is not None or size > 2 * largest_text(name) + _FRAME:
             continue
         split = split_merged(name)
         if split is None:
             continue
         content = b"".join(map(bytes, content_chunks(opened, member.entry, inflater)))
-        if (text := split(content, arch)) is not None:
-            found[name] = text
-            budget -= size
+        if _MARK in content and (work := work - text_work(name, size)) >= 0:
+            text = split(content, arch)
+            if text is not None:
+                found[name] = text
     return found
