@@ -145,6 +145,7 @@ def test_the_report_names_inputs_and_decisions() -> None:
                 "reason": "differs: 1 bytes in the x86_64 wheel, 1 bytes in the arm64 wheel",
             },
         ],
+        "rules": [{"glob": "pkg/a.*", "action": "keep-x86_64"}],
     }
 
 
