@@ -9,6 +9,7 @@ from fatwheel.check.finding import Finding, Severity
 from fatwheel.check.threadlocals import check_thread_locals
 from fatwheel.errors import FormatError
 from fatwheel.macho.image import FileType, Image
+from fatwheel.printable import counted
 from fatwheel.wheels.tags import Floor, claims, format_floor
 from fatwheel.wheels.wheel import Wheel, images
 
@@ -63,7 +64,7 @@ def _check_image(
             severity=Severity.ERROR,
             member=name,
             message=(
-                f"its {arch.value} program carries {image.payload.size} bytes of its own at the end, "
+                f"its {arch.value} program carries {counted(image.payload.size, 'byte')} of its own at the end, "
                 "which it cannot find in a universal file"
             ),
         )

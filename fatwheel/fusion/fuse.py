@@ -26,6 +26,7 @@ from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.fusion.write import Written, write_wheel
 from fatwheel.macho.image import Image
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 from fatwheel.wheels.effort import Effort
 from fatwheel.wheels.read import open_source, read_wheel, reading_threads
@@ -58,7 +59,7 @@ class ConflictsError(RefusedError):
         names = ", ".join(conflict.name for conflict in plan.conflicts[:3])
         more = len(plan.conflicts) - 3
         super().__init__(
-            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {len(plan.conflicts)} members in conflict "
+            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {counted(len(plan.conflicts), 'member')} in conflict "
             f"({names}{f' and {more} more' if more > 0 else ''}); settle each with a rule"
         )
         self.plan = plan
@@ -250,7 +251,9 @@ def _reread(
                 continue
             facts = written[name]
             if entry.size != facts.size:
-                raise AssertionError(f"{name}: wrote {facts.size} bytes, read {entry.size}")
+                raise AssertionError(
+                    f"{name}: wrote {counted(facts.size, 'byte')}, read {entry.size}"
+                )
             member = Member(entry=entry, sha256=facts.sha256, content=facts.content)
             source.scanned[name] = Scanned(member=member)
         return source.result()
@@ -314,7 +317,7 @@ def _refuse_worse(
         return
     worse = worse_than(found, [found for wheel in inputs for found in _findings(wheel)])
     if worse:
-        count = "an error" if len(worse) == 1 else f"{len(worse)} errors"
+        count = "an error" if len(worse) == 1 else counted(len(worse), "error")
         raise RefusedError(
             f"{target.name} would have {count} that neither input has, so it was not written: {_shown(worse)}"
         )

@@ -11,7 +11,7 @@ from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
 from fatwheel.fusion.conflicts import conflict_json, group_json
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.fusion.settle import group_conflicts
-from fatwheel.printable import size_text
+from fatwheel.printable import counted, size_text
 
 __all__ = [
     "member_line",
@@ -95,8 +95,8 @@ def _remarkable_lines(members: Sequence[Planned]) -> Iterator[str]:
             yield f"  {member_line(planned)}"
         elif fate in folders:
             below = folders.pop(fate)
-            files = f"{counts[fate]} files" + (
-                f" in {len(below)} folders" if len(below) > 1 else ""
+            files = counted(counts[fate], "file") + (
+                f" in {counted(len(below), 'folder')}" if len(below) > 1 else ""
             )
             where = f"{posixpath.commonpath(below) or '.'}/: {files}"
             yield f"  {action_word(planned):<8}  {where}  ({explanation(planned)}; -v lists them)"

@@ -398,7 +398,7 @@ MALFORMED = {
     "version": (
         with_blob(superblob([(0, blob(0xFADE0C02, struct.pack(">7I4BI", 0x20300, *[0] * 6, 32, 2, 0, 12, 0)))])),
         BLOB + 8,
-        "its 44 bytes are too few for version 0x20300",
+        "it is too short for version 0x20300: 44 bytes",
     ),
 }  # fmt: skip
 
