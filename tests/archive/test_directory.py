@@ -663,7 +663,7 @@ ENDS = {
     ),
     "too many members": (
         archive(Zip(), here=2, members=2),
-        "has 1 members, but its end record says 2",
+        "has 1 member, but its end record says 2",
     ),
     "directory too short": (archive(Zip(), size=9), "central directory of 9 bytes at byte"),
     "directory elsewhere": (archive(Zip(), offset=9), "central directory of 54 bytes at byte 9"),
@@ -697,7 +697,7 @@ ENDS = {
     ),
     "Zip64 members": (
         archive64(Zip(), here=2, members=2),
-        "has 1 members, but its end record says",
+        "has 1 member, but its end record says",
     ),
     "Zip64 directory": (archive64(Zip(), offset=1), "its central directory of 54 bytes at byte 1"),
     "Zip64 huge directory": (

@@ -303,7 +303,7 @@ MALFORMED = {
     "more blobs than bytes": (
         with_blob(struct.pack(">3I", 0xFADE0CC0, 12, 1)),
         START + 8,
-        "lists 1 blobs",
+        "lists 1 blob",
     ),
     "65 blobs": (
         with_blob(superblob((slot, blob(1)) for slot in range(0x2000, 0x2041))),
