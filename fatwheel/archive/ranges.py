@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from fatwheel.archive.crc import fastest_crc32
 from fatwheel.errors import AbandonedError, ChangedError, WheelError
+from fatwheel.printable import counted
 
 __all__ = ["CHUNK", "Progress", "RangeFile", "ReadAhead", "Span", "SteadyReader", "file_sha256"]
 
@@ -90,7 +91,7 @@ class RangeFile:
         while len(data) < size:  # a system call may return less than it was asked for
             more = self._read(offset + len(data), size - len(data))
             if not more:
-                how = f"it had {self.size} bytes and ends at {offset + len(data)}"
+                how = f"it had {counted(self.size, 'byte')} and ends at {offset + len(data)}"
                 raise ChangedError(self.name, self._member_at(offset), how)
             data += more
         return data
@@ -174,7 +175,9 @@ class RangeFile:
         """Raise `ChangedError` where the file was written to since it was opened, or its name leads to another file."""
         now, opened = os.fstat(self._fd), self._opened
         if now.st_size != opened.st_size:
-            raise ChangedError(self.name, None, f"{opened.st_size} bytes, now {now.st_size}")
+            raise ChangedError(
+                self.name, None, f"{counted(opened.st_size, 'byte')}, now {now.st_size}"
+            )
         if now.st_mtime_ns != opened.st_mtime_ns:
             raise ChangedError(self.name, None, "it was written to")
         try:

@@ -50,7 +50,7 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     groups={
         "What to fuse": "--expect --build-tag --no-verify-record --allow --jobs",
         "Files that differ": "--rule --on-conflict --no-rulebook",
-        "The result": "--output --force --tags --floor --engine --verify-output",
+        "The result": "--output --force --skip-existing --tags --floor --engine --verify-output",
         "The report": "--dry-run --json --quiet --verbose",
     },
     sections={
@@ -113,6 +113,11 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
 @click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
 @no_rulebook_option()
 @click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
+@click.option(
+    "--skip-existing",
+    is_flag=True,
+    help="Leave a wheel that was made of the same wheels, rules, options and fatwheel.",
+)
 @jobs_option(
     "Pairs fused at the same time, each in a process.  [default: one for each core, from 32 MiB on]"
 )
@@ -203,6 +208,7 @@ def _outcomes(
             options,
             executor=executor,
             dry_run=request.dry_run,
+            skip_existing=request.skip_existing,
             progress=meter.advance,
         )
         for number, pair in enumerate(pairs, 1):

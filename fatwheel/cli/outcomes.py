@@ -10,7 +10,6 @@ from fatwheel.check.report import finding_json, finding_lines
 from fatwheel.cli.terminal import announce, describe_error, say, say_error, tell_path
 from fatwheel.errors import FatwheelError
 from fatwheel.fusion.conflicts import conflict_lines, conflicts_counted
-from fatwheel.fusion.fuse import Fused
 from fatwheel.fusion.many import Outcome
 from fatwheel.fusion.pairing import Unpaired
 from fatwheel.fusion.plan import FusePlan
@@ -34,6 +33,10 @@ def print_outcome(outcome: Outcome, request: Request, *, alone: bool) -> None:
             say(f"{_name(outcome)}: not fused, see the end")
         return
     plan = outcome.plan
+    if outcome.existing is not None and not request.quiet:
+        say(
+            f"{outcome.existing.path.name}: left as it is, made of the same wheels, rules and options"
+        )
     if plan is None:
         if outcome.error is not None:
             say_error(outcome.error)
@@ -140,10 +143,12 @@ def _skipped(left: Sequence[Unpaired], *, every: bool) -> Iterator[str]:
 
 
 def _sum(outcomes: Sequence[Outcome], unpaired: Sequence[Unpaired], request: Request) -> str:
-    done = sum(outcome.succeeded for outcome in outcomes)
+    old = sum(outcome.existing is not None for outcome in outcomes)
+    done = sum(outcome.succeeded for outcome in outcomes) - old
     word = "planned" if request.dry_run else "fused"
     rest = sum(len(one.paths) for one in unpaired if one.failed)
     pairs = f"{done} of {counted(len(outcomes), 'pair')} {word}" if outcomes else "no pair found"
+    pairs += f", {old} unchanged" if old else ""
     return pairs + (f", {counted(rest, 'wheel')} without a pair" if rest else "")
 
 
@@ -153,13 +158,15 @@ def _name(outcome: Outcome) -> str:
 
 
 def unused_everywhere(outcomes: Sequence[Outcome]) -> tuple[Rule, ...]:
-    """Return the user's rules that matched nothing in any pair."""
-    plans = [outcome.plan for outcome in outcomes if outcome.plan is not None]
-    if not plans:
+    """Return the user's rules that match nothing in any pair."""
+    unused = [
+        known.unused_rules
+        for outcome in outcomes
+        if (known := outcome.plan or outcome.existing) is not None
+    ]
+    if not unused:
         return ()
-    return tuple(
-        rule for rule in plans[0].unused_rules if all(rule in p.unused_rules for p in plans)
-    )
+    return tuple(rule for rule in unused[0] if all(rule in others for others in unused))
 
 
 def report_json(
@@ -185,15 +192,14 @@ def report_json(
     }
 
 
-def _output_json(fused: Fused) -> dict[str, Any]:
-    with RangeFile(fused.path) as file:
-        digest = file_sha256(file)
-    return {
-        "path": str(fused.path),
-        "size": fused.size,
-        "sha256": digest,
-        "inflater": fused.inflater,
-    }
+def _output_json(outcome: Outcome) -> dict[str, Any] | None:
+    made = outcome.fused or outcome.existing
+    if made is None:
+        return None
+    with RangeFile(made.path) as file:
+        digest, size = file_sha256(file), file.size
+    found = {"path": str(made.path), "size": size, "sha256": digest}
+    return found if outcome.fused is None else {**found, "inflater": outcome.fused.inflater}
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
@@ -202,7 +208,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
         "wheels": [str(path) for path in outcome.paths],
         "status": outcome.status,
         "error": None if outcome.error is None else describe_error(outcome.error),
-        "output": None if fused is None else _output_json(fused),
+        "output": _output_json(outcome),
         "plan": None if outcome.plan is None else plan_json(outcome.plan),
         "findings": [finding_json(finding) for finding in fused.findings] if fused else [],
     }

@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from fatwheel.printable import counted
+
 __all__ = ["TEXT_BUDGET", "describe_difference", "largest_text", "short_diff", "text_work"]
 
 TEXT_BUDGET = 48 << 20
@@ -40,7 +42,7 @@ def describe_difference(
 
     `malformed` are problems that a reader met, `compared` says whether the contents were at hand.
     """
-    sizes = f"differs: {x86_64} bytes in the x86_64 wheel, {arm64} bytes in the arm64 wheel"
+    sizes = f"differs: {counted(x86_64, 'byte')} in the x86_64 wheel, {counted(arm64, 'byte')} in the arm64 wheel"
     if malformed:
         return f"{sizes}; it begins like a Mach-O file, but {malformed[0]}"
     if compared:
@@ -80,7 +82,7 @@ def short_diff(x86_64: bytes | None, arm64: bytes | None) -> tuple[str, ...]:
                 other = others[number] if number < len(others) else ""
                 lines.append(sign + _excerpt(line, other, tabs=blank))
             if len(changed) > _LINES:
-                lines.append(f"{sign}... and {len(changed) - _LINES} more lines")
+                lines.append(f"{sign}... and {counted(len(changed) - _LINES, 'more line')}")
     return tuple(lines)
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import DateTime
@@ -27,6 +27,7 @@ from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.fusion.verify import refuse_worse, reread, shown
 from fatwheel.fusion.write import Written, newest_date, write_wheel
 from fatwheel.macho.image import Image
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 from fatwheel.wheels.read import reading_threads
 from fatwheel.wheels.wheel import OpenWheel, images, open_wheel, slices
@@ -35,7 +36,10 @@ __all__ = [
     "ConflictsError",
     "FuseOptions",
     "Fused",
+    "further_options",
     "fuse_wheels",
+    "newest_date",
+    "opened_pair",
     "plan_fuse",
 ]
 
@@ -51,7 +55,7 @@ class ConflictsError(RefusedError):
         names = ", ".join(conflict.name for conflict in plan.conflicts[:3])
         more = len(plan.conflicts) - 3
         super().__init__(
-            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {len(plan.conflicts)} members in conflict "
+            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {counted(len(plan.conflicts), 'member')} in conflict "
             f"({names}{f' and {more} more' if more > 0 else ''}); settle each with a rule"
         )
         self.plan = plan
@@ -105,8 +109,10 @@ def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None 
 
     Raises `RefusedError`, `WheelError` or `UsageError` where there is nothing to plan.
     """
-    with _opened(a, b, progress, _PLANNING) as (candidates, wheels):
-        plan = plan_pair(_read(candidates, wheels, options).pair, options.plan)
+    with opened_pair(a, b, progress, _PLANNING) as (candidates, wheels):
+        plan = plan_pair(
+            _read(candidates, wheels, options).pair, options.plan, further_options(options)
+        )
         if not plan.conflicts:
             _refuse_fatal(_planned_code(plan, options.engine), plan, options)
         return plan
@@ -123,9 +129,9 @@ def fuse_wheels(
     `RefusedError` and `WheelError` for wheels that cannot be fused, `ChangedError` (which is one) for a wheel that
     somebody changed meanwhile, `ToolError` from the engine's tools. Then nothing was written.
     """
-    with _opened(a, b, progress, _FUSING) as (candidates, wheels):
+    with opened_pair(a, b, progress, _FUSING) as (candidates, wheels):
         reading = _read(candidates, wheels, options)
-        plan = plan_pair(reading.pair, options.plan)
+        plan = plan_pair(reading.pair, options.plan, further_options(options))
         if plan.conflicts:
             raise ConflictsError(plan)
         _refuse_fatal(_planned_code(plan, options.engine), plan, options)
@@ -160,8 +166,20 @@ def fuse_wheels(
             )
 
 
+def further_options(options: FuseOptions) -> Mapping[str, Any]:
+    """Return what `fatwheel.json` tells of options beside the plan's, where they are not the usual ones."""
+    found: dict[str, Any] = {}
+    if options.allow:
+        found["allow"] = sorted(options.allow)
+    if not options.verify_record:
+        found["verify-record"] = False
+    if options.engine.name != NativeEngine.name:
+        found["engine"] = options.engine.name
+    return found
+
+
 @contextlib.contextmanager
-def _opened(
+def opened_pair(
     a: Path, b: Path, progress: Progress | None, passes: int
 ) -> Iterator[tuple[Mapping[Arch, Candidate], Mapping[Arch, OpenWheel]]]:
     """Yield the two wheels by architecture: what they claim to be, and the open files, read in so many passes."""

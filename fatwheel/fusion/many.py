@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fatwheel.archive.ranges import Progress
 from fatwheel.errors import FatwheelError
+from fatwheel.fusion.existing import Existing, find_existing
 from fatwheel.fusion.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.values import valueclass
@@ -42,7 +43,8 @@ class FailedError(FatwheelError):
 class Outcome:
     """What became of one pair.
 
-    `plan` is None where reading or planning failed, `fused` where nothing was written. `seconds` is the time
+    `plan` is None where reading or planning failed, `fused` where nothing was written, and both where a wheel that was
+    made so before is left as it is: `existing`. `seconds` is the time
     that the pair's own work took, without waiting for its turn.
     """
 
@@ -51,15 +53,20 @@ class Outcome:
     fused: Fused | None
     error: FatwheelError | OSError | None
     seconds: float
+    existing: Existing | None = None
 
     @property
     def succeeded(self) -> bool:
-        """Whether the pair was fused, or planned without a conflict."""
+        """Whether the pair was fused, planned without a conflict, or needed nothing."""
+        if self.existing is not None:
+            return True
         return self.error is None and self.plan is not None and not self.plan.conflicts
 
     @property
     def status(self) -> str:
         """One word for scripts."""
+        if self.existing is not None:
+            return "unchanged"
         if self.plan is not None and self.plan.conflicts:
             return "conflict"
         if self.error is not None:
@@ -74,26 +81,29 @@ def fuse_many(
     *,
     executor: Executor | None = None,
     dry_run: bool = False,
+    skip_existing: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Fuse pairs of wheels into `folder`, or plan it (`dry_run`), and yield the outcomes in the order of `pairs`.
 
     A pair that fails is an outcome as any other, and stops no other pair. With an `executor` all pairs are handed
     to it at once, and the outcomes are the same as without; where it works on other machines, the paths must be
-    absolute and lead to the same files there. No two pairs may make the same wheel. When the iterator is closed, or
-    the caller is interrupted, the pairs that have not begun are cancelled.
+    absolute and lead to the same files there. With `skip_existing` a wheel in `folder` that would come out as it is
+    (`existing.find_existing`) is left, and its pair is not read. No two pairs may make the same wheel. When the
+    iterator is closed, or the caller is interrupted, the pairs that have not begun are cancelled.
 
     `progress` is called, in any thread, with the bytes of the archives that were worked through since the last call:
     piece by piece; with an executor ten times a second where that tells it (`workers.processes` does), else once for
     each pair.
     """
+    work = functools.partial(_fuse_one, dry_run=dry_run, skip_existing=skip_existing)
     if executor is None:
-        return (_fuse_one(pair, folder, options, dry_run, progress) for pair in pairs)
+        return (work(pair, folder, options, progress) for pair in pairs)
     tells = executor if isinstance(executor, _Telling) else None
     inside = None if tells is None else tells.tell_progress
     futures: deque[tuple[WheelPair, Future[Outcome]]] = deque()
     for pair in pairs:
-        future = executor.submit(_fuse_one, pair, folder, options, dry_run, inside)
+        future = executor.submit(work, pair, folder, options, inside)
         if progress is not None and tells is None:
             future.add_done_callback(functools.partial(_report, progress, pair_size(pair)))
         futures.append((pair, future))
@@ -164,16 +174,24 @@ def _fuse_one(
     pair: WheelPair,
     folder: Path,
     options: FuseOptions,
+    progress: Progress | None,
+    *,
     dry_run: bool,
-    progress: Progress | None = None,
+    skip_existing: bool,
 ) -> Outcome:
     """Fuse or plan one pair; what goes wrong is part of the outcome."""
     started = time.monotonic()
     plan: FusePlan | None = None
     fused: Fused | None = None
     error: FatwheelError | OSError | None = None
+    existing: Existing | None = None
     try:
-        if dry_run:
+        if skip_existing:
+            existing = find_existing(*pair, folder, options)
+        if existing is not None:
+            if progress is not None:
+                progress(pair_size(pair))
+        elif dry_run:
             plan = plan_fuse(*pair, options, progress)
         else:
             fused = fuse_wheels(*pair, folder, options, progress)
@@ -185,7 +203,9 @@ def _fuse_one(
     except Exception as failure:
         error = _own_fault(pair, failure)
     seconds = time.monotonic() - started
-    return Outcome(paths=pair, plan=plan, fused=fused, error=error, seconds=seconds)
+    return Outcome(
+        paths=pair, plan=plan, fused=fused, error=error, seconds=seconds, existing=existing
+    )
 
 
 def _own_fault(pair: WheelPair, failure: Exception) -> FailedError:

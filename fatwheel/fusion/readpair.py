@@ -5,7 +5,7 @@ The bytes kept in memory are bounded by `TEXT_BUDGET`, whatever the wheels hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from fatwheel.wheels.wheel import OpenWheel, RecordProblem, Wheel, architectures
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["Reading", "read_pair", "wrong_record"]
+__all__ = ["Reading", "read_pair", "renaming", "wrong_record"]
 
 _ROWS_SHOWN = 5
 _LEAST_WORK = 6 << 20  # bytes of plain text
@@ -95,19 +95,24 @@ def read_pair(
 
 
 def _open(wheel: OpenWheel, namesake: OpenWheel, inflater: Inflater) -> Source:
-    """Open a wheel for reading with its `.dist-info` and `.data` folders named as in `namesake`."""
+    """Open a wheel for reading with its members named as in `namesake`."""
+    return open_source(wheel, inflater, renaming(wheel, namesake))
+
+
+def renaming(wheel: OpenWheel, namesake: OpenWheel) -> Callable[[str], str] | None:
+    """Return what names members as if `.dist-info` and `.data` were those of `namesake`; None where they are."""
     renamed = {wheel.dist_info: namesake.dist_info}
     data, wanted = (find_data(one.entries, one.name) for one in (wheel, namesake))
     if data is not None and wanted is not None:
         renamed[data] = wanted
     if all(old == new for old, new in renamed.items()):
-        return open_source(wheel, inflater)
+        return None
 
     def rename(name: str) -> str:
         first, slash, rest = name.partition("/")
         return renamed.get(first, first) + slash + rest
 
-    return open_source(wheel, inflater, rename)
+    return rename
 
 
 def _scan(

@@ -54,6 +54,7 @@ class Request:
     verify_output: bool = False
     no_rulebook: bool = False
     force: bool = False
+    skip_existing: bool = False
     quiet: bool = False
     verbose: bool = False
     jobs: int | None = None

@@ -25,6 +25,7 @@ from fatwheel.macho.platforms import Platform, is_foreign
 from fatwheel.macho.probe import Parser, take
 from fatwheel.macho.undefined import ANYWHERE, Names, Undefined
 from fatwheel.macho.wire import MACH_HEADER, MACH_HEADER_64
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -179,14 +180,14 @@ def parse_image(
     layout = MACH_HEADER_64 if is64 else MACH_HEADER
     if len(head) < layout.size:
         raise FormatError(
-            source, base, f"the image ends after {len(head)} bytes of its mach_header"
+            source, base, f"the image ends after {counted(len(head), 'byte')} of its mach_header"
         )
     header = layout.unpack(order, head)
     if header.filetype not in FileType._value2member_map_:
         raise FormatError(source, base + 12, f"filetype {header.filetype} is none of 1 to 12")
     end = layout.size + header.sizeofcmds
     if end > min(size, layout.size + LARGEST_LOAD_COMMANDS):
-        problem = f"the load commands end at {end}, the image is {size} bytes long"
+        problem = f"the load commands end at {end}, the image is {counted(size, 'byte')} long"
         raise FormatError(source, base + 20, problem)
     rest = max(0, end - len(head))
     seen = head + (yield from take(base + len(head), rest))

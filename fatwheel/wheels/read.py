@@ -17,6 +17,7 @@ from fatwheel.archive.directory import Entry
 from fatwheel.archive.ranges import ReadAhead
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import WheelError
+from fatwheel.printable import counted
 from fatwheel.wheels.distinfo import MOST_HEADERS, REPORT_NAME, read_headers
 from fatwheel.wheels.record import BadRow, RecordHash, RecordRow, parse_record
 from fatwheel.wheels.scan import Scanned, Wanted, scan_member
@@ -147,7 +148,7 @@ def open_source(
         raise WheelError(wheel.path.name, entry.name, problem) from None
     lines = max(text.count("\n"), text.count("\r"))
     if lines > 2 * files + _MOST_ROWS:
-        problem = f"has {lines} lines, and the wheel {files} files; rebuild the wheel"
+        problem = f"has {counted(lines, 'line')}, and the wheel {counted(files, 'file')}; rebuild the wheel"
         raise WheelError(wheel.path.name, entry.name, problem)
     rows, bad = parse_record(text)
     source = Source(
@@ -163,7 +164,7 @@ def open_source(
 
 def _refuse_larger(wheel: OpenWheel, entry: Entry, most: int) -> None:
     if entry.size > most:
-        problem = f"is {entry.size} bytes long, more than {most}; no real wheel's is"
+        problem = f"is {counted(entry.size, 'byte')} long, more than {most}; no real wheel's is"
         raise WheelError(wheel.path.name, entry.name, problem)
 
 
@@ -328,7 +329,7 @@ def _compare_row(
     if row.hash != found:
         detail = f"RECORD says {row.hash}, its content has {found}"
     elif row.size is not None and row.size != size:
-        detail = f"RECORD says {row.size} bytes, it has {size}"
+        detail = f"RECORD says {counted(row.size, 'byte')}, it has {size}"
     else:
         return None
     return RecordProblem(member=name, kind="differs", detail=detail)

@@ -35,6 +35,7 @@ from packaging.utils import canonicalize_name
 
 from fatwheel.errors import WheelError
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.printable import counted
 from fatwheel.wheels.distinfo import read_headers
 from fatwheel.wheels.tags import parse_version
 
@@ -175,7 +176,7 @@ def _first_difference(x_body: str, a_body: str) -> str:
                 f"line {number} is {_short(repr(x_line))} for x86_64"
                 f" and {_short(repr(a_line))} for arm64"
             )
-    return f"{len(x_lines)} lines for x86_64 and {len(a_lines)} for arm64"
+    return f"{counted(len(x_lines), 'line')} for x86_64 and {len(a_lines)} for arm64"
 
 
 def _with_license_files(content: bytes, paths: list[str]) -> bytes:

@@ -34,6 +34,7 @@ from typing import Any, cast
 
 from fatwheel.arch import Arch
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.printable import counted
 from fatwheel.wheels.jsontext import load_json
 
 __all__ = ["ARCHITECTURES_PROPERTY", "is_sbom", "merge_sbom", "split_sbom"]
@@ -88,7 +89,9 @@ def merge_sbom(x86_64: bytes, arm64: bytes) -> MergeResult:
 
 def _load(arch: str, content: bytes) -> _Object:
     if len(content) > _LARGEST:
-        raise _CannotMergeError(f"{arch}'s has {len(content)} bytes, more than {_LARGEST}")
+        raise _CannotMergeError(
+            f"{arch}'s has {counted(len(content), 'byte')}, more than {_LARGEST}"
+        )
     try:
         bom = load_json(content)
     except ValueError as error:
