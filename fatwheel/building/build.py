@@ -6,7 +6,6 @@ checked.
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import time
@@ -19,6 +18,7 @@ from fatwheel.arch import Arch
 from fatwheel.atomic import new_file
 from fatwheel.building.faults import refuse_misplaced_thread_locals, refuse_newer_code
 from fatwheel.building.plan import ORDER, Build, BuildPlan, describe
+from fatwheel.building.reason import Quieted
 from fatwheel.check.finding import Finding
 from fatwheel.check.verdict import check
 from fatwheel.deflate.inflaters import best_inflater
@@ -28,7 +28,6 @@ from fatwheel.fusion.fuse import Fused, FuseOptions, fuse_wheels
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.macho.image import Image
 from fatwheel.process import Command, Runner
-from fatwheel.toolchain.advice import advice
 from fatwheel.values import valueclass
 from fatwheel.wheels.read import read_wheel
 from fatwheel.wheels.tags import (
@@ -46,7 +45,6 @@ __all__ = [
     "OneArch",
     "ThinWheels",
     "call_maturin",
-    "compiler_errors",
     "external_loads",
     "made_wheels",
     "run_build",
@@ -94,11 +92,12 @@ class Built:
 
 
 class BuildFailedError(ToolError):
-    """maturin failed; `output` is what it printed, or the end of it."""
+    """maturin failed; `output` is what it printed, or the end of it, `arch` what was built for, if it was one."""
 
-    def __init__(self, what: str, exit_code: int, output: str) -> None:
+    def __init__(self, what: str, exit_code: int, output: str, arch: Arch | None = None) -> None:
         super().__init__(f"{what} failed (maturin's exit code is {exit_code})")
         self.output = output
+        self.arch = arch
 
 
 def call_maturin(
@@ -107,11 +106,15 @@ def call_maturin(
     *,
     runner: Runner,
     output: Callable[[bytes], None] | None,
+    arch: Arch | None = None,
 ) -> None:
     """Run maturin to do `what`; `output` gets what it prints. Raises `BuildFailedError` where it fails."""
-    completed = runner.stream(command, output)
+    quieted = Quieted(output) if output is not None else None
+    completed = runner.stream(command, quieted)
+    if quieted is not None:
+        quieted.close()
     if completed.exit_code:
-        raise BuildFailedError(what, completed.exit_code, completed.stdout)
+        raise BuildFailedError(what, completed.exit_code, completed.stdout, arch)
 
 
 def run_build(
@@ -221,7 +224,8 @@ def _run_maturin(
 ) -> ThinWheels:
     """Run maturin and return its wheels, which must be for this architecture."""
     started = time.monotonic()
-    call_maturin(build.command, f"building {build.arch.value}", runner=runner, output=output)
+    what = f"building {build.arch.value}"
+    call_maturin(build.command, what, runner=runner, output=output, arch=build.arch)
     seconds = time.monotonic() - started
     wheels = tuple(sorted(build.thin.out.glob("*.whl")))
     if not wheels:
@@ -344,25 +348,3 @@ def _place(path: Path, folder: Path) -> Path:
 def made_wheels(work: Path) -> tuple[Path, ...]:
     """Return the thin wheels that a build, however it ended, left in the folder `work`."""
     return tuple(sorted(path for arch in ORDER for path in (work / arch.value).glob("*.whl")))
-
-
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_ERROR = re.compile(r"error(\[E[0-9]+\])?: ")
-
-
-def compiler_errors(output: str) -> str:
-    """Return the end of maturin's output that says why: from the first error on, without maturin's own tail.
-
-    The output may be coloured. Where no error is found, its last lines are returned. What to do about it follows
-    where fatwheel knows it, and its own linker has not said it already.
-    """
-    lines = output.splitlines()
-    plain = [_COLOUR.sub("", line) for line in lines]
-    ends = [i for i, line in enumerate(plain) if line.startswith("💥")]
-    end = ends[-1] if ends else len(lines)
-    starts = [i for i, line in enumerate(plain[:end]) if _ERROR.match(line)]
-    start = starts[0] if starts else max(0, end - 30)
-    # Without a compiler's error, maturin's own words are the reason.
-    reason = "\n".join(lines[start : end if starts else len(lines)]).strip("\n")
-    told = advice("\n".join(plain))
-    return f"{reason}\n{told}" if told not in reason else reason

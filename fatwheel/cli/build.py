@@ -17,6 +17,7 @@ import click
 from fatwheel.arch import Arch
 from fatwheel.building.build import BuildFailedError, Built, made_wheels, run_build
 from fatwheel.building.plan import ORDER, BuildPlan, BuildRequest, plan_build
+from fatwheel.building.pythons import refuse_unknown_pythons
 from fatwheel.building.report import build_plan_json, built_json, built_lines, command_lines
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.failure import say_failure
@@ -85,7 +86,10 @@ class Options:
             ("MACOSX_DEPLOYMENT_TARGET", "the oldest macOS to build for"),
             ("SDKROOT", "a macOS SDK, for libraries that fatwheel has no stub of (off macOS)"),
             ("CARGO_TARGET_<TARGET>_LINKER", "a linker of your own"),
-            ("CARGO_TARGET_<TARGET>_RUSTFLAGS", "flags for one architecture; RUSTFLAGS is refused"),
+            (
+                "CARGO_TARGET_<TARGET>_RUSTFLAGS",
+                "flags for one architecture; with them in pyproject.toml, RUSTFLAGS is refused",
+            ),
             ("SOURCE_DATE_EPOCH", "time stamp of all members, for the same bytes every time"),
             ("NO_COLOR, FORCE_COLOR", "no colours from cargo; colours"),
         ),
@@ -194,6 +198,8 @@ def build_command(**given: Any) -> None:
     runner = SubprocessRunner()
     request = replace(request, repair=_repair(request, options, host))
     toolchain = inspect_toolchain(host, request.project, linker, runner, request.archs)
+    if options.interpreters or request.config.interpreter:
+        refuse_unknown_pythons(request, host, runner)
     work = Path(tempfile.mkdtemp(prefix="fatwheel-"))
     kept: tuple[Path, ...] = ()
     try:
@@ -234,8 +240,8 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
     project = read_project(cwd, options.manifest_path)
     pyproject, config, maturin = project.pyproject, project.config, project.maturin
     manifest = project.manifest(options.manifest_path)
-    if manifest is not None and not manifest.is_file():
-        raise UsageError(f"{manifest}: there is no such file; -m takes the crate's Cargo.toml")
+    if manifest is not None:
+        _refuse_other_files(manifest)
     if manifest is None and not ((cwd / "Cargo.toml").is_file() or maturin.manifest_path):
         raise UsageError(f"{cwd} has no Cargo.toml; go to the crate's folder, or name it with -m")
     wanted = options.interpreters or config.interpreter
@@ -258,6 +264,18 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
         maturin=maturin,
     )
     return request, options.linker or config.linker or "auto"
+
+
+def _refuse_other_files(manifest: Path) -> None:
+    """Raise `UsageError` for what cannot be a crate's Cargo.toml, with the one that was probably meant."""
+    if manifest.is_file() and manifest.suffix == ".toml" and manifest.name != "pyproject.toml":
+        return
+    beside = (manifest if manifest.is_dir() else manifest.parent) / "Cargo.toml"
+    meant = f", here {beside}" if beside.is_file() else ""
+    what = "is no Cargo.toml" if manifest.exists() else "there is no such file"
+    if manifest.is_dir():
+        what = "is a folder"
+    raise UsageError(f"{manifest}: {what}; -m takes the crate's Cargo.toml{meant}")
 
 
 def _refuse_needless(options: Options) -> None:

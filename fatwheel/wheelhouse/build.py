@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -20,8 +21,8 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from fatwheel.arch import Arch
-from fatwheel.building.build import compiler_errors
 from fatwheel.building.maturin import parse_maturin_settings
+from fatwheel.building.reason import compiler_errors
 from fatwheel.building.requirements import MATURIN, is_for_any_python, needs_cffi
 from fatwheel.config import read_pyproject
 from fatwheel.errors import ToolError, WheelError
@@ -33,9 +34,9 @@ from fatwheel.values import valueclass
 from fatwheel.version import __version__
 from fatwheel.wheelhouse.resolve import find_uv
 from fatwheel.wheelhouse.sdists import read_sdist
-from fatwheel.wheels.tags import normalise
+from fatwheel.wheels.tags import normalise, parse_wheel_name
 
-__all__ = ["Builder", "BuiltConflictError", "build_wheel"]
+__all__ = ["Builder", "BuiltConflictError", "build_wheel", "python_of"]
 
 _MOST_LINES = 40
 # Each would make another wheel than the one that is lacking.
@@ -44,7 +45,7 @@ _REMOVED = ("MACOSX_DEPLOYMENT_TARGET", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV
 
 @valueclass
 class Builder:
-    """How what is lacking is built for one Python, kept in a cache and fused.
+    """How what is lacking is built, kept in a cache and fused; `python` is the app's, as 3.12.
 
     `say` takes lines for people, `output` what programs print.
     """
@@ -58,8 +59,8 @@ class Builder:
     output: Callable[[bytes], None] | None = None
     offline: bool = False
 
-    def build(self, sdist: Path, arch: Arch, out: Path) -> Path:
-        """Build the sdist for one architecture into the folder `out`, and return the wheel.
+    def build(self, sdist: Path, arch: Arch, python: str, out: Path) -> Path:
+        """Build the sdist for one architecture and Python into the folder `out`, and return the wheel.
 
         Raises `WheelError` for an sdist that cannot be unpacked, `ToolError` where a requirement cannot be had or the
         build fails.
@@ -69,7 +70,7 @@ class Builder:
             source = _unpack(sdist, folder / "source")
             environ = self._environment(sdist, source, folder / "environment")
             crate = _texts(source)
-            version = () if is_for_any_python(*crate) else ("-i", self.python)
+            version = () if is_for_any_python(*crate) else ("-i", python)
             words = ("-I", "-m", "fatwheel", "build", "--arch", arch.value, *version)
             command = Command(
                 program=str(_program(folder / "environment", "python")),
@@ -176,7 +177,8 @@ def build_wheel(builder: Builder, sdist: Made, half: Made | None, archs: Sequenc
     Raises `UnservedError` where the halves are in conflict, and all that `Builder.build` raises.
     """
     cache = builder.cache
-    built = [_thin(builder, sdist, arch) for arch in archs]
+    python = (half and python_of(half.path.name)) or builder.python
+    built = [_thin(builder, sdist, arch, python) for arch in archs]
     halves = built if half is None else [half, *built]
     parts = [*(one.sha256 for one in halves), recipe_of(builder.fuse)]
     key = hashlib.sha256(json.dumps(["built", *parts]).encode()).hexdigest()[:32]
@@ -200,15 +202,27 @@ class BuiltConflictError(UnservedError):
         self.result = result
 
 
-def _thin(builder: Builder, sdist: Made, arch: Arch) -> Made:
+def python_of(wheel: str) -> str | None:
+    """Return the Python that a wheel was built for, as `-i` takes it; None where its tags name no CPython.
+
+    Of an abi3 wheel that is the oldest that takes it: maturin puts the one that it is given into the tag.
+    """
+    name = parse_wheel_name(wheel)
+    match = re.fullmatch(r"cp3([0-9]+)", name.pythons[0])
+    if match is None:
+        return None
+    return f"3.{match[1]}{'t' if re.fullmatch('cp3[0-9]+t', name.abis[0]) else ''}"
+
+
+def _thin(builder: Builder, sdist: Made, arch: Arch, python: str) -> Made:
     cache = builder.cache
-    parts = json.dumps([sdist.sha256, arch.value, builder.python, __version__])
+    parts = json.dumps([sdist.sha256, arch.value, python, __version__])
     folder = cache.folder / "built" / hashlib.sha256(parts.encode()).hexdigest()[:32]
     for known in folder.glob("*.whl"):
         if (made := cache.made(known)) is not None:
             return made
     builder.say(f"building {sdist.path.name} for {arch.value}")
-    path = builder.build(sdist.path, arch, folder)
+    path = builder.build(sdist.path, arch, python, folder)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     made = Made(path=path, size=path.stat().st_size, sha256=digest)
     cache.remember(made, sdist=sdist.sha256)

@@ -181,8 +181,10 @@ def build_items(
         try:
             one = build_wheel(builder, parts.sdist, parts.half, item.build.archs)
         except BuiltConflictError as error:
-            rules, why = error.result.rules, error.result.count or str(error)
-            failed.append(Unavailable(pin=item.pin, why=why, lines=error.lines, rules=rules))
+            found = error.result
+            lines = found.conflicts
+            why = found.count if lines else f"what was built is no other half: {found.problem}"
+            failed.append(Unavailable(pin=item.pin, why=why, lines=lines, rules=found.rules))
         except FatwheelError as error:
             failed.append(Unavailable(pin=item.pin, why=error.sentence, lines=error.details))
         except OSError as error:

@@ -49,7 +49,6 @@ else:
 
 __all__ = ["Builds", "SdistFacts", "ToBuild", "pinned_versions", "read_sdist", "wheels_to_build"]
 
-_BACKENDS = {"maturin", "fatwheel.backend"}
 _LOWEST: Mapping[Arch, Floor] = {Arch.X86_64: (10, 12), Arch.ARM64: (11, 0)}  # what Rust builds for
 _PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*===?\s*([^\s;,\\]+)")
 _MOST_VERSIONS = 5  # of a project, whose sdists are fetched to be looked into
@@ -69,7 +68,7 @@ class SdistFacts:
     @property
     def is_maturins(self) -> bool:
         """Whether maturin builds it."""
-        return self.backend in _BACKENDS
+        return self.backend.partition(".")[0] in {"maturin", "fatwheel"}
 
 
 @valueclass

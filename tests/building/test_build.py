@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.building.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
+from fatwheel.building.build import BuildFailedError, Built, made_wheels, run_build
 from fatwheel.building.maturin import MaturinSettings
 from fatwheel.building.plan import ORDER, BuildPlan, BuildRequest, plan_build
 from fatwheel.building.report import built_json
@@ -17,7 +17,6 @@ from fatwheel.config import ArchConfig, Config
 from fatwheel.errors import OutputExistsError, RefusedError, ToolError, UsageError
 from fatwheel.fusion.fuse import ConflictsError, FuseOptions
 from fatwheel.process import Command, Completed
-from fatwheel.toolchain.advice import advice
 from fatwheel.toolchain.host import Host
 from fatwheel.toolchain.linker import Linker
 from fatwheel.toolchain.lookup import Toolchain
@@ -450,41 +449,3 @@ def test_notes(building: Building) -> None:
 def test_contradictions(building: Building, changes: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         building.plan(**changes)
-
-
-# --- the reason of a failure
-
-
-LACKING = 'error: unable to find system framework "Foo"'
-ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: could not compile `x`"
-
-
-@pytest.mark.parametrize(
-    ("output", "reason"),
-    [
-        (f"   Compiling x\nwarning: y\n{ERROR}\n💥 maturin failed\n  Caused by: cargo", ERROR),
-        (
-            f"\x1b[1mnote\x1b[0m\n\x1b[1m\x1b[91merror\x1b[0m: linking failed\n{ERROR}\n💥 m",
-            f"\x1b[1m\x1b[91merror\x1b[0m: linking failed\n{ERROR}",
-        ),
-        (
-            "found\n💥 maturin failed\n  Caused by: no python",
-            "found\n💥 maturin failed\n  Caused by: no python",
-        ),
-        (f"{ERROR}\n{LACKING}\n💥 m", f"{ERROR}\n{LACKING}\n{advice(LACKING)}"),
-        (f"{LACKING}\n{advice(LACKING)}\n💥 m", f"{LACKING}\n{advice(LACKING)}"),
-        ("\n".join(map(str, range(99))), "\n".join(map(str, range(69, 99)))),
-        ("", ""),
-    ],
-    ids=[
-        "compiler",
-        "coloured",
-        "maturin",
-        "a framework",
-        "as its linker said",
-        "neither",
-        "silence",
-    ],
-)
-def test_the_reason_of_a_failure(output: str, reason: str) -> None:
-    assert compiler_errors(output) == reason
