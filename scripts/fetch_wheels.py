@@ -43,8 +43,11 @@ def main() -> int:
     return 0
 
 
-def fetch(releases: Collection[Pair | Single]) -> bool:
-    """Download those wheels of `releases` that the cache lacks; say which could not be had, and return False."""
+def fetch(releases: Collection[Pair | Single], python: str = "3.12") -> bool:
+    """Download those wheels of `releases` that the cache lacks; say which could not be had, and return False.
+
+    All are for one `python`.
+    """
     for arch, versions in MACOS.items():
         platforms = [f"macosx_{version}_{arch}" for version in versions]
         missing = [
@@ -52,14 +55,16 @@ def fetch(releases: Collection[Pair | Single]) -> bool:
             for release in releases
             if (wheel := getattr(release, arch, None)) is not None and not wheel.is_cached()
         ]
-        if missing and not download(missing, platforms):
+        if missing and not download(missing, platforms, python):
             names = "\n".join(f"  {wheel.file}" for _, wheel in missing)
             print(f"fetch_wheels: pip could not download these wheels:\n{names}", file=sys.stderr)
             return False
     return True
 
 
-def download(missing: list[tuple[Pair | Single, Published]], platforms: list[str]) -> bool:
+def download(
+    missing: list[tuple[Pair | Single, Published]], platforms: list[str], python: str
+) -> bool:
     """Let pip download one architecture's wheels into the cache; return whether all of them came.
 
     Each requirement carries the wheel's digest: pip then picks that very file among a project's
@@ -73,7 +78,7 @@ def download(missing: list[tuple[Pair | Single, Published]], platforms: list[str
             "".join(f"{p.name}=={p.version} --hash=sha256:{w.sha256}\n" for p, w in missing)
         )
         options = ["--quiet", "--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
-        options += ["--only-binary=:all:", "--python-version=3.12", "--require-hashes"]
+        options += ["--only-binary=:all:", f"--python-version={python}", "--require-hashes"]
         options += [f"--platform={platform}" for platform in platforms]
         print(f"fetch_wheels: downloading {len(missing)} wheels …", flush=True)
         done = subprocess.run(

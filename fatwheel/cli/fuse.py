@@ -17,6 +17,7 @@ from fatwheel.cli.options import (
     floor_option,
     jobs_option,
     json_option,
+    no_kind_option,
     no_rulebook_option,
     on_conflict_option,
     output_option,
@@ -45,7 +46,7 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     cls=CommandWithPage,
     groups={
         "What to fuse": "--expect --build-tag --no-verify-record --allow --jobs",
-        "Files that differ": "--rule --on-conflict --no-rulebook",
+        "Files that differ": "--rule --on-conflict --no-rulebook --no-kind",
         "The result": "--output --force --tags --floor --engine --verify-output",
         "The report": "--dry-run --json --quiet --verbose",
     },
@@ -108,6 +109,7 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
 )
 @click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
 @no_rulebook_option()
+@no_kind_option()
 @click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
 @jobs_option(
     "Pairs fused at the same time, each in a process.  [default: one for each core, from 32 MiB on]"
