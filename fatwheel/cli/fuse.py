@@ -18,6 +18,7 @@ from fatwheel.cli.options import (
     floor_option,
     jobs_option,
     json_option,
+    no_kind_option,
     no_rulebook_option,
     on_conflict_option,
     output_option,
@@ -49,7 +50,7 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     cls=CommandWithPage,
     groups={
         "What to fuse": "--expect --build-tag --no-verify-record --allow --jobs",
-        "Files that differ": "--rule --on-conflict --no-rulebook",
+        "Files that differ": "--rule --on-conflict --no-rulebook --no-kind",
         "The result": "--output --force --skip-existing --tags --floor --engine --verify-output",
         "The report": "--dry-run --json --quiet --verbose",
     },
@@ -112,6 +113,7 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
 )
 @click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
 @no_rulebook_option()
+@no_kind_option()
 @click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
 @click.option(
     "--skip-existing",

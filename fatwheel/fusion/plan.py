@@ -19,6 +19,7 @@ from fatwheel.fusion.actions import Conflict, Decision, Drop, Keep, Planned, Wri
 from fatwheel.fusion.bundles import find_bundles, seal_notes
 from fatwheel.fusion.collide import settle_collisions
 from fatwheel.fusion.decide import Decider
+from fatwheel.fusion.kinds import all_kinds
 from fatwheel.fusion.pairing import later_build
 from fatwheel.fusion.rules import Rule, RuleSet, rule_book
 from fatwheel.macho.image import Image
@@ -60,7 +61,7 @@ class PlanOptions:
     wheels' (empty: none); None keeps the one they share. `generator` is what WHEEL names.
     """
 
-    rules: RuleSet = field(default_factory=lambda: RuleSet(rules=rule_book()))
+    rules: RuleSet = field(default_factory=lambda: RuleSet(rules=rule_book(), kinds=all_kinds()))
     on_conflict: Action | None = None
     tag_style: TagStyle = TagStyle.EXACT
     raise_floor: bool = False
@@ -186,7 +187,7 @@ def format_report(
             "arm64": {"filename": inputs.arm64, "sha256": inputs.arm64_sha256},
         },
         "decisions": [
-            {"member": d.member, "action": d.action.value, "by": d.by, "reason": d.reason}
+            {"member": d.member, "action": d.word, "by": d.by, "reason": d.reason}
             for d in sorted(decisions, key=lambda d: d.member)
         ],
     }

@@ -14,7 +14,7 @@ from fatwheel.archive.ranges import ReadAhead, file_sha256
 from fatwheel.check.code import described
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.fusion.differences import TEXT_BUDGET, largest_text, text_work
+from fatwheel.fusion.differences import LARGEST_TEXT, TEXT_BUDGET, largest_text, text_work
 from fatwheel.fusion.pairing import Candidate
 from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
@@ -186,9 +186,12 @@ def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> froz
             continue
         total = x.size + a.size
         cost = text_work(name, total)
-        if max(x.size, a.size) > largest_text(name) or total > budget or cost > work:
+        if total > budget or cost > work or max(x.size, a.size) > LARGEST_TEXT:
             continue
-        if not any(looks_like(head(s.wheel, s.entries[name])) for s in sources.values()):
+        heads = [head(source.wheel, source.entries[name]) for source in sources.values()]
+        if max(x.size, a.size) > min(largest_text(name, one) for one in heads):
+            continue
+        if not any(map(looks_like, heads)):
             kept.add(name)
             budget -= total
             work -= cost

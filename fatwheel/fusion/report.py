@@ -155,7 +155,7 @@ def plan_json(plan: FusePlan) -> dict[str, Any]:
         "conflicts": [conflict_json(conflict) for conflict in plan.conflicts],
         "settle": [group_json(group) for group in group_conflicts(plan.members)],
         "decisions": [
-            {"member": d.member, "action": d.action.value, "by": d.by, "reason": d.reason}
+            {"member": d.member, "action": d.word, "by": d.by, "reason": d.reason}
             for d in plan.decisions
         ],
         "notes": list(plan.notes),
