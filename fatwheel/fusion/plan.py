@@ -305,6 +305,8 @@ def options_json(options: PlanOptions) -> dict[str, Any]:
         found["floor"] = "binaries"
     if options.build_tag is not None:
         found["build-tag"] = options.build_tag
+    if off := [kind for kind in all_kinds() if kind not in options.rules.kinds]:
+        found["no-kind"] = off
     return found
 
 
