@@ -12,6 +12,7 @@ The API does what the command line does; every name here is typed and documented
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fatwheel.action import Action
+    from fatwheel.arch import Arch
     from fatwheel.check.finding import Finding, Severity
     from fatwheel.check.verdict import check_wheel
     from fatwheel.cli.wheelfiles import find_wheels
@@ -21,17 +22,25 @@ if TYPE_CHECKING:
     from fatwheel.fusion.pairing import Pairing, pair_up
     from fatwheel.fusion.plan import FusePlan, PlanOptions
     from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
+    from fatwheel.inspection.folders import inspect_path
+    from fatwheel.inspection.inspection import Inspection
+    from fatwheel.inspection.wheels import inspect_wheel
+    from fatwheel.thinning.plan import ThinPlan
+    from fatwheel.thinning.thin import Thinned, ThinOptions, thin_wheel
+    from fatwheel.thinning.tree import ThinnedTree, thin_tree
     from fatwheel.version import __version__
     from fatwheel.wheels.tags import TagStyle
 
 __all__ = [
     "Action",
+    "Arch",
     "ConflictsError",
     "FatwheelError",
     "Finding",
     "FuseOptions",
     "FusePlan",
     "Fused",
+    "Inspection",
     "Outcome",
     "Pairing",
     "PlanOptions",
@@ -39,19 +48,28 @@ __all__ = [
     "RuleSet",
     "Severity",
     "TagStyle",
+    "ThinOptions",
+    "ThinPlan",
+    "Thinned",
+    "ThinnedTree",
     "__version__",
     "check_wheel",
     "find_wheels",
     "fuse_many",
     "fuse_wheels",
+    "inspect_path",
+    "inspect_wheel",
     "pair_up",
     "parse_rule",
     "plan_fuse",
     "rule_book",
+    "thin_tree",
+    "thin_wheel",
 ]
 
 _MODULES = {
     "action": ("Action",),
+    "arch": ("Arch",),
     "check.finding": ("Finding", "Severity"),
     "check.verdict": ("check_wheel",),
     "cli.wheelfiles": ("find_wheels",),
@@ -61,6 +79,12 @@ _MODULES = {
     "fusion.pairing": ("Pairing", "pair_up"),
     "fusion.plan": ("FusePlan", "PlanOptions"),
     "fusion.rules": ("Rule", "RuleSet", "parse_rule", "rule_book"),
+    "inspection.folders": ("inspect_path",),
+    "inspection.inspection": ("Inspection",),
+    "inspection.wheels": ("inspect_wheel",),
+    "thinning.plan": ("ThinPlan",),
+    "thinning.thin": ("ThinOptions", "Thinned", "thin_wheel"),
+    "thinning.tree": ("ThinnedTree", "thin_tree"),
     "version": ("__version__",),
     "wheels.tags": ("TagStyle",),
 }

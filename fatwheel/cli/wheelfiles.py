@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from fatwheel.errors import UsageError
 
-__all__ = ["find_wheels"]
+__all__ = ["expanded", "find_wheels"]
 
 
 def find_wheels(arguments: Iterable[Path]) -> tuple[Path, ...]:
@@ -23,13 +23,13 @@ def find_wheels(arguments: Iterable[Path]) -> tuple[Path, ...]:
     """
     found: dict[Path, None] = {}
     for argument in arguments:
-        for path in _expanded(argument):
+        for path in expanded(argument):
             found.update(dict.fromkeys(_searched(path) if path.is_dir() else [path]))
     return tuple(found)
 
 
-def _expanded(argument: Path) -> Iterable[Path]:
-    """Return what a pattern matches, or the file or folder that the argument names."""
+def expanded(argument: Path) -> Iterable[Path]:
+    """Return what a pattern matches, or the file or folder that the argument names; raises as `find_wheels` does."""
     if argument.exists():
         return [argument]
     import glob

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
 from fatwheel.macho.alignment import thin_align
+from fatwheel.macho.buildtools import Tool
 from fatwheel.macho.codesign import MalformedSignature, Signature, with_signature
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK
 from fatwheel.macho.exports import find_init_functions, read_trie
@@ -24,6 +25,7 @@ from fatwheel.macho.platforms import Platform, is_foreign
 from fatwheel.macho.probe import Parser, take
 from fatwheel.macho.undefined import ANYWHERE, Names, Undefined
 from fatwheel.macho.wire import MACH_HEADER, MACH_HEADER_64
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -94,13 +96,13 @@ class Image:
 
     `cpusubtype` is the raw 32-bit value, capability bits included; `size` is in bytes; `loads` are
     the install names of LC_LOAD_DYLIB and its weak, re-exported, upward and lazy kinds in file
-    order, and `load_kinds` says of each which it is; `platform` and `minos` (major, minor) are those
-    of macOS where the image names several; `natural_align` is the alignment (log2) that lipo gives
-    its slice. `thread_locals`, `init_functions` and `signature` are those of programs, dylibs and
-    bundles: `init_functions` are the names, sorted, that Python calls to initialise a module
-    (`PyInit_NAME`), or None where it is not known which it exports; `signature` is what the code
-    signature holds, where there is one and it was looked at. `encrypted` code is that of Apple's stores.
-    `symbols` are there where they were asked for.
+    order, and `load_kinds` says of each which it is; `platform`, `minos` and `sdk` (major, minor) are
+    those of macOS where the image names several; `tools` are the programs that say they made it;
+    `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals`, `init_functions`
+    and `signature` are those of programs, dylibs and bundles: `init_functions` are the names, sorted,
+    that Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it
+    exports; `signature` is what the code signature holds, where there is one and it was looked at.
+    `encrypted` code is that of Apple's stores. `symbols` are there where they were asked for.
     """
 
     cputype: int
@@ -121,6 +123,8 @@ class Image:
     signature: Signature | MalformedSignature | None = None
     load_kinds: tuple[LoadKind, ...] = ()
     encrypted: bool = False
+    sdk: tuple[int, int] | None = None
+    tools: tuple[Tool, ...] = ()
     symbols: Symbols | None = None
 
     @property
@@ -176,14 +180,14 @@ def parse_image(
     layout = MACH_HEADER_64 if is64 else MACH_HEADER
     if len(head) < layout.size:
         raise FormatError(
-            source, base, f"the image ends after {len(head)} bytes of its mach_header"
+            source, base, f"the image ends after {counted(len(head), 'byte')} of its mach_header"
         )
     header = layout.unpack(order, head)
     if header.filetype not in FileType._value2member_map_:
         raise FormatError(source, base + 12, f"filetype {header.filetype} is none of 1 to 12")
     end = layout.size + header.sizeofcmds
     if end > min(size, layout.size + LARGEST_LOAD_COMMANDS):
-        problem = f"the load commands end at {end}, the image is {size} bytes long"
+        problem = f"the load commands end at {end}, the image is {counted(size, 'byte')} long"
         raise FormatError(source, base + 20, problem)
     rest = max(0, end - len(head))
     seen = head + (yield from take(base + len(head), rest))
@@ -235,6 +239,8 @@ def parse_image(
         signature=signature,
         load_kinds=tuple(commands.load_kinds),
         encrypted=commands.encrypted,
+        sdk=commands.sdk,
+        tools=commands.tools,
         symbols=None if names is None else Symbols(names.result(), exported),
     )
 

@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 from fatwheel.errors import FormatError
 from fatwheel.macho import wire
+from fatwheel.macho.buildtools import Tool
 from fatwheel.macho.payload import SymbolTable
 from fatwheel.macho.platforms import Platform
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = ["Commands", "LoadCommand", "LoadKind", "ThreadLocals", "read_commands"]
@@ -166,6 +168,8 @@ class Commands:
     rpaths: list[str] = field(default_factory=list)
     platform: int | None = None
     minos: tuple[int, int] | None = None
+    sdk: tuple[int, int] | None = None
+    tools: tuple[Tool, ...] = ()
     signature: tuple[int, int] | None = None
     symbols: SymbolTable | None = None
     thread_locals: ThreadLocals | None = None
@@ -177,7 +181,9 @@ class Commands:
         """Note that the command at byte `at` of the image says that `what` lies at `offset`."""
         end = offset + size
         if end > self.size:
-            problem = f"{what} lies at {offset} to {end} of an image of {self.size} bytes"
+            problem = (
+                f"{what} lies at {offset} to {end} of an image of {counted(self.size, 'byte')}"
+            )
             raise FormatError(self.source, self.base + at, problem)
         if size and end > self.end:
             self.end = end
@@ -374,19 +380,24 @@ def _encryption_info(commands: Commands, command: _Command) -> None:
 
 def _build_version(commands: Commands, command: _Command) -> None:
     found = wire.BUILD_VERSION.unpack(commands.order, command.data, command.body)
-    _target(commands, found.platform, found.minos)
+    first = command.body + wire.BUILD_VERSION.size
+    count = min(found.ntools, (command.end - first) // 8)
+    numbers = struct.unpack_from(f"{commands.order}{2 * count}I", command.data, first)
+    commands.tools += tuple(map(Tool, numbers[::2], numbers[1::2]))
+    _target(commands, found.platform, found.minos, found.sdk)
 
 
 def _version_min(commands: Commands, command: _Command) -> None:
     found = wire.VERSION_MIN.unpack(commands.order, command.data, command.body)
-    _target(commands, _VERSION_MIN[LoadCommand(command.cmd)], found.version)
+    _target(commands, _VERSION_MIN[LoadCommand(command.cmd)], found.version, found.sdk)
 
 
-def _target(commands: Commands, platform: int, version: int) -> None:
-    """Note a deployment target; its `version` is encoded as xxxx.yy.zz in nibbles."""
+def _target(commands: Commands, platform: int, version: int, sdk: int) -> None:
+    """Note a deployment target and an SDK, of which 0 is none; both are encoded as xxxx.yy.zz in nibbles."""
     if commands.platform is None or platform == Platform.MACOS:
         commands.platform = int(platform)
         commands.minos = (version >> 16, version >> 8 & 0xFF)
+        commands.sdk = (sdk >> 16, sdk >> 8 & 0xFF) if sdk else None
 
 
 _READERS: dict[int, tuple[wire.Layout, Callable[[Commands, _Command], None]]] = {

@@ -40,6 +40,7 @@ from fatwheel.macho.staticlib import (
     parse_static_library,
 )
 from fatwheel.macho.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER, MACH_HEADER_64
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -270,7 +271,7 @@ def _table(source: str, size: int, head: bytes) -> Parser[tuple[bool, list[_Entr
         raise FormatError(source, 4, f"nfat_arch is {count}, it must be 1 to {LARGEST_COUNT}")
     table_end = FAT_HEADER.size + count * entry_layout.size
     if table_end > size:
-        problem = f"the table of {count} slices ends at {table_end}, the file at {size}"
+        problem = f"the table of {counted(count, 'slice')} ends at {table_end}, the file at {size}"
         raise FormatError(source, FAT_HEADER.size, problem)
     table = yield Range(FAT_HEADER.size, count * entry_layout.size)
     if len(table) < count * entry_layout.size:

@@ -290,7 +290,10 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
     effort = job.wheel.effort
     reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater, effort)
 
+    go_on = job.wheel.file.go_on
+
     def take(chunk: Chunk) -> None:
+        go_on()  # a few bytes can be inflated to very many
         reading.feed(chunk)
         if chain is not None:
             chain.update(chunk)

@@ -74,6 +74,8 @@ def code(
     directories: Sequence[Directory] = (),
     blobs: Mapping[int, bytes] = {},
     minos: tuple[int, int] | None = None,
+    sdk: tuple[int, int] = (0, 0),
+    tools: Sequence[tuple[int, int]] = (),
     platform: int = 1,
     exports: Sequence[str] | None = None,
     undefined: Sequence[tuple[str, int]] = (),
@@ -88,15 +90,16 @@ def code(
     alignment (log2) of its only section of thread-local variables. `kinds` maps loads to commands other
     than LC_LOAD_DYLIB; `install_name` is a dynamic library's, `encrypted` the cryptid of its
     LC_ENCRYPTION_INFO_64, `undefined` its undefined symbols with their ordinals (and the low byte of
-    n_desc above these). It is signed ad hoc, with these directories and further blobs.
+    n_desc above these), `tools` are numbers and versions as LC_BUILD_VERSION encodes them. It is
+    signed ad hoc, with these directories and further blobs.
     """
     os_version = minos or {X: (10, 13), A: (11, 0)}[arch]
     others = [text_command(0x0D, install_name.encode())] if kind is FileType.DYLIB else []
     others += [text_command(kinds.get(load, 0x0C), load.encode()) for load in loads]
     others += [text_command(0x8000001C, rpath.encode()) for rpath in rpaths]
-    others.append(
-        command(0x32, struct.pack("<4I", platform, os_version[0] << 16 | os_version[1] << 8, 0, 0))
-    )
+    versions = (major << 16 | minor << 8 for major, minor in (os_version, sdk))
+    build = struct.pack("<4I", platform, *versions, len(tools))
+    others.append(command(0x32, build + b"".join(struct.pack("<2I", *tool) for tool in tools)))
     if encrypted is not None:
         others.append(command(0x2C, struct.pack("<4I", 0, 4096, encrypted, 0)))
     body = text or f"{arch.value} code".encode()
