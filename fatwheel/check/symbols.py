@@ -114,9 +114,10 @@ def _from_anywhere(
 def _nowhere(lacks: list[_Lack]) -> Iterator[Finding]:
     if lacks:
         members = sorted({lack.member for lack in lacks})
-        first = min(lacks)
+        first = min(lacks, key=lambda lack: (lack.member, lack.arch.value))
         more = len(members) - 1
-        files = f", as {more} more file{'s' * (more > 1)} does of others" if more else ""
+        does = f"{more} more files do" if more > 1 else "1 more file does"
+        files = f", as {does} of others" if more else ""
         yield Finding(
             code="FW320",
             severity=Severity.NOTE,

@@ -556,12 +556,15 @@ CASES = {
             "pkg/m.so": universal(code(X, exports=["_PyInit_n"]), code(A, exports=["_PyInit_n"]))
         },
     ),
-    "a library with a module's name": Case(
+    "libraries with modules' names": Case(
         code="FW315",
         severity="note",
         member="pkg/m.abi3.so",
-        message="its x86_64 and arm64 code does not export PyInit_m, so Python cannot import it",
-        files={"pkg/m.abi3.so": universal(code(X, exports=["_f"]), code(A, exports=[]))},
+        message="does not export PyInit_m, nor does 1 more file its own, so Python cannot import it; a library",
+        files={
+            "pkg/m.abi3.so": universal(code(X, exports=["_f"]), code(A, exports=[])),
+            "pkg/n.cpython-312-darwin.so": universal(code(X, exports=[]), code(A, exports=[])),
+        },
     ),
     "a module that one slice does not export, the other way round": Case(
         code="FW315",
@@ -609,7 +612,7 @@ CASES = {
         ),
         files={
             NATIVE: universal(
-                code(X, exports=["_PyInit__native"]),
+                code(X, exports=["_PyInit__native"], undefined=[("_gone", 254)]),
                 code(A, exports=["_PyInit__native"], undefined=[("_gone", 254), ("_lost", 254)]),
             ),
             "pkg/tool": universal(program(X, undefined=[("_gone", 254)]), program(A)),

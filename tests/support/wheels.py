@@ -79,7 +79,7 @@ def code(
     platform: int = 1,
     exports: Sequence[str] | None = None,
     undefined: Sequence[tuple[str, int]] = (),
-    flags: int = 0x80,
+    flags: int | None = None,
     thread_locals: tuple[int, int] | None = None,
     encrypted: int | None = None,
     trailing: bytes = b"",
@@ -128,6 +128,8 @@ def code(
         limit = start + len(body)
         size = len(signature(bytes(limit), *directories, blobs=blobs))
         commands.append(command(0x1D, struct.pack("<2I", limit, size)))
+    if flags is None:
+        flags = 0x80 if undefined else 0  # MH_TWOLEVEL
     data = image(cpu or CPUS[arch], commands, body, filetype=kind, flags=flags)
     assert len(data) == start + len(body)
     return data + (signature(data, *directories, blobs=blobs) if signed else b"") + trailing
