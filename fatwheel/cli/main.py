@@ -44,6 +44,7 @@ _COMMANDS = {
         "fatwheel.cli.wheelhouse:wheelhouse_command",
         "Fill a folder with an app's wheels.",
     ),
+    "release": ("fatwheel.cli.release:release_command", "Make a project's release, checked."),
     "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
     "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
     "rules": ("fatwheel.cli.rules:rules_command", "Print the shipped rule book."),
@@ -91,15 +92,13 @@ class _LazyGroup(click.Group):
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write examples, commands and the two options: the page fits a screen of 80 by 24."""
+        """Write examples and commands: the page fits a screen of 80 by 24."""
         from fatwheel.cli.command import write_section
 
         write_section(formatter, "Examples", _EXAMPLES)
         write_section(
             formatter, "Commands", [(name, text) for name, (_, text) in _COMMANDS.items()]
         )
-        formatter.write_paragraph()
-        formatter.write_text("Options: --version; -h, --help")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -114,6 +113,7 @@ class _LazyGroup(click.Group):
 
 @click.group(
     cls=_LazyGroup,
+    options_metavar="[--version | --help]",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, message="fatwheel %(version)s")
