@@ -18,6 +18,7 @@ from fatwheel.arch import Arch
 from fatwheel.building.build import BuildFailedError, Built, made_wheels, run_build
 from fatwheel.building.plan import ORDER, BuildPlan, BuildRequest, plan_build
 from fatwheel.building.pythons import refuse_unknown_pythons
+from fatwheel.building.reason import Quieted
 from fatwheel.building.report import build_plan_json, built_json, built_lines, command_lines
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.failure import say_failure
@@ -231,7 +232,9 @@ def build_command(**given: Any) -> None:
         for wheel in kept:
             announce(f"kept {wheel}")
         if options.quiet and isinstance(error, BuildFailedError):
-            print_bytes(f"{error.output}\n".encode())
+            quieted = Quieted(print_bytes)
+            quieted(f"{error.output}\n".encode())
+            quieted.close()
         say_failure(error)
         raise click.exceptions.Exit(exit_code(error)) from error
     finally:
