@@ -27,6 +27,7 @@ from fatwheel.fusion.write import Written, write_wheel
 from fatwheel.macho.image import Image
 from fatwheel.values import valueclass
 from fatwheel.wheels.effort import Effort
+from fatwheel.wheels.pair import Pair
 from fatwheel.wheels.read import Progress, open_source, read_wheel, reading_threads
 from fatwheel.wheels.scan import Scanned, scan_member
 from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, images, open_wheel, slices
@@ -37,6 +38,7 @@ __all__ = [
     "Fused",
     "fuse_wheels",
     "plan_fuse",
+    "read_and_plan",
 ]
 
 
@@ -108,6 +110,13 @@ def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None 
         if not plan.conflicts:
             _refuse_fatal(_planned_code(plan, options.engine), plan, options)
         return plan
+
+
+def read_and_plan(a: Path, b: Path, options: FuseOptions) -> tuple[Pair, FusePlan]:
+    """Read two wheels, in any order, and return them as a value, and the plan; raises as `plan_fuse` does."""
+    with _opened(a, b) as (candidates, wheels):
+        pair = _read(candidates, wheels, options, None).pair
+        return pair, plan_pair(pair, options.plan)
 
 
 def fuse_wheels(
