@@ -117,7 +117,8 @@ def _means(kind: str, name: str, dist_info: str) -> bool:
     if kind == "cmake-policy":
         return base.endswith(".cmake")
     if kind == "cython-source":
-        return base.endswith((".c", ".cpp", ".cc", ".cxx"))
+        included = {"include", "headers"} & {*folder.split("/")}
+        return base.endswith((".c", ".cpp", ".cc", ".cxx")) and not included
     if kind == "import-order":
         return base.endswith((".py", ".pyi"))
     if kind == "text-stub":

@@ -106,6 +106,21 @@ def merge_metadata(x86_64: bytes, arm64: bytes, *, spelling: bool = True) -> Mer
 
 _Fields = list[tuple[str, str]]
 _UNKNOWN = "UNKNOWN"
+_MAYBE_UNKNOWN = frozenset(
+    [
+        "platform",
+        "summary",
+        "description",
+        "keywords",
+        "home-page",
+        "download-url",
+        "author",
+        "author-email",
+        "maintainer",
+        "maintainer-email",
+        "license",
+    ]
+)
 _COMMON_FIELDS = {
     "1.0": "metadata-version name version platform summary description keywords home-page author author-email license",
     "1.1": "supported-platform download-url classifier requires provides obsoletes",
@@ -126,7 +141,11 @@ mean depends on the version.
 def _known(fields: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> _Fields:
     """Return the fields without those that are UNKNOWN and that the other file lacks."""
     present = {name for name, _ in others}
-    return [(n, text) for n, text in fields if text != _UNKNOWN or n in present]
+    return [
+        (name, text)
+        for name, text in fields
+        if text != _UNKNOWN or name in present or name not in _MAYBE_UNKNOWN
+    ]
 
 
 def _higher_version(x_fields: _Fields, a_fields: _Fields) -> str | None:
@@ -167,7 +186,7 @@ def _respelled(
     for line in lines[:end]:
         name, _, text = line.partition(b":")
         word = name.decode().lower()
-        if text.strip() == _UNKNOWN.encode() and word not in kept:
+        if text.strip() == _UNKNOWN.encode() and word in _MAYBE_UNKNOWN - kept:
             continue
         if word == "metadata-version" and version is not None:
             line = name + b": " + version.encode() + line[len(line.rstrip()) :]  # noqa: PLW2901

@@ -116,6 +116,67 @@ def test_what_differs_is_named_with_both_values(x86_64: str, arm64: str, why: st
     assert why in result.why
 
 
+OLD = "Metadata-Version: 2.1\nName: a\nVersion: 1.0\nSummary: x\n"
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64", "merged"),
+    [
+        # SimpleITK 2.2.1
+        (OLD + "Platform: UNKNOWN\n\nText\n", OLD + "\nText\n", OLD + "\nText\n"),
+        (OLD + "\nText\n", OLD + "Platform: UNKNOWN\n\nText\n", OLD + "\nText\n"),
+        (OLD + "License: UNKNOWN\n", OLD + "Author: UNKNOWN\n", OLD),
+        # cmeel-octomap
+        (OLD, OLD.replace("2.1", "2.3"), OLD.replace("2.1", "2.3")),
+        (OLD.replace("2.1", "2.4"), OLD, OLD.replace("2.1", "2.4")),
+        (OLD.replace("2.1", "1.2"), OLD.replace("2.1", "1.1"), OLD.replace("2.1", "1.2")),
+        (
+            OLD.replace("2.1", "2.2").replace("\n", "\r\n"),
+            OLD.replace("\n", "\r\n"),
+            OLD.replace("2.1", "2.2").replace("\n", "\r\n"),
+        ),
+    ],
+)
+def test_what_old_setuptools_write_for_nothing_and_the_formats_version(
+    x86_64: str, arm64: str, merged: str
+) -> None:
+    result = merge_metadata(x86_64.encode(), arm64.encode(), spelling=False)
+    assert isinstance(result, Merged), result
+    assert result.content == merged.encode()
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64"),
+    [
+        (OLD + "License: MIT\n", OLD + "License: UNKNOWN\n"),
+        (OLD + "License: MIT\n", OLD),
+        (OLD + "Requires-Dist: UNKNOWN\n", OLD),
+        (OLD + "Provides-Extra: UNKNOWN\n", OLD),
+        (OLD.replace("2.1", "2.4") + "License-Expression: MIT\n", OLD),
+        (
+            OLD.replace("2.1", "2.4") + "License-File: A\n",
+            OLD + "License-File: A\n",
+        ),
+        (OLD.replace("2.1", "2.2") + "Dynamic: a\n", OLD + "Dynamic: a\n"),
+        (OLD.replace("2.1", "1.0") + "Requires-Dist: b\n", OLD + "Requires-Dist: b\n"),
+        (OLD.replace("2.1", "3.0"), OLD),
+        (OLD.replace("2.1", "2.3") + "Requires-Dist: b\n", OLD),
+    ],
+)
+def test_what_the_formats_version_may_explain(x86_64: str, arm64: str) -> None:
+    for one, other in ((x86_64, arm64), (arm64, x86_64)):
+        result = merge_metadata(one.encode(), other.encode(), spelling=False)
+        assert isinstance(result, Unmergeable)
+
+
+def test_a_line_that_goes_on_is_no_field() -> None:
+    arm64 = OLD + "Keywords: a\n author: UNKNOWN\nPlatform: UNKNOWN\n"
+    x86_64 = OLD + "Keywords: a\n author: UNKNOWN\n"
+    result = merge_metadata(x86_64.encode(), arm64.encode(), spelling=False)
+    assert isinstance(result, Merged)
+    assert result.content == x86_64.encode()
+
+
 def test_bytes_that_are_no_text() -> None:
     result = merge_metadata(b"Name: \xff\n", b"Name: a\n")
     assert result == Unmergeable(why="one of the two is not UTF-8 (invalid start byte at byte 6)")
