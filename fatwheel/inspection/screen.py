@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group as Lines
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -41,9 +40,9 @@ def screen(inspection: Inspection, *, verbose: bool = False, loads: bool = False
     if any(project.files for project in inspection.projects):
         parts += ["", indented(_projects(inspection, arches, every=verbose))]
     if verbose or loads:
-        parts += ["", *(Padding(tree, (0, 0, 0, 2)) for tree in details(inspection, loads=loads))]
+        parts += ["", *(indented(tree) for tree in details(inspection, loads=loads))]
     elif inspection.files and not inspection.projects:
-        parts += ["", Padding(CodeTree(inspection, arches), (0, 0, 0, 2))]
+        parts += ["", indented(CodeTree(inspection, arches))]
     if not verbose and not loads:
         parts += _foreign_loads(inspection)
     if inspection.count > 1:

@@ -249,3 +249,14 @@ def test_a_page_compares_two_wheels(tmp_path: Path) -> None:
     text = read(report_html(found, comparison=compare(*found), fuse=["fuses"])).text
     for words in ("Only left: 1 file", "pkg/<x>.txt", "Only right: 1 file", "10.13", "fuses"):
         assert words in text
+
+
+def test_details_end_where_nobody_reads_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fatwheel.inspection.details._MOST_LINES", 40)
+    monkeypatch.setattr("fatwheel.inspection.details._MOST_OF_ONE", 12)
+    loads = [f"/usr/lib/lib{n}.dylib" for n in range(20)]
+    files = {f"pkg/m{n}.so": code(A, loads=loads) for n in range(4)}
+    found = inspect_wheel(make_wheel(tmp_path, "macosx_11_0_arm64", files))
+    text = drawn(screen(found, loads=True))
+    assert text.count("... and 9 more (--json tells them)") == 1
+    assert "... and 3 more files (--json tells them)" in text
