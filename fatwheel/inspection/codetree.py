@@ -15,7 +15,7 @@ from fatwheel.inspection.drawing import MARK, SOFT, plain, table_of
 from fatwheel.inspection.facts import CodeFile, SliceFacts
 from fatwheel.inspection.inspection import Inspection
 from fatwheel.inspection.layout import Folder, folder_tree
-from fatwheel.inspection.words import size_for
+from fatwheel.inspection.words import size_for, some
 from fatwheel.printable import counted
 from fatwheel.wheels.tags import format_floor
 
@@ -23,6 +23,7 @@ __all__ = ["CodeTree"]
 
 _SHOWN_LINES = 36
 _SHOWN_FOLDERS = 30  # of one folder
+_SHOWN_NOTED = 20  # files of one folder with something to tell
 _SHOWN_FILES = 5  # of one folder that are like all others
 
 
@@ -114,12 +115,15 @@ def _rows(
         every = [file for one in small for file in one.every()]
         yield _Row(f"... {len(small)} smaller folders", every, counted(len(every), "file"))
     alike = [file for file in folder.files if not notes[file.path]]
+    noted = [file for file in folder.files if notes[file.path]]
     largest = {f.path for f in sorted(alike, key=lambda f: (-f.size, f.path))[:_SHOWN_FILES]}
     rest = [f for f in alike if f.path not in largest] if len(alike) > _SHOWN_FILES + 1 else []
-    left = {file.path for file in rest}
+    left = {file.path for file in (*rest, *noted[_SHOWN_NOTED:])}
     for file in folder.files:
         if file.path not in left:
             yield _Row(posixpath.basename(file.path), [file], notes[file.path])
+    if more := noted[_SHOWN_NOTED:]:
+        yield _Row(f"... {len(more)} more files", more, "of note (-v lists them)")
     if rest:
         yield _Row(f"... {len(rest)} smaller files", rest, "")
 
@@ -143,14 +147,10 @@ def _note(file: CodeFile, usual: Mapping[Arch, tuple[object, ...]], expected: se
     if file.problem is not None:
         words.append("only begins like code")
     if file.stub:
-        words.append(f"text stub for {', '.join(file.stub)}")
+        words.append(f"text stub for {', '.join(some(file.stub))}")
     if file.kind not in ("", "bundle", "dylib", "text stub"):
         words.append(file.kind)
-    foreign = [
-        f"{s.architecture} on {s.platform}" if s.platform else s.architecture
-        for s in file.slices
-        if s.mac is None
-    ]
+    foreign = some([one.target for one in file.slices if one.mac is None])
     if file.slices and not file.arches >= expected:
         have = [arch.value for arch in Arch if arch in file.arches]
         words.append(f"only {' and '.join([*have, *foreign])}")

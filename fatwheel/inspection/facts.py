@@ -101,6 +101,11 @@ class SliceFacts:
     rpaths: tuple[str, ...] = ()
     loads: tuple[LoadFacts, ...] = ()
 
+    @property
+    def target(self) -> str:
+        """Its architecture, and its platform where that is not macOS: `arm64 on iOS`."""
+        return f"{self.architecture} on {self.platform}" if self.platform else self.architecture
+
 
 class Loader(NamedTuple):
     """A file that loads another one with its code for `arch`, by the path `name`."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group as Lines
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +19,7 @@ from fatwheel.inspection.codetree import CodeTree
 from fatwheel.inspection.details import details
 from fatwheel.inspection.drawing import HEAD, MARK, SHOWN, indented, plain, table_of
 from fatwheel.inspection.inspection import Inspection
-from fatwheel.inspection.words import dependencies, elsewhere, overview, size_for
+from fatwheel.inspection.words import dependencies, elsewhere, overview, size_for, some
 from fatwheel.printable import counted, printable, size_text
 
 if TYPE_CHECKING:
@@ -41,9 +40,9 @@ def screen(inspection: Inspection, *, verbose: bool = False, loads: bool = False
     if any(project.files for project in inspection.projects):
         parts += ["", indented(_projects(inspection, arches, every=verbose))]
     if verbose or loads:
-        parts += ["", *(Padding(tree, (0, 0, 0, 2)) for tree in details(inspection, loads=loads))]
+        parts += ["", *(indented(tree) for tree in details(inspection, loads=loads))]
     elif inspection.files and not inspection.projects:
-        parts += ["", Padding(CodeTree(inspection, arches), (0, 0, 0, 2))]
+        parts += ["", indented(CodeTree(inspection, arches))]
     if not verbose and not loads:
         parts += _foreign_loads(inspection)
     if inspection.count > 1:
@@ -85,14 +84,11 @@ def _remark_lines(inspection: Inspection) -> Iterator[str]:
             amount = size_text(sum(file.size for file in only))
             yield f"One-sided: {counted(len(only), 'file')} ({amount}) for {arch.value} only."
     others = Counter(
-        one.architecture + (f" on {one.platform}" if one.platform else "")
-        for file in inspection.files
-        for one in file.slices
-        if one.mac is None
+        one.target for file in inspection.files for one in file.slices if one.mac is None
     )
     if others:
-        words = ", ".join(f"{name} ({counted(n, 'file')})" for name, n in sorted(others.items()))
-        yield f"Code for others: {words}."
+        words = [f"{name} ({counted(count, 'file')})" for name, count in sorted(others.items())]
+        yield f"Code for others: {', '.join(some(words))}."
     if broken := sum(file.problem is not None for file in inspection.files):
         yield f"Only begins like code: {counted(broken, 'file')}."
     if inspection.wheels:

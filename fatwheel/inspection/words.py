@@ -10,15 +10,22 @@ from fatwheel.inspection.inspection import Inspection, Project
 from fatwheel.printable import counted, size_text
 from fatwheel.wheels.tags import Floor, format_floor
 
-__all__ = ["dependencies", "elsewhere", "holding", "macos", "overview", "size_for"]
+__all__ = ["dependencies", "elsewhere", "holding", "macos", "overview", "size_for", "some"]
 
 _SHOWN_VALUES = 3  # of one fact
 _SHOWN_TAGS = 8
+_SHOWN_NAMES = 5
 
 
 def macos(floor: Floor | None) -> str:
     """Return a version of macOS, `-` for none."""
     return "-" if floor is None else f"macOS {format_floor(floor)}"
+
+
+def some(names: Sequence[str]) -> list[str]:
+    """Return the first names, and how many others there are."""
+    left = len(names) - _SHOWN_NAMES
+    return [*names[:_SHOWN_NAMES], *([counted(left, "other")] if left > 0 else [])]
 
 
 def size_for(files: Iterable[CodeFile], arch: Arch) -> str:

@@ -226,6 +226,16 @@ def test_folders_without_end_and_folders_without_number(tmp_path: Path) -> None:
     assert read(report_html([found])).text.count("m.so") == 1100
 
 
+def test_what_is_true_of_many_files_is_told_of_some(tmp_path: Path) -> None:
+    files = {f"pkg/m{n:02}.so": code(X) for n in range(50)} | {"pkg/n.so": code(A)}
+    others = [code(A, cpu=(0x01000070 + n, 3)) for n in range(9)]
+    files["pkg/odd.so"] = universal(code(X), code(A), *others)
+    text = drawn(screen(inspect_wheel(make_wheel(tmp_path, FAT, files))), 200)
+    assert re.search(r"\.\.\. 32 more files .* of note", text)
+    assert "One-sided: 50 files" in text
+    assert re.search(r"Code for others: .* \(1 file\), 4 others\.\n", text)
+
+
 def test_a_stream_without_unicode_gets_plain_guides(wheel: Inspection) -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Console(file=out, width=100, markup=False, highlight=False).print(screen(wheel))
@@ -249,3 +259,14 @@ def test_a_page_compares_two_wheels(tmp_path: Path) -> None:
     text = read(report_html(found, comparison=compare(*found), fuse=["fuses"])).text
     for words in ("Only left: 1 file", "pkg/<x>.txt", "Only right: 1 file", "10.13", "fuses"):
         assert words in text
+
+
+def test_details_end_where_nobody_reads_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fatwheel.inspection.details._MOST_LINES", 40)
+    monkeypatch.setattr("fatwheel.inspection.details._MOST_OF_ONE", 12)
+    loads = [f"/usr/lib/lib{n}.dylib" for n in range(20)]
+    files = {f"pkg/m{n}.so": code(A, loads=loads) for n in range(4)}
+    found = inspect_wheel(make_wheel(tmp_path, "macosx_11_0_arm64", files))
+    text = drawn(screen(found, loads=True))
+    assert text.count("... and 9 more (--json tells them)") == 1
+    assert "... and 3 more files (--json tells them)" in text
