@@ -25,8 +25,8 @@ from fatwheel.wheels.installed import installed_path
 
 __all__ = ["Load", "Loads", "Where", "is_system", "resolve_loads"]
 
-_MOST_STEPS = 500_000
-"""Paths that are tried and loaders that are visited, in steps of 64 bytes; real wheels need some thousands."""
+_MOST_STEPS = 150_000
+"""Paths that are tried and loaders that are visited, in steps of 64 bytes; real wheels need up to 20,000."""
 
 _MOST_ALIKE = 16  # members of one install name
 
