@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
-from fatwheel.macho.exports import exports
+from fatwheel.macho.exports import Lookups
 from fatwheel.macho.image import FileType, Image
 from fatwheel.macho.undefined import ANYWHERE
 from fatwheel.wheels.dyld import Load, Loads, Where
@@ -30,6 +30,21 @@ class _Lack(NamedTuple):
     library: str | None
 
 
+class _Exports:
+    """What libraries export, looked up once for each symbol: modules mostly take the same ones."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
+        self._known: dict[tuple[str, Arch, bytes], bool | None] = {}
+
+    def has(self, library: str, arch: Arch, trie: bytes, symbol: bytes) -> bool | None:
+        """Return whether `library` exports the symbol, by its trie; None where that is not known."""
+        key = library, arch, symbol
+        if key not in self._known:
+            self._known[key] = self._lookups.has(trie, symbol)
+        return self._known[key]
+
+
 def check_symbols(wheel: Wheel, loads: Loads) -> Iterator[Finding]:
     """Check what each image of `wheel` takes from the wheel's other images, and from whatever is loaded.
 
@@ -37,13 +52,13 @@ def check_symbols(wheel: Wheel, loads: Loads) -> Iterator[Finding]:
     """
     code = {(name, arch): image for name, arch, image in slices(wheel) if image.symbols is not None}
     targets = {(load.member, load.arch, load.name): load for load in loads.loads}
-    known: dict[tuple[str, Arch, bytes], bool | None] = {}
+    exports = _Exports(Lookups())
     lacks = [
         lack
         for (member, arch), image in code.items()
         for lack in (
-            *_from_libraries(member, arch, image, targets=targets, code=code, known=known),
-            *_from_anywhere(member, arch, image, code),
+            *_from_libraries(member, arch, image, targets=targets, code=code, exports=exports),
+            *_from_anywhere(member, arch, image, code, exports),
         )
     ]
     for lack in lacks:
@@ -67,12 +82,9 @@ def _from_libraries(
     *,
     code: Mapping[tuple[str, Arch], Image],
     targets: Mapping[tuple[str, Arch, str], Load],
-    known: dict[tuple[str, Arch, bytes], bool | None],
+    exports: _Exports,
 ) -> Iterator[_Lack]:
-    """Yield what a library of the wheel should export and does not, for each library that `image` loads.
-
-    `known` are libraries and symbols that were looked up before: modules mostly take the same.
-    """
+    """Yield what a library of the wheel should export and does not, for each library that `image` loads."""
     tries: dict[int, tuple[str, bytes]] = {}
     for ordinal, name in enumerate(image.loads, start=1):
         load = targets.get((member, arch, name))
@@ -84,17 +96,18 @@ def _from_libraries(
     for symbol, ordinal in (image.symbols and image.symbols.undefined) or ():
         if ordinal in tries:
             target, trie = tries[ordinal]
-            key = target, arch, symbol
-            if key not in known:
-                known[key] = exports(trie, symbol)
-            if known[key] is False:
+            if exports.has(target, arch, trie, symbol) is False:
                 lacking.setdefault(target, []).append(_shown(symbol))
     for target, names in lacking.items():
         yield _Lack(member, arch, names, target)
 
 
 def _from_anywhere(
-    member: str, arch: Arch, image: Image, code: Mapping[tuple[str, Arch], Image]
+    member: str,
+    arch: Arch,
+    image: Image,
+    code: Mapping[tuple[str, Arch], Image],
+    exports: _Exports,
 ) -> Iterator[_Lack]:
     """Yield what `image` takes from any image, and no image of the wheel exports."""
     undefined = (image.symbols and image.symbols.undefined) or ()
@@ -102,12 +115,17 @@ def _from_anywhere(
     if not names:
         return
     tries = []
-    for (_, its), other in code.items():
+    for (library, its), other in code.items():
         if its is arch and other.filetype in (FileType.DYLIB, FileType.BUNDLE):
             if other.symbols is None or other.symbols.exported is None:
                 return  # who knows what it exports
-            tries.append(other.symbols.exported)
-    if lacking := [_shown(n) for n in names if not any(exports(trie, n) for trie in tries)]:
+            tries.append((library, other.symbols.exported))
+    lacking = [
+        _shown(symbol)
+        for symbol in names
+        if all(exports.has(library, arch, trie, symbol) is False for library, trie in tries)
+    ]
+    if lacking:
         yield _Lack(member, arch, lacking, None)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from fatwheel.macho.probe import Parser, take
 
-__all__ = ["LARGEST_TRIE", "exports", "find_init_functions", "read_trie"]
+__all__ = ["LARGEST_TRIE", "Lookups", "find_init_functions", "read_trie"]
 
 LARGEST_TRIE = 4 << 20
 """Bytes above which a trie is not read; those of modules have some dozens to thousands."""
@@ -34,34 +34,45 @@ def read_trie(base: int, offset: int, size: int) -> Parser[bytes | None]:
     return trie if len(trie) == size else None
 
 
-def exports(trie: bytes, name: bytes) -> bool | None:
-    """Return whether the export trie has the symbol `name`; None where the trie is damaged.
+class Lookups:
+    """Looks symbols up in export tries, in bounded time for all of them together."""
 
-    ld64 wrote edges without a letter, which lead from a name's end to what is said of it.
-    """
-    waiting = [(0, name)]
-    try:
-        for _ in range(_LONGEST_NAME):
-            if not waiting:
-                return False
-            at, rest = waiting.pop()
-            size, at = _uleb(trie, at)
-            if size and not rest:
-                return True
-            at += size
-            count, at = trie[at], at + 1
-            for _ in range(count):
-                end = trie.index(0, at)
-                if rest.startswith(trie[at:end]):
-                    node, _ = _uleb(trie, end + 1)
-                    waiting.append((node, rest[end - at :]))
-                at = end + 1
-                while trie[at] > 0x7F:  # to the end of the offset
-                    at += 1
-                at += 1
-    except (IndexError, ValueError):
-        return None
-    return None
+    def __init__(self, edges: int = 8_000_000) -> None:
+        """Allow so many edges to be looked at; the largest real wheels take some 4 million."""
+        self._left = edges
+
+    def has(self, trie: bytes, name: bytes) -> bool | None:
+        """Return whether `trie` has the symbol `name`; None where it is damaged, or too much was asked already.
+
+        ld64 wrote edges without a letter, which lead from a name's end to what is said of it.
+        """
+        waiting = [(0, 0)]  # a node, and how much of the name leads to it
+        try:
+            while waiting:
+                at, done = waiting.pop()
+                size, at = _uleb(trie, at)
+                if size and done == len(name):
+                    return True
+                at += size
+                count, at = trie[at], at + 1
+                self._left -= count + 1
+                if self._left < 0:
+                    return None
+                for _ in range(count):
+                    end = trie.index(0, at, at + _LONGEST_NAME)
+                    if name.startswith(trie[at:end], done):
+                        node, after = _uleb(trie, end + 1)
+                        waiting.append((node, done + end - at))
+                        at = after
+                    else:
+                        at = end + 2
+                        while trie[at - 1] > 0x7F:  # to the end of the offset
+                            at += 1
+                            if at - end > _LONGEST_ULEB:
+                                return None
+        except (IndexError, ValueError):
+            return None
+        return False
 
 
 def find_init_functions(trie: bytes) -> tuple[str, ...] | None:

@@ -193,11 +193,15 @@ class _Reading:
         return Scanned(member=member, other=other, text=text)
 
 
-def _to_keep(content: Content) -> tuple[int, list[str]]:
-    """Return how many slices there are, and all paths that code loads or searches."""
+def _to_keep(content: Content) -> tuple[int, list[str | bytes]]:
+    """Return how many slices there are, and all paths and symbols that code looks for."""
     found = [image for image in images(content) if isinstance(image, Image)]
     slices = len(content.slices) if isinstance(content, Universal) else 0
-    return slices, [text for image in found for text in (*image.loads, *image.rpaths)]
+    texts: list[str | bytes] = []
+    for image in found:
+        texts += (*image.loads, *image.rpaths)
+        texts += (one.name for one in (image.symbols and image.symbols.undefined) or ())
+    return slices, texts
 
 
 def _wrong_crc(wheel: str, entry: Entry, found: int) -> WheelError:

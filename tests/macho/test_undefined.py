@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fatwheel.macho.exports import exports
+from fatwheel.macho.exports import Lookups
 from fatwheel.macho.image import Image, Symbols
 from fatwheel.macho.undefined import ANYWHERE, Names, Undefined
 from fatwheel.macho.universal import parse
@@ -111,13 +111,13 @@ def test_more_than_any_image_has() -> None:
     ],
 )
 def test_names_in_a_trie(name: bytes, known: bool) -> None:
-    assert exports(trie(["_a", "_ab", "_b_c"]), name) is known
+    assert Lookups().has(trie(["_a", "_ab", "_b_c"]), name) is known
 
 
 def test_edges_without_a_letter() -> None:
     """ld64 wrote them: `_a` ends in a node that says nothing, from which `` leads to what is said."""
     told = b"\0\1_a\0\6" + b"\0\2_b\0\x0e\0\x12" + b"\2\0\x10\0" + b"\2\0\x20\0"
-    assert [exports(told, name) for name in (b"_a", b"_a_b", b"_a_", b"_")] == [
+    assert [Lookups().has(told, name) for name in (b"_a", b"_a_b", b"_a_", b"_")] == [
         True,
         True,
         False,
@@ -127,7 +127,16 @@ def test_edges_without_a_letter() -> None:
 
 @pytest.mark.parametrize("data", [b"\xff", b"\0\5_a", b"\0\1\0\0", b"\0\2\0\0\0\0"])
 def test_damaged_tries_end(data: bytes) -> None:
-    assert exports(data, b"_a") is None
+    assert Lookups().has(data, b"_a") is None
+
+
+def test_lookups_end() -> None:
+    made = trie(f"_{n:04}" for n in range(1000))
+    lookups = Lookups(edges=100)
+    assert lookups.has(made, b"_0999") is True
+    assert [lookups.has(made, b"_0999") for _ in range(9)][-1] is None
+    loop = b"\0\1\0\0"  # an edge without a letter that leads back
+    assert Lookups(edges=1000).has(loop, b"_a") is None
 
 
 @pytest.mark.parametrize("arch", ["arm64", "x86_64"])
@@ -163,11 +172,11 @@ def test_what_a_linker_writes(arch: str, tmp_path: Path) -> None:
     assert found.undefined is not None
     assert set(found.undefined) == {Undefined(b"_given", 1), Undefined(b"_nowhere", ANYWHERE)}
     assert found.exported is not None
-    assert exports(found.exported, b"_PyInit_m")
+    assert Lookups().has(found.exported, b"_PyInit_m")
     given = symbols_of(library.read_bytes())
     assert given is not None
     assert given.exported is not None
-    assert [exports(given.exported, name) for name in (b"_given", b"_given_2", b"_give")] == [
+    assert [Lookups().has(given.exported, name) for name in (b"_given", b"_given_2", b"_give")] == [
         True,
         True,
         False,
