@@ -246,7 +246,9 @@ def test_thin_wheels_of_two_runners(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run(project, "-o", out, *thin, "--expect", "1")
     # A made-up wheel has no description.
-    assert_stopped(done, "twine-check", out, "refuses markupsafe 3.0.4: it has no description to show")
+    assert_stopped(
+        done, "twine-check", out, "refuses markupsafe 3.0.4: it has no description to show"
+    )
     for side in ("intel", "arm"):
         for path in (tmp_path / side).glob("*"):
             if "macosx" not in path.name:
