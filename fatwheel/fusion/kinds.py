@@ -76,6 +76,12 @@ KINDS = (
         why="UNKNOWN is what old setuptools write for nothing; a higher version only adds fields, and none is lost",
     ),
     Kind(
+        name="metadata-license",
+        files="METADATA",
+        settles="License is a text that holds the other's, and all else agrees: the longer",
+        why="nothing that either wheel says of its licence gets lost, and installers do not read it",
+    ),
+    Kind(
         name="sbom-scope",
         files="SBOMs in .dist-info/sboms/",
         settles="components that differ in scope alone: the stronger one, and a property with each architecture's",
@@ -108,7 +114,7 @@ def kinds_of(name: str, dist_info: str, enabled: tuple[str, ...]) -> tuple[Kind,
 
 def _means(kind: str, name: str, dist_info: str) -> bool:
     folder, base = posixpath.split(name)
-    if kind == "metadata-spelling":
+    if kind in ("metadata-spelling", "metadata-license"):
         return folder == dist_info and base == "METADATA"
     if kind == "sbom-scope":
         return folder == f"{dist_info}/sboms"
@@ -162,6 +168,10 @@ def merge_kind(kind: str, x86_64: bytes, arm64: bytes) -> MergeResult:
         from fatwheel.fusion.merge.metadata import merge_metadata
 
         return merge_metadata(x86_64, arm64, spelling=False)
+    if kind == "metadata-license":
+        from fatwheel.fusion.merge.metadata import merge_license
+
+        return merge_license(x86_64, arm64)
     if kind == "sbom-scope":
         from fatwheel.fusion.merge.sbom import merge_sbom
 

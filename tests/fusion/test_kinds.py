@@ -122,7 +122,7 @@ def test_what_only_one_wheel_has_belongs_to_no_kind() -> None:
         ("pkg/a.pyi", ["import-order"]),
         ("pkg/a.tbd", ["text-stub"]),
         ("pkg/LICENSE.txt", ["notices"]),
-        (f"{DIST_INFO}/METADATA", ["metadata-spelling"]),
+        (f"{DIST_INFO}/METADATA", ["metadata-spelling", "metadata-license"]),
         ("pkg/METADATA", []),
         (f"{DIST_INFO}/sboms/a.json", ["sbom-scope"]),
         ("pkg/a.json", []),
