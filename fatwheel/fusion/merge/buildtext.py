@@ -6,8 +6,8 @@ folders that exist on no other machine, either serves both architectures, and ar
 - `/var/folders/XX/…/T/…`, the temporary folder of one user of one Mac, wherever it stands in a line;
 - `/tmp/…`, `/private/tmp/…` and `/Users/runner/work/…`, where a path begins.
 
-The names at their ends must be the same, unless a folder with a made-up name is all there is. `..` leads out of such a
-folder and is refused, as is a variable behind it.
+A file in them must have the same name in both, and below `/tmp`, which other programs use as well, so must a folder,
+unless Python's mkdtemp made its name up. `..` leads out of such a folder and is refused, as is a variable behind it.
 `/usr/local`, `/opt/homebrew`, SDKs and frameworks exist on users' machines: where they differ, nothing is settled.
 
 Specification: none; macOS's confstr(3), `_CS_DARWIN_USER_TEMP_DIR`, for the form of the first.
@@ -30,6 +30,7 @@ _FOLDER = re.compile(
     r"(?:/private/tmp|/tmp|/Users/runner/work)(?=/))" + _REST
 )
 _UNFINISHED = re.compile(r"[$`{\\*?\[@%^~]")
+_FILE = re.compile(r"\.(?:a|o|so|dylib|tbd|h|hpp|pc|la|cmake|py)$")
 _MADE_UP = re.compile(r"(?P<stem>tmp|[\w.+-]*-)[a-z0-9_]{8}")  # as Python's mkdtemp writes it
 _STAMP = re.compile(
     r"cmake_policy\(VERSION (?P<least>[0-9.]{1,20})\.\.\.(?P<most>[0-9]{1,3}(?:\.[0-9]{1,3}){0,2})\)"
@@ -43,7 +44,7 @@ class _Place(NamedTuple):
     start: int
     end: int
     parts: tuple[str, ...]
-    private: bool  # one user's, below /var/folders
+    private: bool  # below /var/folders or CI's, which no other program uses
 
 
 def merge_build_folders(x86_64: bytes, arm64: bytes) -> MergeResult:
@@ -93,21 +94,27 @@ def _places(line: str) -> list[_Place]:
             found.start(),
             found.end(),
             tuple(found["rest"].split("/")[1:]),
-            "/var/folders/" in found["root"],
+            found["root"].endswith(("/T", "/work")),
         )
         for found in _FOLDER.finditer(line)
     ]
 
 
 def _alike(x_place: _Place, a_place: _Place) -> bool:
-    """Tell whether two folders differ in what a build made up: no `..`, and the same name at their ends."""
+    """Tell whether two folders differ in what a build made up.
+
+    A file in them must have one name. Below `/tmp`, which others use as well, so must a folder, unless it is all there
+    is and mkdtemp made up its name.
+    """
     x_parts, a_parts = x_place.parts, a_place.parts
-    if ".." in {*x_parts, *a_parts} or len(x_parts) != len(a_parts):
+    if ".." in {*x_parts, *a_parts} or len(x_parts) != len(a_parts) or not x_parts:
         return False
-    if x_place.private or a_place.private or len(x_parts) > 1:
-        return x_parts[-1] == a_parts[-1] or len(x_parts) == 1
-    names = [_MADE_UP.fullmatch(parts[0]) for parts in (x_parts, a_parts) if parts]
-    return len(names) == 2 and None not in names and names[0]["stem"] == names[1]["stem"]  # type: ignore[index]
+    if x_parts[-1] == a_parts[-1]:
+        return True
+    if x_place.private and a_place.private:
+        return not any(map(_FILE.search, (x_parts[-1], a_parts[-1])))
+    x_name, a_name = (_MADE_UP.fullmatch(parts[-1]) for parts in (x_parts, a_parts))
+    return bool(len(x_parts) == 1 and x_name and a_name and x_name["stem"] == a_name["stem"])
 
 
 def _goes_on(line: str, end: int) -> bool:

@@ -39,7 +39,7 @@ from fatwheel.printable import counted
 from fatwheel.wheels.distinfo import read_headers
 from fatwheel.wheels.tags import parse_version
 
-__all__ = ["merge_entry_points", "merge_metadata", "merge_top_level"]
+__all__ = ["merge_entry_points", "merge_license", "merge_metadata", "merge_top_level"]
 
 _BLANKS = re.compile(r"(?<=\S)[^\S\n]{2,}")
 _Entry = tuple[str, str]  # (group, name)
@@ -194,6 +194,50 @@ def _respelled(
     content = b"".join([*headers, *lines[end:]])
     what = "equal but for UNKNOWN" if version is None else f"Metadata-Version {version}, the higher"
     return Merged(content=content, how=f"{what}; else arm64's spelling")
+
+
+def merge_license(x86_64: bytes, arm64: bytes) -> MergeResult:
+    """Keep the METADATA whose `License` holds the other's whole text, where all else agrees as values.
+
+    `License-File` must agree as well: this is for wheels from before it, which have the text of their licence, and of
+    those of bundled libraries, in that field.
+    """
+    from fatwheel.fusion.merge.notices import merge_notices
+
+    (x_license, x_rest), (a_license, a_rest) = _parted(x86_64), _parted(arm64)
+    if not x_license or not a_license:
+        return Unmergeable(why="one of the two has no License")
+    longer = merge_notices(x_license, a_license)
+    if isinstance(longer, Unmergeable):
+        return longer
+    kept, rest, other = arm64, a_rest, x_rest
+    if longer.content == x_license:
+        kept, rest, other = x86_64, x_rest, a_rest
+    elif longer.content != a_license:
+        return Unmergeable(why="neither License holds the other's text")
+    agree = merge_metadata(other, rest)
+    if isinstance(agree, Merged) and agree.content != rest:
+        return Unmergeable(why="License-File differs, too")
+    if isinstance(agree, Unmergeable):
+        return agree
+    return Merged(content=kept, how="the longer License, which holds the other's text")
+
+
+def _parted(text: bytes) -> tuple[bytes, bytes]:
+    """Return the only `License` field with its lines, and all else; nothing where there is none, or several."""
+    lines = text.splitlines(keepends=True)
+    end = next((i for i, line in enumerate(lines) if not line.strip(b"\r\n")), len(lines))
+    starts = [i for i, line in enumerate(lines[:end]) if line.lower().startswith(b"license:")]
+    if len(starts) != 1:
+        return b"", text
+    stop = starts[0] + 1
+    while stop < end and lines[stop][:1] in (b" ", b"\t"):
+        stop += 1
+    field = lines[starts[0] : stop]
+    own = b"".join(
+        [field[0].partition(b":")[2].lstrip(), *(line.lstrip(b" \t") for line in field[1:])]
+    )
+    return own, b"".join([*lines[: starts[0]], *lines[stop:]])
 
 
 def _grouped(

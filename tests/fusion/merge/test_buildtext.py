@@ -27,6 +27,10 @@ SAME = {
         "prefix=/var/folders/x_/kfdrbckn3gx6x1kskszkd69c0000gn/T/tmp61epq9cg/wheel/platlib\n",
         "prefix=/var/folders/75/ggvb9t6x5mlbs46lkdhlcbyc0000gn/T/tmpar2b1l6p/wheel/platlib\n",
     ),
+    "networkit 11.1, tlx.pc": (
+        "prefix=/Users/runner/work/networkit/build/lib.macosx-10.9-x86_64-cpython-312\n",
+        "prefix=/Users/runner/work/networkit/build/lib.macosx-11.0-arm64-cpython-312\n",
+    ),
     "CI's folder and a temporary one": (
         "-L/Users/runner/work/a/lib\n",
         "-L/private/tmp/abc/lib\n",
@@ -37,6 +41,11 @@ SAME = {
 CONFLICTS = {
     "Homebrew's folders": ("-L/usr/local/lib\n", "-L/opt/homebrew/lib\n"),
     "another file in the folder": ("/tmp/tmpabcdefgh/libx86.a\n", "/tmp/tmpabcdefgh/libarm.a\n"),
+    "another file in CI's folder": (
+        "/Users/runner/work/a/libx86.a\n",
+        "/Users/runner/work/a/libarm.a\n",
+    ),
+    "another folder in /tmp": ("/tmp/agent/x86_64\n", "/tmp/agent/arm64\n"),
     "a name that somebody chose": (
         "socket=/tmp/agent-x86_64\n",
         "socket=/tmp/agent-aarch64\n",

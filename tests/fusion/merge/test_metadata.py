@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from packaging.metadata import parse_email
 
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
-from fatwheel.fusion.merge.metadata import merge_entry_points, merge_metadata, merge_top_level
+from fatwheel.fusion.merge.metadata import (
+    merge_entry_points,
+    merge_license,
+    merge_metadata,
+    merge_top_level,
+)
 
 DIGITS = "9" * 5_000
 DEEP = "(" * 2_000 + 'extra == "x"' + ")" * 2_000
@@ -335,3 +340,34 @@ def test_top_level_is_a_union(x86_64: str, arm64: str, content: str, how: str) -
 
 def test_top_level_that_is_no_text() -> None:
     assert isinstance(merge_top_level(b"\xff", b"a"), Unmergeable)
+
+
+# numpy 2.3.0: only the arm64 wheel bundles gfortran's libraries
+SHORT = "License: Copyright (c) NumPy Developers.\n         All rights reserved.\n"
+LONG = SHORT + "         ----\n         This distribution also bundles the following software:\n"
+
+
+@pytest.mark.parametrize("end", ["", "Requires-Python: >=3.11\n\nText\n"])
+def test_the_license_that_holds_the_other(end: str) -> None:
+    short, long = ((OLD + text + end).encode() for text in (SHORT, LONG))
+    for x86_64, arm64 in ((short, long), (long, short)):
+        result = merge_license(x86_64, arm64)
+        assert isinstance(result, Merged), result
+        assert result.content == long
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64"),
+    [
+        (SHORT, LONG + "Requires-Dist: a\n"),
+        (SHORT + "License-File: A\n", LONG),
+        (SHORT, LONG.replace("NumPy", "SciPy")),
+        (SHORT, LONG + SHORT),
+        (SHORT, ""),
+        ("License: MIT\n", "License: BSD\n"),
+    ],
+)
+def test_licenses_of_which_neither_holds_the_other(x86_64: str, arm64: str) -> None:
+    for one, other in ((x86_64, arm64), (arm64, x86_64)):
+        result = merge_license((OLD + one).encode(), (OLD + other).encode())
+        assert isinstance(result, Unmergeable)
