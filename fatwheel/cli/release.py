@@ -152,8 +152,13 @@ def _report(line: str) -> None:
 
 
 def _fail(release: Release, step: str, error: FatwheelError | OSError | UnicodeError) -> NoReturn:
-    said = str(error) if isinstance(error, UnicodeError) else describe_error(error)
-    _report(f"step {step} failed: {said}")
+    if isinstance(error, FatwheelError):
+        _report(f"step {step} failed: {error.sentence}")
+        for line in error.details:
+            say(line)
+    else:
+        said = str(error) if isinstance(error, UnicodeError) else describe_error(error)
+        _report(f"step {step} failed: {said}")
     if release.lock is not None:
         _report(f"what was made is in {release.partial}; the next run starts clean")
     raise click.exceptions.Exit(1)

@@ -42,7 +42,7 @@ TWINE_WANTS = (
     ),
     (
         "`long_description` has syntax errors",
-        "its description cannot be shown, for the reason above; correct the README",
+        "its description cannot be shown, for the reason below; correct the README",
     ),
     (
         "`long_description_content_type` missing",
@@ -176,13 +176,15 @@ def check(release: Release) -> None:
 
 def twine_check(release: Release) -> None:
     """An index will take the metadata and show the description."""
-    command = [*module("twine"), "check", "--strict", *map(str, release.files)]
+    command = [*module("twine"), "--no-color", "check", "--strict", *map(str, release.files)]
     done = call(command, stdout=subprocess.PIPE)
-    sys.stderr.write(done.stdout)
     if done.returncode:
         wants = [hint for said, hint in TWINE_WANTS if said in done.stdout]
-        what = f": {wants[0]}" if wants else ", for the reason above"
-        raise FailedError(f"twine check --strict refuses {release.name} {release.version}{what}")
+        what = f": {wants[0]}" if wants else ", for the reason below"
+        raise FailedError(
+            f"twine check --strict refuses {release.name} {release.version}{what}",
+            [line.rstrip() for line in done.stdout.splitlines()],
+        )
 
 
 def upload(release: Release) -> None:
