@@ -12,6 +12,7 @@ The API does what the command line does; every name here is typed and documented
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fatwheel.action import Action
+    from fatwheel.arch import Arch
     from fatwheel.check.finding import Finding, Severity
     from fatwheel.check.verdict import check_wheel
     from fatwheel.cli.wheelfiles import find_wheels
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from fatwheel.inspection.folders import inspect_path
     from fatwheel.inspection.inspection import Inspection
     from fatwheel.inspection.wheels import inspect_wheel
+    from fatwheel.thinning.plan import ThinPlan
+    from fatwheel.thinning.thin import Thinned, ThinOptions, thin_wheel
+    from fatwheel.thinning.tree import ThinnedTree, thin_tree
     from fatwheel.version import __version__
     from fatwheel.wheels.tags import TagStyle
 
 __all__ = [
     "Action",
+    "Arch",
     "ConflictsError",
     "FatwheelError",
     "Finding",
@@ -43,6 +48,10 @@ __all__ = [
     "RuleSet",
     "Severity",
     "TagStyle",
+    "ThinOptions",
+    "ThinPlan",
+    "Thinned",
+    "ThinnedTree",
     "__version__",
     "check_wheel",
     "find_wheels",
@@ -54,10 +63,13 @@ __all__ = [
     "parse_rule",
     "plan_fuse",
     "rule_book",
+    "thin_tree",
+    "thin_wheel",
 ]
 
 _MODULES = {
     "action": ("Action",),
+    "arch": ("Arch",),
     "check.finding": ("Finding", "Severity"),
     "check.verdict": ("check_wheel",),
     "cli.wheelfiles": ("find_wheels",),
@@ -70,6 +82,9 @@ _MODULES = {
     "inspection.folders": ("inspect_path",),
     "inspection.inspection": ("Inspection",),
     "inspection.wheels": ("inspect_wheel",),
+    "thinning.plan": ("ThinPlan",),
+    "thinning.thin": ("ThinOptions", "Thinned", "thin_wheel"),
+    "thinning.tree": ("ThinnedTree", "thin_tree"),
     "version": ("__version__",),
     "wheels.tags": ("TagStyle",),
 }

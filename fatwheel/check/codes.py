@@ -46,6 +46,8 @@ CODES: Mapping[str, str] = {
     "FW317": "a file holds arm64e code beside arm64 code",
     "FW318": "code is encrypted",
     "FW319": "a slice of a universal file does not begin with a page (4096 bytes for x86_64, 16384 for arm64)",
+    "FW320": "code takes symbols from whatever is loaded, and nothing in the wheel exports them",
+    "FW321": "code takes a symbol from a library of the wheel that does not export it",
     "FW330": "a code signature is malformed",
     "FW331": "arm64 code is not what was signed: a page of code or a blob of the signature has another hash",
     "FW332": "as FW331, in x86_64 code",

@@ -12,6 +12,7 @@ from fatwheel.macho.cpu import arch_name
 from fatwheel.macho.image import FileType, Image
 from fatwheel.macho.platforms import is_foreign
 from fatwheel.macho.universal import Universal
+from fatwheel.printable import counted
 from fatwheel.wheels.tags import Floor, claims, format_floor
 from fatwheel.wheels.wheel import Wheel, images
 
@@ -69,7 +70,7 @@ def _check_image(
             severity=Severity.ERROR,
             member=name,
             message=(
-                f"its {arch.value} program carries {image.payload.size} bytes of its own at the end, "
+                f"its {arch.value} program carries {counted(image.payload.size, 'byte')} of its own at the end, "
                 "which it cannot find in a universal file"
             ),
         )

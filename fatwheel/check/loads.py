@@ -16,7 +16,7 @@ from fatwheel.check.onesided import importable
 from fatwheel.check.providers import Providers
 from fatwheel.macho.image import FileType, Image, LoadKind
 from fatwheel.printable import counted
-from fatwheel.wheels.dyld import Load, Loads, Where, is_system, resolve_loads
+from fatwheel.wheels.dyld import Load, Loads, Where, is_system
 from fatwheel.wheels.wheel import Wheel, slices
 
 __all__ = ["check_loads"]
@@ -28,12 +28,11 @@ _PLUGINS = re.compile(r"(^|/)plug-?ins?/", re.IGNORECASE)
 _SHOWN = 3  # names in one message
 
 
-def check_loads(wheel: Wheel) -> Iterator[Finding]:
-    """Yield what dyld would not find, or only on some machines."""
+def check_loads(wheel: Wheel, loads: Loads) -> Iterator[Finding]:
+    """Yield what dyld would not find, or only on some machines; `loads` are the wheel's load commands, resolved."""
     code = list(slices(wheel))
     if not code:
         return
-    loads = resolve_loads(code, wheel.members)
     view = _View(
         images={(name, arch): image for name, arch, image in code},
         reached=_reached(wheel, loads),

@@ -28,6 +28,7 @@ _NAMES = {
 
 def check_modules(wheel: Wheel) -> Iterator[Finding]:
     """Check each file with code for what Python and the other architecture's code expect of it."""
+    libraries: list[str] = []
     for name, member in wheel.members.items():
         if member.content is None:
             continue
@@ -39,7 +40,9 @@ def check_modules(wheel: Wheel) -> Iterator[Finding]:
         if len({image.filetype for image in found.values()}) > 1:
             yield _of_two_kinds(name, found)
         if name.endswith(".so") and named_like_a_module(name):
-            yield from _check_module(name, found)
+            yield from _check_module(name, found, libraries)
+    if libraries:
+        yield _libraries(libraries)
 
 
 def _of_two_kinds(name: str, found: Mapping[Arch, Image]) -> Finding:
@@ -55,8 +58,13 @@ def _of_two_kinds(name: str, found: Mapping[Arch, Image]) -> Finding:
     )
 
 
-def _check_module(name: str, found: Mapping[Arch, Image]) -> Iterator[Finding]:
-    """Check that a module exports what Python calls, as far as its exports are known."""
+def _check_module(
+    name: str, found: Mapping[Arch, Image], libraries: list[str]
+) -> Iterator[Finding]:
+    """Check that a module exports what Python calls, as far as its exports are known.
+
+    One that is for Python by its name alone, and exports nothing for it, is added to `libraries`.
+    """
     module = posixpath.basename(name).partition(".")[0]
     exported = {
         arch: image.init_functions
@@ -79,18 +87,32 @@ def _check_module(name: str, found: Mapping[Arch, Image]) -> Iterator[Finding]:
             Severity.WARNING,
             f"but {', '.join(others[:3])}: importing it by its own name fails",
         )
-    elif _TAGGED.search(name):
-        severity, more = (
-            Severity.NOTE,
-            "so Python cannot import it; as a library that ctypes opens it may do",
-        )
     else:
+        if _TAGGED.search(name):
+            libraries.append(name)
         return
     yield Finding(
         code="FW315",
         severity=severity,
         member=name,
         message=f"its {arches} code does not export PyInit_{module}, {more}",
+    )
+
+
+def _libraries(names: list[str]) -> Finding:
+    first, *others = sorted(names)
+    module = posixpath.basename(first).partition(".")[0]
+    does = f"do {len(others)} more files theirs" if others[1:] else "does 1 more file its own"
+    more = f", nor {does}" if others else ""
+    return Finding(
+        code="FW315",
+        severity=Severity.NOTE,
+        member=first,
+        message=(
+            f"does not export PyInit_{module}{more}, so Python cannot import it; a library that is opened by its path, "
+            "with ctypes or cffi, needs none"
+        ),
+        others=tuple(others),
     )
 
 

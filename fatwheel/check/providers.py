@@ -21,6 +21,7 @@ __all__ = ["Providers"]
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _EXTRA = re.compile(r"\bextra\s*==")
 _PYTHON = re.compile(r"^(python|py)(?=.)")
+_MOST = 200  # requirements that are looked at; real wheels have some dozens without extras
 _SHORTEST = 2  # letters of a word: Qt has no more
 
 
@@ -35,9 +36,9 @@ class Providers(NamedTuple):
         """Return what the METADATA of `wheel` requires."""
         text = wheel.text("METADATA").decode("utf-8", "replace")
         headers, _ = read_headers(text, wheel=wheel.name.filename, member="METADATA")
-        found = set()
+        found: set[str] = set()
         for name, value in headers:
-            if name == "requires-dist" and not _EXTRA.search(value):
+            if name == "requires-dist" and not _EXTRA.search(value) and len(found) < _MOST:
                 match = _NAME.match(value)
                 found |= {normalise(match[1])} if match else set()
         words = {

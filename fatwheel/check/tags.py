@@ -8,7 +8,7 @@ from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
 from fatwheel.printable import counted
 from fatwheel.wheels.distinfo import parse_name_and_version, parse_wheel_metadata, read_headers
-from fatwheel.wheels.tags import Family, claims, family
+from fatwheel.wheels.tags import Family, claims, family, parse_mac_platform
 from fatwheel.wheels.wheel import Wheel, architectures
 
 __all__ = ["check_identity", "check_tags"]
@@ -39,15 +39,16 @@ def _check_wheel_file(wheel: Wheel) -> Iterator[Finding]:
     metadata = parse_wheel_metadata(text, wheel=wheel.name.filename, member=name)
     listed, promised = set(metadata.tags), set(wheel.name.expanded_tags)
     if listed != promised:
-        fewer = bool(listed) and listed < promised
+        less = _promise_less(listed, promised)
         differing = ", ".join(sorted(listed ^ promised))
         yield Finding(
             code="FW201",
-            severity=Severity.WARNING if fewer else Severity.ERROR,
+            severity=Severity.WARNING if less else Severity.ERROR,
             member=name,
             message=(
-                f"lists fewer tags than the file name, by which pip goes; it lacks {differing}"
-                if fewer
+                f"its tags are {'fewer' if listed < promised else 'others'} than those of the file name, by which pip "
+                f"goes; in one of the two only: {differing}"
+                if less
                 else f"its tags are not those of the file name; in one of the two only: {differing}"
             ),
         )
@@ -62,6 +63,21 @@ def _check_wheel_file(wheel: Wheel) -> Iterator[Finding]:
                 "`pip check` takes the wheel for another system's"
             ),
         )
+
+
+def _promise_less(listed: set[str], promised: set[str]) -> bool:
+    """Return whether tags are for the same Pythons as others, and for macOS on no further architecture."""
+    tags = [tag.rpartition("-") for tag in listed]
+    others = [tag.rpartition("-") for tag in promised]
+    if not tags or {tag[0] for tag in tags} - {tag[0] for tag in others}:
+        return False
+    arches: list[set[Arch]] = []
+    for platforms in ([tag[2] for tag in tags], [tag[2] for tag in others]):
+        found = [parse_mac_platform(platform) for platform in platforms]
+        if None in found:
+            return False
+        arches.append({arch for one in found if one is not None for arch in one.arches})
+    return arches[0] <= arches[1]
 
 
 def _check_order(wheel: Wheel) -> Iterator[Finding]:

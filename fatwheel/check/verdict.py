@@ -15,13 +15,15 @@ from fatwheel.check.modules import check_modules
 from fatwheel.check.names import check_names
 from fatwheel.check.record import check_record
 from fatwheel.check.signatures import check_signatures
+from fatwheel.check.symbols import check_symbols
 from fatwheel.check.tags import check_identity, check_tags
 from fatwheel.check.textstubs import check_text_stubs
 from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import WheelError
+from fatwheel.wheels.dyld import resolve_loads
 from fatwheel.wheels.read import read_wheel, reading_threads
 from fatwheel.wheels.secondreader import wheel_package_problem
-from fatwheel.wheels.wheel import Wheel, open_wheel
+from fatwheel.wheels.wheel import Wheel, open_wheel, slices
 
 __all__ = ["check", "check_wheel"]
 
@@ -33,6 +35,7 @@ def check(wheel: Wheel, *, universal2: bool = False) -> tuple[Finding, ...]:
 
     Raises `WheelError` where WHEEL or `fatwheel.json` cannot be read.
     """
+    loads = resolve_loads(slices(wheel), wheel.members)
     findings = [
         *check_record(wheel),
         *check_names(wheel),
@@ -42,7 +45,8 @@ def check(wheel: Wheel, *, universal2: bool = False) -> tuple[Finding, ...]:
         *check_images(wheel),
         *check_modules(wheel),
         *check_text_stubs(wheel),
-        *check_loads(wheel),
+        *check_loads(wheel, loads),
+        *check_symbols(wheel, loads),
         *check_signatures(wheel),
     ]
     ranks = list(Severity)

@@ -15,7 +15,7 @@ from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.options import WheelPath, quiet_option, verbose_option
 from fatwheel.cli.terminal import print_json, tell
 from fatwheel.cli.wheelfiles import find_wheels
-from fatwheel.config import parse_config, read_pyproject
+from fatwheel.config import CheckConfig, parse_config, read_pyproject
 from fatwheel.errors import UsageError
 from fatwheel.printable import counted
 from fatwheel.version import __version__
@@ -83,7 +83,7 @@ def check_command(
     """
     if as_json and style not in (None, "json"):
         raise UsageError(f"--json and --format {style}: take one of the two")
-    config = parse_config(read_pyproject(_PYPROJECT), str(_PYPROJECT)).check
+    config = _settings()
     wanted = severities(ignore, error, settings=(config.ignore, config.error))
     results: dict[Path, tuple[Finding, ...]] = {}
     tell_one = _tellers(quiet=quiet, verbose=verbose).get("json" if as_json else style or "text")
@@ -100,6 +100,11 @@ def check_command(
         print_json(sarif(_shown(results, quiet=quiet), __version__))
     if any(found.severity is Severity.ERROR for findings in results.values() for found in findings):
         raise click.exceptions.Exit(1)
+
+
+def _settings() -> CheckConfig:
+    """Return the settings of the current folder's pyproject.toml."""
+    return parse_config(read_pyproject(_PYPROJECT), str(_PYPROJECT)).check
 
 
 _Teller = Callable[[Path, Sequence[Finding]], None]

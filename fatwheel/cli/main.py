@@ -38,6 +38,7 @@ _Reaction = Callable[[int, FrameType | None], object] | signal.Handlers
 _COMMANDS = {
     "fuse": ("fatwheel.cli.fuse:fuse_command", "Fuse thin wheels into universal2 wheels."),
     "build": ("fatwheel.cli.build:build_command", "Make a universal2 wheel of a Rust crate."),
+    "thin": ("fatwheel.cli.thin:thin_command", "Take one architecture out of a wheel or an app."),
     "check": ("fatwheel.cli.check:check_command", "Check finished wheels."),
     "inspect": ("fatwheel.cli.inspect:inspect_command", "Show what wheels, files and apps hold."),
     "index": ("fatwheel.cli.index:index_command", "Serve an index of universal2 wheels."),
@@ -54,7 +55,6 @@ _COMMANDS = {
 _HIDDEN = {"help": "fatwheel.cli.shell:help_command"}  # others have it, so people type it
 _EXAMPLES = (
     ("fatwheel fuse a.whl b.whl", "fuse two thin wheels"),
-    ("fatwheel fuse intel/ arm/ -o dist/", "fuse all that match"),
     ("fatwheel build", "from a Rust crate to a universal2 wheel"),
     ("fatwheel check dist/*.whl", "check finished wheels"),
 )
@@ -67,6 +67,20 @@ class _LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of one that there is not, say which it may be, as click does for options."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         place = _COMMANDS[cmd_name][0] if cmd_name in _COMMANDS else _HIDDEN.get(cmd_name)

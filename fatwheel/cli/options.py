@@ -20,6 +20,7 @@ __all__ = [
     "floor_option",
     "jobs_option",
     "json_option",
+    "no_kind_option",
     "no_rulebook_option",
     "on_conflict_option",
     "output_option",
@@ -99,6 +100,16 @@ def verbose_option(help_: str) -> Callable[[_F], _F]:
 def no_rulebook_option() -> Callable[[_F], _F]:
     """Return --no-rulebook."""
     return click.option("--no-rulebook", is_flag=True, help="Do not use the shipped rule book.")
+
+
+def no_kind_option() -> Callable[[_F], _F]:
+    """Return --no-kind."""
+    return click.option(
+        "--no-kind",
+        metavar="NAME",
+        multiple=True,
+        help="Do not use the rule book's kind NAME (`fatwheel rules`). Repeatable.",
+    )
 
 
 class WheelPath(click.Path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
+from itertools import pairwise
+from typing import NamedTuple
 
 from fatwheel.archive.ranges import RangeFile, SteadyReader
 from fatwheel.deflate.content import inflate
@@ -14,7 +16,7 @@ from fatwheel.deflate.recut import Boundary, Edge, Plan, plan_recut, recode
 from fatwheel.deflate.stream import Blocks, End
 from fatwheel.values import valueclass
 
-__all__ = ["Allowance", "Cut", "edge_tokens", "find_recut"]
+__all__ = ["Allowance", "Cut", "Recut", "Run", "edge_tokens", "find_recut"]
 
 _MAX_BLOCKS = 100_000
 """Streams of more blocks, which nobody writes, are not recut."""
@@ -45,7 +47,7 @@ class Cut:
     """`size` bytes from byte `start` on of the *content* of the deflated member `member`.
 
     The member's stream is `compressed_size` bytes from byte `offset` of the file on, its content
-    `content_size` bytes.
+    `content_size` bytes. `dynamic` says that the edges may have codes of their own: less room, more time.
     """
 
     file: RangeFile
@@ -57,6 +59,7 @@ class Cut:
     size: int
     inflater: Inflater
     allowance: Allowance = field(default_factory=lambda: Allowance(0))
+    dynamic: bool = False
 
     def data(self) -> SteadyReader:
         """Return a reader of the member's stream."""
@@ -84,13 +87,31 @@ class Cut:
                 break
 
 
-def find_recut(cut: Cut) -> tuple[Plan, Blocks] | None:
-    """Find out how the cut can be made from the member's stream, and where that one's last block
-    is.
+class Run(NamedTuple):
+    """Blocks that are kept, from bit `first` to bit `end` of the stream; one alone where it is `stored`."""
+
+    first: int
+    end: int
+    stored: bool
+
+
+@valueclass
+class Recut:
+    """How a cut is made from the member's stream, of which `blocks` tells the last block.
+
+    `runs` are the kept blocks: the data of a stored one start at a byte, so that it is moved by itself.
+    """
+
+    plan: Plan
+    blocks: Blocks
+    runs: tuple[Run, ...]
+
+
+def find_recut(cut: Cut) -> Recut | None:
+    """Find out how the cut can be made from the member's stream.
 
     None where it cannot: the inflater finds no blocks, the stream is an unusual one, or nothing is
-    left of the allowance. Stored blocks cannot be kept, as they would have to begin at the same bit
-    of a byte.
+    left of the allowance.
     """
     if not cut.allowance.take(_BY_CUT):
         return None
@@ -122,13 +143,24 @@ def find_recut(cut: Cut) -> tuple[Plan, Blocks] | None:
     edges = [edge for edge in (plan.head, plan.tail) if edge is not None]
     if not cut.allowance.take(sum(edge.end_bit - edge.first_bit for edge in edges)):
         return None
-    if plan.kept is not None:
-        first, last = plan.kept
-        kept = (b for b in boundaries if first.bit <= b.bit < last.bit)
-        data = cut.data()
-        if any(_is_stored(data, boundary.bit) for boundary in kept):
-            return None
-    return plan, end.blocks
+    return Recut(plan=plan, blocks=end.blocks, runs=tuple(_runs(cut, plan, boundaries)))
+
+
+def _runs(cut: Cut, plan: Plan, boundaries: Sequence[Boundary]) -> Iterator[Run]:
+    if plan.kept is None:
+        return
+    first, last = plan.kept
+    data = cut.data()
+    kept = [b.bit for b in boundaries if first.bit <= b.bit <= last.bit]
+    begin = first.bit
+    for bit, end in pairwise(kept):
+        if _is_stored(data, bit):
+            if begin < bit:
+                yield Run(begin, bit, stored=False)
+            yield Run(bit, end, stored=True)
+            begin = end
+    if begin < last.bit:
+        yield Run(begin, last.bit, stored=False)
 
 
 def _is_stored(data: SteadyReader, bit: int) -> bool:

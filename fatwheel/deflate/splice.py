@@ -15,11 +15,12 @@ from typing import NamedTuple
 from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import MemberData
-from fatwheel.deflate.cut import Cut, edge_tokens, find_recut
+from fatwheel.deflate.cut import Cut, Run, edge_tokens, find_recut
 from fatwheel.deflate.fixedcodes import encode_fixed, extra_bits, packed
-from fatwheel.deflate.recut import Boundary
+from fatwheel.deflate.recut import Boundary, Edge
 from fatwheel.deflate.stream import Blocks
-from fatwheel.deflate.textcodes import deflate_text
+from fatwheel.deflate.textcodes import deflate_text, encode_dynamic
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = ["Cut", "Deflated", "Literal", "Part", "Stored", "copied", "join", "new_text"]
@@ -127,7 +128,9 @@ class _StoredBlocks(NamedTuple):
             yield b"".join((start, size, complement, block))
             left -= len(block)
         if left:
-            raise AssertionError(f"{self.size} bytes were promised, {left} of them are missing")
+            raise AssertionError(
+                f"{counted(self.size, 'byte')} were promised, {left} of them are missing"
+            )
 
 
 @valueclass
@@ -180,9 +183,12 @@ def copied(
     return MemberData(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
 
 
-def new_text(content: bytes) -> MemberData:
-    """Return a text that is in neither wheel: deflated by `textcodes`, stored where that saves nothing."""
-    stream = deflate_text(content)
+def new_text(content: bytes, *, words: bool = True) -> MemberData:
+    """Return a text that is in neither wheel: deflated by `textcodes`, stored where that saves nothing.
+
+    Without `words` it is no text, such as code.
+    """
+    stream = deflate_text(content, words=words)
     if stream is None:
         return join([Literal(content)])
     return MemberData(
@@ -246,6 +252,13 @@ def _regroup(chunks: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]
                 group.clear()
     if group:
         yield bytes(group)
+
+
+def _encode_edge(cut: Cut, edge: Edge) -> str:
+    """Return a block with an edge, as bits behind BFINAL."""
+    tokens = list(edge_tokens(cut, edge))
+    fixed = encode_fixed(tokens)
+    return min(fixed, encode_dynamic(tokens), key=len) if cut.dynamic else fixed
 
 
 class _Stream:
@@ -315,9 +328,9 @@ class _Stream:
         if found is None:
             self._add_stored(cut.chunks, cut.size, final)
             return
-        plan, blocks = found
-        head = encode_fixed(edge_tokens(cut, plan.head))
-        tail = encode_fixed(edge_tokens(cut, plan.tail) if plan.tail else ())
+        plan = found.plan
+        head = _encode_edge(cut, plan.head)
+        tail = _encode_edge(cut, plan.tail) if plan.tail else encode_fixed(())
         first, last = plan.kept or (Boundary(0, 0), Boundary(0, 0))
         if len(head) + len(tail) + last.bit - first.bit >= _stored_bits(cut.size):
             self._add_stored(cut.chunks, cut.size, final)
@@ -325,11 +338,24 @@ class _Stream:
         self._add_block(head, final and plan.kept is None)
         if plan.kept is None:
             return
-        is_last = last.bit == blocks.end_bit
-        clear = blocks.last_block_bit if is_last and not final else None
-        self._add_shifted(cut, first.bit, last.bit, clear)
+        is_last = last.bit == found.blocks.end_bit
+        clear = found.blocks.last_block_bit if is_last and not final else None
+        for run in found.runs:
+            ends = run.end == last.bit
+            if run.stored:
+                self._add_stored_block(cut, run, final=final and is_last and ends)
+            else:
+                self._add_shifted(cut, run.first, run.end, clear if ends else None)
         if plan.tail is not None or (final and not is_last):
             self._add_block(tail, final)
+
+    def _add_stored_block(self, cut: Cut, run: Run, *, final: bool) -> None:
+        """Add a stored block as it is, behind a header that ends with a byte here (RFC 1951, 3.2.4)."""
+        self._put(_STORED << 1 | final, 3)
+        self._align()
+        start = -(-(run.first + 3) // 8)
+        size = run.end // 8 - start
+        self._add_piece(_Range(cut.file, cut.offset, cut.compressed_size, start, size), size)
 
     def _add_shifted(self, cut: Cut, first: int, end: int, clear: int | None) -> None:
         """Add the stream's bits from `first` to `end`, with the bit `clear` cleared."""

@@ -2,7 +2,8 @@
 
 Texts repeat words, so matches are looked for where a word begins, and where a match has ended (paths of RECORD
 go on differently after the same folder). That takes a tenth of the steps that trying every byte does, and for RECORD
-and JSON comes near zlib's level 6. Blocks have dynamic codes (RFC 1951, 3.2.7).
+and JSON comes near zlib's level 6. Code has no words, and every byte is tried. Blocks have dynamic codes (RFC 1951,
+3.2.7).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from fatwheel.deflate.fixedcodes import (
     packed,
 )
 
-__all__ = ["deflate_text"]
+__all__ = ["deflate_text", "encode_dynamic"]
 
 _BLOCK = 256 * 1024
 """Bytes of content in one block. Each is encoded by itself, so that memory does not grow with the text."""
@@ -32,18 +33,23 @@ _BEGIN = re.compile(rb"[^A-Za-z0-9]")
 _WINDOW = 32768
 _MIN_MATCH, _MAX_MATCH = 6, 258
 """Shorter matches than 6 would be found more often, and make the result larger."""
+_MIN_MATCH_IN_CODE = 4
 _MAX_CODE, _MAX_LENGTH_CODE = 15, 7  # bits
 
 
-def deflate_text(content: bytes) -> bytes | None:
-    """Return a deflate stream of `content`; None where it would not be shorter than the content."""
+def deflate_text(content: bytes, *, words: bool = True) -> bytes | None:
+    """Return a deflate stream of `content`; None where it would not be shorter than the content.
+
+    Without `words`, matches are looked for at every byte.
+    """
     if len(content) < _SHORTEST:
         return None
     stream = bytearray()
     bits = ""  # in the order of the stream
+    tokens = _tokens if words else _tokens_at_every_byte
     for start in range(0, len(content), _BLOCK):
         block = content[start : start + _BLOCK]
-        bits += _block(_tokens(block), final=start + _BLOCK >= len(content))
+        bits += str(int(start + _BLOCK >= len(content))) + encode_dynamic(tokens(block))
         whole = len(bits) // 8
         stream += packed(bits[: 8 * whole])
         bits = bits[8 * whole :]
@@ -55,19 +61,14 @@ def _tokens(data: bytes) -> list[Token]:
     """Return `data` as new bytes and matches."""
     tokens: list[Token] = []
     last: dict[bytes, int] = {}  # where bytes stood that begin like what follows
-    find, number, search = last.get, int.from_bytes, _BEGIN.search
+    find, search = last.get, _BEGIN.search
     written = at = 0
     while True:
         key = data[at : at + _MIN_MATCH]
         before = find(key)
         last[key] = at
         if before is not None and at - before <= _WINDOW:
-            here = data[at : at + _MAX_MATCH]
-            length = len(here)
-            there = data[before : before + length]
-            if here != there:
-                differing = number(here, "little") ^ number(there, "little")
-                length = (differing & -differing).bit_length() - 1 >> 3
+            length = _match_length(data, before, at)
             if length >= _MIN_MATCH:
                 if written < at:
                     tokens.append(data[written:at])
@@ -83,8 +84,42 @@ def _tokens(data: bytes) -> list[Token]:
     return tokens
 
 
-def _block(tokens: Sequence[Token], *, final: bool) -> str:
-    """Return a block of dynamic codes as bits."""
+def _tokens_at_every_byte(data: bytes) -> list[Token]:
+    tokens: list[Token] = []
+    last: dict[bytes, int] = {}
+    written = at = 0
+    end = len(data) - _MIN_MATCH_IN_CODE
+    while at <= end:
+        key = data[at : at + _MIN_MATCH_IN_CODE]
+        before = last.get(key)
+        last[key] = at
+        if before is None or at - before > _WINDOW:
+            at += 1
+            continue
+        if written < at:
+            tokens.append(data[written:at])
+        length = _match_length(data, before, at)
+        tokens.append((length, at - before))
+        for inner in range(at + 1, min(at + length, end + 1)):
+            last[data[inner : inner + _MIN_MATCH_IN_CODE]] = inner
+        written = at = at + length
+    if written < len(data):
+        tokens.append(data[written:])
+    return tokens
+
+
+def _match_length(data: bytes, before: int, at: int) -> int:
+    """Return how many bytes from `at` on are those from `before` on."""
+    here = data[at : at + _MAX_MATCH]
+    there = data[before : before + len(here)]
+    if here == there:
+        return len(here)
+    differing = int.from_bytes(here, "little") ^ int.from_bytes(there, "little")
+    return (differing & -differing).bit_length() - 1 >> 3
+
+
+def encode_dynamic(tokens: Sequence[Token]) -> str:
+    """Return a block of dynamic codes (3.2.7) as bits in the order of the stream, behind BFINAL."""
     matches = [token for token in tokens if isinstance(token, tuple)]
     lengths = {length: length_code(length) for length, _ in matches}
     distances = {distance: distance_code(distance) for _, distance in matches}
@@ -97,7 +132,7 @@ def _block(tokens: Sequence[Token], *, final: bool) -> str:
     length_texts = _with_extra(lengths, codes)
     distance_texts = _with_extra(distances, distance_codes)
     literal = [codes.get(byte, "") for byte in range(256)].__getitem__
-    written = [str(int(final)), "01", *_header(bits, distance_bits)]
+    written = ["01", *_header(bits, distance_bits)]
     for token in tokens:
         if isinstance(token, bytes):
             written += map(literal, token)

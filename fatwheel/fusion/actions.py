@@ -26,6 +26,7 @@ __all__ = [
     "Merge",
     "Planned",
     "SliceOf",
+    "Take",
     "WriteAnew",
     "WriteRecord",
 ]
@@ -79,6 +80,20 @@ class Fuse:
     def member(self, arch: Arch) -> Member:
         """Return the member of the `arch` wheel."""
         return self.x86_64 if arch is Arch.X86_64 else self.arm64
+
+
+@valueclass
+class Take:
+    """One slice of a universal file takes the file's place: a step of thinning, which fusing never takes.
+
+    `note` names the slices that are left out, where the other architecture's is not the only one.
+    """
+
+    name: str
+    mode: int
+    member: Member
+    slice: SliceOf
+    note: str = ""
 
 
 @valueclass
@@ -152,10 +167,16 @@ Planned = Keep | Fuse | Merge | WriteAnew | WriteRecord | Drop | Conflict
 class Decision:
     """Something that a rule or an option settled; it is written into `fatwheel.json`.
 
-    `by` is "rule book", "pyproject.toml", "--rule" or "--on-conflict".
+    `by` is "rule book", "kind NAME", "pyproject.toml", "--rule" or "--on-conflict". `action` is None where a kind
+    made one text of both.
     """
 
     member: str
-    action: Action
+    action: Action | None
     by: str
     reason: str
+
+    @property
+    def word(self) -> str:
+        """The action's word, "merge" where there is none."""
+        return "merge" if self.action is None else self.action.value

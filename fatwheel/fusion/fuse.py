@@ -4,44 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fatwheel.arch import Arch
-from fatwheel.archive.directory import DateTime, read_directory
-from fatwheel.archive.ranges import RangeFile
+from fatwheel.archive.directory import DateTime
+from fatwheel.archive.ranges import Progress
 from fatwheel.atomic import new_file
-from fatwheel.check.finding import Finding, Severity, worse_than
+from fatwheel.check.finding import Finding
 from fatwheel.check.signatures import fatal_signatures
 from fatwheel.check.verdict import check
 from fatwheel.deflate.inflaters import Inflater, best_inflater
-from fatwheel.errors import RefusedError, WheelError
+from fatwheel.errors import RefusedError
 from fatwheel.fusion.actions import Fuse, Keep
 from fatwheel.fusion.engine import Engine, NativeEngine
 from fatwheel.fusion.pairing import Candidate, inspect, match
+from fatwheel.fusion.passes import InPasses
 from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.fusion.readpair import Reading, read_pair
-from fatwheel.fusion.write import Written, write_wheel
+from fatwheel.fusion.verify import refuse_worse, reread, shown
+from fatwheel.fusion.write import Written, newest_date, write_wheel
 from fatwheel.macho.image import Image
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
-from fatwheel.wheels.effort import Effort
-from fatwheel.wheels.read import Progress, open_source, read_wheel, reading_threads
-from fatwheel.wheels.scan import Scanned, scan_member
-from fatwheel.wheels.wheel import Member, OpenWheel, Wheel, images, open_wheel, slices
+from fatwheel.wheels.read import reading_threads
+from fatwheel.wheels.wheel import OpenWheel, images, open_wheel, slices
 
 __all__ = [
     "ConflictsError",
     "FuseOptions",
     "Fused",
+    "further_options",
     "fuse_wheels",
+    "newest_date",
+    "opened_pair",
     "plan_fuse",
 ]
 
 
-_FIRST_DATE: DateTime = (1980, 1, 1, 0, 0, 0)
-"""Where the dates of a zip archive begin (APPNOTE 4.4.6)."""
+_PLANNING, _FUSING = 2, 3
+"""How often a member's data are read: to be verified, for the digest of the input, and to be written."""
 
 
 class ConflictsError(RefusedError):
@@ -51,7 +55,7 @@ class ConflictsError(RefusedError):
         names = ", ".join(conflict.name for conflict in plan.conflicts[:3])
         more = len(plan.conflicts) - 3
         super().__init__(
-            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {len(plan.conflicts)} members in conflict "
+            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {counted(len(plan.conflicts), 'member')} in conflict "
             f"({names}{f' and {more} more' if more > 0 else ''}); settle each with a rule"
         )
         self.plan = plan
@@ -101,10 +105,14 @@ class Fused:
 def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None = None) -> FusePlan:
     """Read two wheels, in any order, and plan their fusion without writing anything.
 
+    `progress` is told of the bytes of both archives as they are worked through, in the end of all of them.
+
     Raises `RefusedError`, `WheelError` or `UsageError` where there is nothing to plan.
     """
-    with _opened(a, b) as (candidates, wheels):
-        plan = plan_pair(_read(candidates, wheels, options, progress).pair, options.plan)
+    with opened_pair(a, b, progress, _PLANNING) as (candidates, wheels):
+        plan = plan_pair(
+            _read(candidates, wheels, options).pair, options.plan, further_options(options)
+        )
         if not plan.conflicts:
             _refuse_fatal(_planned_code(plan, options.engine), plan, options)
         return plan
@@ -115,13 +123,15 @@ def fuse_wheels(
 ) -> Fused:
     """Fuse two wheels, in any order, into a new one in `folder`, which is made where it is missing.
 
+    `progress` is told of the bytes of both archives as they are worked through, in the end of all of them.
+
     Raises `ConflictsError` where members are not settled, `OutputExistsError` where the name is taken,
     `RefusedError` and `WheelError` for wheels that cannot be fused, `ChangedError` (which is one) for a wheel that
     somebody changed meanwhile, `ToolError` from the engine's tools. Then nothing was written.
     """
-    with _opened(a, b) as (candidates, wheels):
-        reading = _read(candidates, wheels, options, progress)
-        plan = plan_pair(reading.pair, options.plan)
+    with opened_pair(a, b, progress, _FUSING) as (candidates, wheels):
+        reading = _read(candidates, wheels, options)
+        plan = plan_pair(reading.pair, options.plan, further_options(options))
         if plan.conflicts:
             raise ConflictsError(plan)
         _refuse_fatal(_planned_code(plan, options.engine), plan, options)
@@ -134,10 +144,17 @@ def fuse_wheels(
                 )
         with new_file(target, replace=options.replace) as file:
             written = _write(plan, wheels, options, file)
-            reread = _reread(plan, written, Path(file.name), options)
-            _refuse_fatal(((name, image) for name, _, image in slices(reread)), plan, options)
-            findings = check(reread, universal2=True)
-            _refuse_worse(findings, reading.wheels.values(), target, options.allow)
+            read = reread(
+                plan.name,
+                plan.dist_info,
+                written,
+                Path(file.name),
+                inflater=options.chosen_inflater,
+                threads=options.threads if options.verify_output else None,
+            )
+            _refuse_fatal(((name, image) for name, _, image in slices(read)), plan, options)
+            findings = check(read, universal2=True)
+            refuse_worse(findings, tuple(reading.wheels.values()), target, options.allow)
             for wheel in wheels.values():
                 wheel.file.check_unchanged()
             return Fused(
@@ -149,25 +166,44 @@ def fuse_wheels(
             )
 
 
+def further_options(options: FuseOptions) -> Mapping[str, Any]:
+    """Return what `fatwheel.json` tells of options beside the plan's, where they are not the usual ones."""
+    found: dict[str, Any] = {}
+    if options.allow:
+        found["allow"] = sorted(options.allow)
+    if not options.verify_record:
+        found["verify-record"] = False
+    if options.engine.name != NativeEngine.name:
+        found["engine"] = options.engine.name
+    return found
+
+
 @contextlib.contextmanager
-def _opened(
-    a: Path, b: Path
+def opened_pair(
+    a: Path, b: Path, progress: Progress | None, passes: int
 ) -> Iterator[tuple[Mapping[Arch, Candidate], Mapping[Arch, OpenWheel]]]:
-    """Yield the two wheels by architecture: what they claim to be, and the open files."""
+    """Yield the two wheels by architecture: what they claim to be, and the open files, read in so many passes."""
     candidates = dict(zip(Arch, match(inspect(a), inspect(b)), strict=True))
     with contextlib.ExitStack() as stack:
         wheels = {}
         for arch, candidate in candidates.items():
             wheels[arch] = open_wheel(candidate.path)
             stack.callback(wheels[arch].close)
+        told = None
+        if progress is not None:
+            sizes = sum(wheel.file.size for wheel in wheels.values())
+            told = InPasses(progress, sizes, passes)
+            for wheel in wheels.values():
+                wheel.file.progress = told
         yield candidates, wheels
+        if told is not None:
+            told.finish()
 
 
 def _read(
     candidates: Mapping[Arch, Candidate],
     wheels: Mapping[Arch, OpenWheel],
     options: FuseOptions,
-    progress: Progress | None,
 ) -> Reading:
     with reading_threads(options.threads, wheels.values()) as executor:
         return read_pair(
@@ -176,59 +212,7 @@ def _read(
             inflater=options.chosen_inflater,
             executor=executor,
             verify_record=options.verify_record,
-            progress=progress,
         )
-
-
-def _findings(wheel: Wheel) -> tuple[Finding, ...]:
-    """Return what the check says of an input; one that cannot be checked hands nothing down."""
-    try:
-        return check(wheel)
-    except WheelError:
-        return ()
-
-
-def _reread(
-    plan: FusePlan, written: Mapping[str, Written], path: Path, options: FuseOptions
-) -> Wheel:
-    """Read the new file's directory, headers and dist-info, and join them with what is known of the rest.
-
-    With `verify_output`, every byte is read again, and nothing is taken as known.
-    """
-    filename = plan.name.filename
-    with RangeFile(path, name=filename) as file:  # nobody knows its name for the time being
-        entries = read_directory(file, filename)
-        wheel = OpenWheel(
-            path=path.with_name(filename),
-            name=plan.name,
-            file=file,
-            entries={entry.name: entry for entry in entries},
-            dist_info=plan.dist_info,
-            effort=Effort(plan.name.filename, file.size),
-        )
-        if options.verify_output:
-            with reading_threads(options.threads, [wheel]) as executor:
-                return read_wheel(wheel, inflater=options.chosen_inflater, executor=executor)
-        source = open_source(wheel, options.chosen_inflater)
-        for name, entry in source.entries.items():
-            if name in source.scanned:
-                continue
-            if name.startswith(f"{plan.dist_info}/"):
-                wanted = source.wanted(name)
-                source.scanned[name] = scan_member(wheel, entry, wanted, options.chosen_inflater)
-                continue
-            facts = written[name]
-            if entry.size != facts.size:
-                raise AssertionError(f"{name}: wrote {facts.size} bytes, read {entry.size}")
-            member = Member(entry=entry, sha256=facts.sha256, content=facts.content)
-            source.scanned[name] = Scanned(member=member)
-        return source.result()
-
-
-def newest_date(wheels: Mapping[Arch, OpenWheel]) -> DateTime:
-    """Return the newest valid time stamp of all members of both wheels."""
-    dates = (e.date_time for wheel in wheels.values() for e in wheel.entries.values())
-    return max((date for date in dates if date is not None), default=_FIRST_DATE)
 
 
 def _write(
@@ -241,7 +225,7 @@ def _write(
             plan,
             wheels,
             file,
-            date_time=options.date_time or newest_date(wheels),
+            date_time=options.date_time or newest_date(wheels.values()),
             inflater=options.chosen_inflater,
             files=files,
         )
@@ -270,28 +254,5 @@ def _refuse_fatal(code: Iterable[tuple[str, Image]], plan: FusePlan, options: Fu
         allow = " ".join(f"--allow {code}" for code in sorted({found.code for found in fatal}))
         raise RefusedError(
             f"{plan.name.filename} would have arm64 code that macOS does not run, so it was not written: "
-            f"{_shown(fatal)}, or go on with {allow}"
+            f"{shown(fatal)}, or go on with {allow}"
         )
-
-
-def _refuse_worse(
-    findings: Sequence[Finding], inputs: Iterable[Wheel], target: Path, allow: frozenset[str]
-) -> None:
-    """Refuse a result with an error that neither input had and nothing allows."""
-    found = [f for f in findings if f.severity is Severity.ERROR and f.code not in allow]
-    if not found:
-        return
-    worse = worse_than(found, [found for wheel in inputs for found in _findings(wheel)])
-    if worse:
-        count = "an error" if len(worse) == 1 else f"{len(worse)} errors"
-        raise RefusedError(
-            f"{target.name} would have {count} that neither input has, so it was not written: {_shown(worse)}"
-        )
-
-
-def _shown(findings: Sequence[Finding]) -> str:
-    """Return the first findings, for a message."""
-    return "; ".join(
-        f"{f.code} {f.member}: {f.message}" if f.member else f"{f.code} {f.message}"
-        for f in findings[:3]
-    )

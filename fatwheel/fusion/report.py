@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
 from fatwheel.fusion.conflicts import conflict_json, group_json
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.fusion.settle import group_conflicts
-from fatwheel.printable import size_text
+from fatwheel.printable import counted, size_text
 
 __all__ = [
+    "Told",
     "member_line",
     "plan_json",
     "plan_lines",
     "summary",
+    "told_lines",
 ]
 
 
@@ -63,10 +65,35 @@ def explanation(planned: Planned) -> str:
     return planned.problem if isinstance(planned, Conflict) else "written anew"
 
 
+class Told(NamedTuple):
+    """What becomes of one file: a word, its name, and a clause that explains it, if one does.
+
+    `remarkable` says whether it is worth a line where not every file gets one.
+    """
+
+    word: str
+    name: str
+    clause: str
+    remarkable: bool
+
+    @property
+    def line(self) -> str:
+        """One line of a printed plan."""
+        return f"{self.word:<8}  {self.name}" + (f"  ({self.clause})" if self.clause else "")
+
+    @property
+    def fate(self) -> tuple[str, ...]:
+        """What files have in common that are told in one line: word, reason and top folder."""
+        return self.word, self.clause, self.name.partition("/")[0]
+
+
+def _told(planned: Planned) -> Told:
+    return Told(action_word(planned), planned.name, explanation(planned), _is_remarkable(planned))
+
+
 def member_line(planned: Planned) -> str:
     """Return one line of a printed plan."""
-    text = explanation(planned)
-    return f"{action_word(planned):<8}  {planned.name}" + (f"  ({text})" if text else "")
+    return _told(planned).line
 
 
 def plan_lines(plan: FusePlan, *, every: bool) -> Iterator[str]:
@@ -75,36 +102,34 @@ def plan_lines(plan: FusePlan, *, every: bool) -> Iterator[str]:
     yield f"  arm64   {plan.inputs.arm64}"
     for note in plan.notes:
         yield f"  note: {note}"
-    if every:
-        yield from (f"  {member_line(planned)}" for planned in plan.members)
-    else:
-        yield from _remarkable_lines(plan.members)
+    yield from told_lines(map(_told, plan.members), every=every)
     yield f"  {summary(plan)}"
 
 
-def _remarkable_lines(members: Sequence[Planned]) -> Iterator[str]:
-    """Yield lines for what is worth one; many files with one fate, for one reason, are one line where the first is."""
-    remarkable = [planned for planned in members if _is_remarkable(planned)]
+def told_lines(files: Iterable[Told], *, every: bool) -> Iterator[str]:
+    """Yield lines for all files, or for what is worth one.
+
+    Then many files with one fate, for one reason, are one line where the first is.
+    """
+    if every:
+        yield from (f"  {told.line}" for told in files)
+        return
+    remarkable = [told for told in files if told.remarkable]
     folders: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    counts = Counter(map(_fate, remarkable))
-    for planned in remarkable:
-        folders[_fate(planned)].add(posixpath.dirname(planned.name))
-    for planned in remarkable:
-        fate = _fate(planned)
+    counts = Counter(told.fate for told in remarkable)
+    for told in remarkable:
+        folders[told.fate].add(posixpath.dirname(told.name))
+    for told in remarkable:
+        fate = told.fate
         if counts[fate] <= _ALIKE:
-            yield f"  {member_line(planned)}"
+            yield f"  {told.line}"
         elif fate in folders:
             below = folders.pop(fate)
-            files = f"{counts[fate]} files" + (
-                f" in {len(below)} folders" if len(below) > 1 else ""
+            alike = counted(counts[fate], "file") + (
+                f" in {counted(len(below), 'folder')}" if len(below) > 1 else ""
             )
-            where = f"{posixpath.commonpath(below) or '.'}/: {files}"
-            yield f"  {action_word(planned):<8}  {where}  ({explanation(planned)}; -v lists them)"
-
-
-def _fate(planned: Planned) -> tuple[str, ...]:
-    """Return what files have in common that are told in one line: fate, reason and top folder."""
-    return action_word(planned), explanation(planned), planned.name.partition("/")[0]
+            where = f"{posixpath.commonpath(below) or '.'}/: {alike}"
+            yield f"  {told.word:<8}  {where}  ({told.clause}; -v lists them)"
 
 
 def _is_remarkable(planned: Planned) -> bool:
@@ -130,7 +155,7 @@ def plan_json(plan: FusePlan) -> dict[str, Any]:
         "conflicts": [conflict_json(conflict) for conflict in plan.conflicts],
         "settle": [group_json(group) for group in group_conflicts(plan.members)],
         "decisions": [
-            {"member": d.member, "action": d.action.value, "by": d.by, "reason": d.reason}
+            {"member": d.member, "action": d.word, "by": d.by, "reason": d.reason}
             for d in plan.decisions
         ],
         "notes": list(plan.notes),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from fatwheel.action import Action
@@ -13,12 +14,20 @@ from fatwheel.config import Config, parse_config, read_pyproject
 from fatwheel.errors import UsageError
 from fatwheel.fusion.engine import DelocateEngine, NativeEngine
 from fatwheel.fusion.fuse import FuseOptions
+from fatwheel.fusion.kinds import kinds_without
 from fatwheel.fusion.plan import PlanOptions
 from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
 from fatwheel.values import valueclass
 from fatwheel.wheels.tags import BUILD_TAG, TagStyle
 
-__all__ = ["Request", "fuse_options", "read_settings", "source_date"]
+__all__ = [
+    "Request",
+    "finding_codes",
+    "fuse_options",
+    "read_settings",
+    "refuse_wheel_as_folder",
+    "source_date",
+]
 
 _FINDING = re.compile(r"FW[0-9]{3}", re.ASCII)
 _SECONDS = re.compile(r"-?[0-9]{1,100}", re.ASCII)
@@ -45,7 +54,9 @@ class Request:
     no_verify_record: bool = False
     verify_output: bool = False
     no_rulebook: bool = False
+    no_kind: tuple[str, ...] = ()
     force: bool = False
+    skip_existing: bool = False
     quiet: bool = False
     verbose: bool = False
     jobs: int | None = None
@@ -62,23 +73,19 @@ def fuse_options(request: Request, config: Config) -> FuseOptions:
     Raises `UsageError` for rules, build tags and codes that are none and for an output folder that looks like a
     wheel.
     """
-    if request.folder is not None and request.folder.suffix == ".whl":
-        raise UsageError(
-            f"-o {request.folder}: -o takes a folder; the wheel's own name follows from its tags"
-        )
+    refuse_wheel_as_folder(request.folder)
     if request.build_tag and not BUILD_TAG.fullmatch(request.build_tag):
         raise UsageError(
             f"--build-tag {request.build_tag!r}: a build tag starts with a digit and goes on with letters, "
             "digits, dots and underscores"
         )
-    for code in request.allow:
-        if not _FINDING.fullmatch(code):
-            raise UsageError(
-                f"--allow {code!r}: it takes the code of a finding, such as FW331 (docs/checks.md)"
-            )
     book = () if request.no_rulebook else rule_book()
     settings = (make_rule(glob, word, origin="pyproject.toml") for glob, word in config.rules)
-    rules = RuleSet(rules=(*book, *settings, *map(parse_rule, request.rules)))
+    kinds = kinds_without(request.no_kind)
+    rules = RuleSet(
+        rules=(*book, *settings, *map(parse_rule, request.rules)),
+        kinds=() if request.no_rulebook else kinds,
+    )
     on_conflict = request.on_conflict or config.on_conflict or "error"
     floor = request.floor or config.floor or "tags"
     return FuseOptions(
@@ -95,8 +102,26 @@ def fuse_options(request: Request, config: Config) -> FuseOptions:
         date_time=source_date(os.environ.get("SOURCE_DATE_EPOCH")),
         engine=DelocateEngine() if request.engine == "delocate" else NativeEngine(),
         threads=min(os.cpu_count() or 1, 4),
-        allow=frozenset(request.allow),
+        allow=finding_codes(request.allow),
     )
+
+
+def refuse_wheel_as_folder(folder: Path | None) -> None:
+    """Raise `UsageError` for an output folder that looks like a wheel."""
+    if folder is not None and folder.suffix == ".whl":
+        raise UsageError(
+            f"-o {folder}: -o takes a folder; the wheel's own name follows from its tags"
+        )
+
+
+def finding_codes(codes: Iterable[str]) -> frozenset[str]:
+    """Return the codes that --allow names; raises `UsageError` for one that is none."""
+    for code in codes:
+        if not _FINDING.fullmatch(code):
+            raise UsageError(
+                f"--allow {code!r}: it takes the code of a finding, such as FW331 (docs/checks.md)"
+            )
+    return frozenset(codes)
 
 
 def source_date(text: str | None) -> DateTime | None:

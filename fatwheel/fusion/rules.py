@@ -50,9 +50,10 @@ class Rule:
 
 @valueclass
 class RuleSet:
-    """All rules in force, in rising order of precedence."""
+    """All rules in force, in rising order of precedence, and the `kinds` (`fusion/kinds`) that settle the rest."""
 
     rules: tuple[Rule, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     def find(self, member: str, project: str) -> Rule | None:
         """Return the rule that decides on `member`, or None where no rule speaks of it."""

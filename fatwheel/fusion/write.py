@@ -8,31 +8,63 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from fatwheel.arch import Arch
 from fatwheel.archive.crc import combine, crc_of_zeros
-from fatwheel.archive.directory import DateTime, Entry, Method
+from fatwheel.archive.directory import DateTime, Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import ZipWriter
 from fatwheel.deflate.cut import Allowance
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
-from fatwheel.fusion.actions import Fuse, Keep, Merge, Planned, WriteAnew, WriteRecord
-from fatwheel.fusion.plan import FusePlan
+from fatwheel.fusion.actions import (
+    Conflict,
+    Fuse,
+    Keep,
+    Merge,
+    Planned,
+    SliceOf,
+    Take,
+    WriteAnew,
+    WriteRecord,
+)
 from fatwheel.fusion.record import Written, fused_record
 from fatwheel.macho.universal import Slice, Universal
 from fatwheel.values import valueclass
 from fatwheel.wheels.scan import content_chunks, scan_file
-from fatwheel.wheels.wheel import OpenWheel
+from fatwheel.wheels.wheel import Member, OpenWheel
 
-__all__ = ["Written", "write_wheel"]
+__all__ = ["Writable", "Written", "newest_date", "write_wheel"]
+
+_FIRST_DATE: DateTime = (1980, 1, 1, 0, 0, 0)
+"""Where the dates of a zip archive begin (APPNOTE 4.4.6)."""
+_SMALL, _LARGEST_ENCODED = 64 << 10, 1 << 20
+"""Bytes of slices that fatwheel's own encoder may take: it depends on no zlib, and needs a second for a MiB."""
+
+
+class Writable(Protocol):
+    """A plan that can be carried out: of a fusion, or of the thinning of one wheel."""
+
+    @property
+    def conflicts(self) -> Sequence[Conflict]:
+        """The members that nothing has settled."""
+
+    @property
+    def written(self) -> Sequence[Planned | Take]:
+        """The members of the new wheel, RECORD last."""
+
+
+def newest_date(wheels: Iterable[OpenWheel]) -> DateTime:
+    """Return the newest valid time stamp of all members of the wheels."""
+    dates = (entry.date_time for wheel in wheels for entry in wheel.entries.values())
+    return max((date for date in dates if date is not None), default=_FIRST_DATE)
 
 
 def write_wheel(
-    plan: FusePlan,
+    plan: Writable,
     wheels: Mapping[Arch, OpenWheel],
     out: BinaryIO,
     *,
@@ -78,10 +110,12 @@ class _Writer:
     archive: ZipWriter
     allowance: Allowance
 
-    def write(self, planned: Planned) -> Written:
+    def write(self, planned: Planned | Take) -> Written:
         """Write one member and return its facts."""
         if isinstance(planned, Keep):
             return self._keep(planned)
+        if isinstance(planned, Take):
+            return self._take(planned)
         if isinstance(planned, Merge | WriteAnew):
             return self.new(planned.name, planned.mode, planned.content)
         if not isinstance(planned, Fuse):
@@ -109,6 +143,25 @@ class _Writer:
         self.archive.add(planned.name, mode=planned.mode, data=data, crc=entry.crc)
         member = planned.member
         return Written(sha256=member.sha256, size=entry.size, content=member.content)
+
+    def _take(self, planned: Take) -> Written:
+        piece, packed = planned.slice, planned.member.entry.compressed_size
+        digest, crc = hashlib.sha256(), 0
+        for chunk in self._slice_content(piece, planned.member):
+            digest.update(chunk)
+            crc = self.inflater.crc32(chunk, crc)
+        size = piece.content.size
+        data = join([self._part(piece, planned.member, dynamic=True)])
+        if size <= (_LARGEST_ENCODED if data.compressed_size > packed else _SMALL):
+            # Its stream may be one huge block, or repeat the slice before it.
+            content = b"".join(map(bytes, self._slice_content(piece, planned.member)))
+            data = min(data, new_text(content, words=False), key=lambda d: d.compressed_size)
+        if data.compressed_size > packed:
+            chunks = self._slice_content(piece, planned.member)
+            self.archive.add_recompressed(planned.name, mode=planned.mode, size=size, chunks=chunks)
+        else:
+            self.archive.add(planned.name, mode=planned.mode, data=data, crc=crc)
+        return Written(sha256=digest.digest(), size=size, content=piece.content)
 
     def _file(self, name: str, mode: int, path: Path) -> Written:
         """Write a file that an engine made; it is read for its facts first, as any member is."""
@@ -143,14 +196,12 @@ class _Writer:
         parts: list[Part] = []
         for fill, index in _fills(planned):
             piece = planned.slices[index]
-            wheel = self.wheels[piece.source]
-            entry = planned.member(piece.source).entry
-            parts += [Literal(fill), self._part(planned, index, wheel, entry)]
+            parts += [Literal(fill), self._part(piece, planned.member(piece.source))]
         return parts
 
-    def _part(self, planned: Fuse, index: int, wheel: OpenWheel, entry: Entry) -> Part:
-        piece = planned.slices[index]
-        blocks = planned.member(piece.source).blocks
+    def _part(self, piece: SliceOf, member: Member, *, dynamic: bool = False) -> Part:
+        """Return the slice as it lies in `member`; `dynamic` is how it may be cut out."""
+        wheel, entry, blocks = self.wheels[piece.source], member.entry, member.blocks
         size = piece.content.size
         if entry.method is Method.STORED:
             return Stored(
@@ -178,6 +229,7 @@ class _Writer:
             size=size,
             inflater=self.inflater,
             allowance=self.allowance,
+            dynamic=dynamic,
         )
 
     def _joined_crc(self, planned: Fuse) -> int | None:
@@ -199,15 +251,18 @@ class _Writer:
         for fill, index in _fills(planned):
             yield fill
             piece = planned.slices[index]
-            skip, left = piece.offset, piece.content.size
-            entry = planned.member(piece.source).entry
-            for chunk in content_chunks(self.wheels[piece.source], entry, self.inflater):
-                found = chunk[skip : skip + left]
-                skip = max(0, skip - len(chunk))
-                left -= len(found)
-                yield found
-                if not left:
-                    break
+            yield from self._slice_content(piece, planned.member(piece.source))
+
+    def _slice_content(self, piece: SliceOf, member: Member) -> Iterator[memoryview]:
+        """Yield the content of one slice of `member`."""
+        skip, left = piece.offset, piece.content.size
+        for chunk in content_chunks(self.wheels[piece.source], member.entry, self.inflater):
+            found = chunk[skip : skip + left]
+            skip = max(0, skip - len(chunk))
+            left -= len(found)
+            yield found
+            if not left:
+                break
 
 
 def _fills(planned: Fuse) -> Iterator[tuple[bytes, int]]:

@@ -18,6 +18,7 @@ from fatwheel.macho import wire
 from fatwheel.macho.buildtools import Tool
 from fatwheel.macho.payload import SymbolTable
 from fatwheel.macho.platforms import Platform
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = ["Commands", "LoadCommand", "LoadKind", "ThreadLocals", "read_commands"]
@@ -180,7 +181,9 @@ class Commands:
         """Note that the command at byte `at` of the image says that `what` lies at `offset`."""
         end = offset + size
         if end > self.size:
-            problem = f"{what} lies at {offset} to {end} of an image of {self.size} bytes"
+            problem = (
+                f"{what} lies at {offset} to {end} of an image of {counted(self.size, 'byte')}"
+            )
             raise FormatError(self.source, self.base + at, problem)
         if size and end > self.end:
             self.end = end

@@ -246,7 +246,7 @@ def _link_with_zig(cxx: str | None, arguments: Sequence[str]) -> int:
     """zig brings libc++ as a static library; macOS's own would need headers of just its version."""
     if cxx is None:
         sys.stderr.write(
-            "fatwheel: this links libc++, which only zig brings: pip install ziglang\n"
+            "fatwheel: this links libc++, which only zig brings: pip install 'fatwheel[zig]'\n"
         )
         return 1
     return subprocess.run([cxx, *arguments], check=False).returncode  # noqa: S603

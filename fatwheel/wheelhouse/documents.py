@@ -82,7 +82,9 @@ def pylock(items: Sequence[Item], made: Mapping[str, Made], *, python: str) -> s
 
 
 def sources(item: Item) -> str:
-    """Return in words where a wheel comes from."""
+    """Return in words where a wheel comes from; the first word is one of a kind."""
+    if item.build is not None:
+        return f"built for {' and '.join(arch.value for arch in item.build.archs)}"
     if item.entry.halves is not None:
         return "fused"
     if item.entry.filename.endswith("-any.whl"):
@@ -111,11 +113,12 @@ def report_json(
                 "filename": one.path.name,
                 "size": one.size,
                 "sha256": one.sha256,
-                "source": sources(item),
+                "source": sources(item) if item.build is None else "built",
+                "built": [arch.value for arch in item.build.archs] if item.build else [],
                 "upstream": item.upstream,
                 "inputs": [
                     {"url": file.url, "sha256": file.sha256, "size": file.size}
-                    for file in item.entry.files
+                    for file in item.files
                 ],
                 "notes": list(item.notes),
             }
@@ -136,8 +139,13 @@ def report_json(
     }
 
 
-_COLOURS = {"fused": "#3b6fb6", "pure": "#8a8a8a", "universal2": "#2d8a57"}
-_KINDS = {"fused": "fused", "universal2": "universal2 upstream", "pure": "pure"}
+_COLOURS = {"fused": "#3b6fb6", "pure": "#8a8a8a", "universal2": "#2d8a57", "built": "#b5651d"}
+_KINDS = {
+    "fused": "fused",
+    "universal2": "universal2 upstream",
+    "built": "built here",
+    "pure": "pure",
+}
 
 
 def report_html(

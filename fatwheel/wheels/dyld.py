@@ -25,8 +25,10 @@ from fatwheel.wheels.installed import installed_path
 
 __all__ = ["Load", "Loads", "Where", "is_system", "resolve_loads"]
 
-_MOST_STEPS = 500_000
-"""Paths that are tried and loaders that are visited, in steps of 64 bytes; real wheels need some thousands."""
+_MOST_STEPS = 150_000
+"""Paths that are tried and loaders that are visited, in steps of 64 bytes; real wheels need up to 20,000."""
+
+_MOST_ALIKE = 16  # members of one install name
 
 _SYSTEM = ("/usr/lib/", "/System/")
 _FALLBACK = frozenset(
@@ -148,6 +150,9 @@ class _Resolver:
         self._folders = {
             member: posixpath.dirname(installed_path(member)) for member in self._images
         }
+        self._rpaths = {
+            member: tuple(dict.fromkeys(image.rpaths)) for member, image in self._images.items()
+        }
         self._all_programs = [member for member in self._images if self._is_program(member)]
         self._loads: dict[str, list[Load]] = {}
         self._loaders: dict[str, dict[str, None]] = defaultdict(dict)
@@ -170,6 +175,8 @@ class _Resolver:
         while waiting:  # each new loader may bring rpaths to what was not found
             left = []
             for member, index in waiting:
+                if not self._budget.take():
+                    return
                 load = self._loads[member][index]
                 found = self._settle(load, self._chain(member))
                 self._loads[member][index] = found
@@ -184,14 +191,19 @@ class _Resolver:
         return self._loads.get(member, [])
 
     def _chain(self, member: str) -> Iterator[str]:
-        """Yield `member`, and all that load it, the nearest first."""
-        seen = {member: None}
+        """Yield `member`, and all that load it, the nearest first, until all steps are used up."""
+        seen = {member}
         ring = [member]
         while ring:
             yield from ring
-            above = [loader for one in ring for loader in self._loaders[one]]
-            ring = [one for one in dict.fromkeys(above) if one not in seen and self._budget.take()]
-            seen |= dict.fromkeys(ring)
+            above = []
+            for loader in (loader for one in ring for loader in self._loaders[one]):
+                if not self._budget.take():
+                    return
+                if loader not in seen:
+                    seen.add(loader)
+                    above.append(loader)
+            ring = above
 
     def _settle(self, load: Load, chain: Iterable[str]) -> Load:
         """Return `load` with where it leads, when `chain` are the images whose folders and rpaths count."""
@@ -208,12 +220,14 @@ class _Resolver:
             for path in (_join(self._folders[one], rest) for one in self._programs(chain)):
                 if path in self._installed or self._is_program(load.member):
                     return self._at(load, _Place(path))
-        return load._replace(where=Where.ANY, alike=tuple(self._named[load.name]))
+        return load._replace(where=Where.ANY, alike=self._alike(load))
 
     def _programs(self, chain: Iterable[str]) -> list[str]:
-        """Return the program of the chain, or all that the wheel has: any of them may open the library."""
+        """Return the programs of the chain, or else all that the wheel has: any of them may open the library."""
         own = [one for one in chain if self._is_program(one)]
-        return own or [one for one in self._all_programs if self._budget.take()]
+        if not own and self._budget.take(64 * len(self._all_programs)):
+            return self._all_programs
+        return own
 
     def _is_program(self, member: str) -> bool:
         return self._images[member].filetype is FileType.EXECUTE
@@ -245,7 +259,7 @@ class _Resolver:
             return self._at(load, first[Where.INSIDE])
         if rest in _FALLBACK and (self._images[load.member].minos or (0, 0)) <= _LAST_WITH_FALLBACK:
             return load._replace(where=Where.SYSTEM, path=f"/usr/lib/{rest}")
-        if same := tuple(one for one in self._named[load.name] if one != load.member):
+        if same := self._alike(load):
             return load._replace(where=Where.ANY, alike=same)
         for where in (Where.SYSTEM, Where.BESIDE, Where.OUTSIDE, Where.ANY):
             if where in first:
@@ -253,6 +267,10 @@ class _Resolver:
                 known = None if where is Where.ANY else path
                 return load._replace(where=where, path=known, rpath=rpath, rpath_of=owner)
         return load._replace(where=Where.UNFOUND)
+
+    def _alike(self, load: Load) -> tuple[str, ...]:
+        """Return the first other members that have the loaded name as their install name."""
+        return tuple(one for one in self._named[load.name][:_MOST_ALIKE] if one != load.member)
 
     def _kind(self, path: str) -> Where:
         """Return what is at a path to which an rpath leads."""
@@ -269,7 +287,7 @@ class _Resolver:
     def _places(self, rest: str, chain: Iterable[str]) -> Iterator[_Place]:
         """Yield where the rpaths of the chain's images lead, until all steps are used up."""
         for owner in chain:
-            for rpath in dict.fromkeys(self._images[owner].rpaths):
+            for rpath in self._rpaths[owner]:
                 if not self._budget.take(len(rpath) + len(rest)):
                     return
                 head, _, tail = rpath.partition("/")

@@ -232,18 +232,43 @@ CASES = {
         code="FW201",
         severity="warning",
         member=f"{DIST_INFO}/WHEEL",
-        message="lists fewer tags than the file name, by which pip goes; it lacks cp312-cp312-macosx_11_0",
+        message="its tags are fewer than those of the file name, by which pip goes; in one of the two only",
         options={
             "platform": "macosx_10_13_x86_64.macosx_11_0_arm64",
             "wheel_text": "Wheel-Version: 1.0\nTag: cp312-cp312-macosx_10_13_x86_64\n",
         },
     ),
+    "tags of fewer architectures": Case(
+        code="FW201",
+        severity="warning",
+        member=f"{DIST_INFO}/WHEEL",
+        message="its tags are others than those of the file name, by which pip goes; in one of the two only",
+        options={"wheel_text": "Wheel-Version: 1.0\nTag: cp312-cp312-macosx_11_0_arm64\n"},
+    ),
+    "tags of the other architecture": Case(
+        code="FW201",
+        severity="error",
+        member=f"{DIST_INFO}/WHEEL",
+        message="its tags are not those of the file name; in one of the two only",
+        files={NATIVE: code(A)},
+        options={
+            "platform": PLATFORMS[A],
+            "wheel_text": "Wheel-Version: 1.0\nTag: cp312-cp312-macosx_10_13_x86_64\n",
+        },
+    ),
+    "tags of any platform": Case(
+        code="FW201",
+        severity="error",
+        member=f"{DIST_INFO}/WHEEL",
+        message="its tags are not those of the file name; in one of the two only",
+        options={"wheel_text": "Wheel-Version: 1.0\nTag: cp312-cp312-any\n"},
+    ),
     "tags": Case(
         code="FW201",
         severity="error",
         member=f"{DIST_INFO}/WHEEL",
-        message="in one of the two only: cp312-cp312-macosx_10_13_universal2, cp312-cp312-macosx_11_0_",
-        options={"wheel_text": "Wheel-Version: 1.0\nTag: cp312-cp312-macosx_11_0_arm64\n"},
+        message="in one of the two only: cp311-cp311-macosx_10_13_universal2, cp312-cp312-macosx_10_13_",
+        options={"wheel_text": "Wheel-Version: 1.0\nTag: cp311-cp311-macosx_10_13_universal2\n"},
     ),
     "no WHEEL tags": Case(
         code="FW201",
@@ -556,12 +581,15 @@ CASES = {
             "pkg/m.so": universal(code(X, exports=["_PyInit_n"]), code(A, exports=["_PyInit_n"]))
         },
     ),
-    "a library with a module's name": Case(
+    "libraries with modules' names": Case(
         code="FW315",
         severity="note",
         member="pkg/m.abi3.so",
-        message="its x86_64 and arm64 code does not export PyInit_m, so Python cannot import it",
-        files={"pkg/m.abi3.so": universal(code(X, exports=["_f"]), code(A, exports=[]))},
+        message="does not export PyInit_m, nor does 1 more file its own, so Python cannot import it; a library",
+        files={
+            "pkg/m.abi3.so": universal(code(X, exports=["_f"]), code(A, exports=[])),
+            "pkg/n.cpython-312-darwin.so": universal(code(X, exports=[]), code(A, exports=[])),
+        },
     ),
     "a module that one slice does not export, the other way round": Case(
         code="FW315",
@@ -598,6 +626,32 @@ CASES = {
         message="its slice for arm64 begins at byte 4096, which is no multiple of 16384: macOS does not load",
         files={NATIVE: universal(code(A), align=12)},
         options={"platform": PLATFORMS[A]},
+    ),
+    "symbols that nothing exports": Case(
+        code="FW320",
+        severity="note",
+        member=NATIVE,
+        message=(
+            "its arm64 code takes _gone, _lost from whatever is loaded, and nothing in the wheel exports that, as 1 "
+            "more file does of others"
+        ),
+        files={
+            NATIVE: universal(
+                code(X, exports=["_PyInit__native"], undefined=[("_gone", 254)]),
+                code(A, exports=["_PyInit__native"], undefined=[("_gone", 254), ("_lost", 254)]),
+            ),
+            "pkg/tool": universal(program(X, undefined=[("_gone", 254)]), program(A)),
+        },
+    ),
+    "a symbol that the library does not export": Case(
+        code="FW321",
+        severity="warning",
+        member=NATIVE,
+        message="its arm64 code takes _gone from pkg/libz.dylib, which does not export that",
+        files={
+            NATIVE: universal(code(X), code(A, loads=[LIBZ], undefined=[("_gone", 1), ("_f", 1)])),
+            "pkg/libz.dylib": universal(dylib(X), dylib(A, exports=["_f"])),
+        },
     ),
     "copies in a framework": Case(
         code="FW402",
@@ -768,6 +822,24 @@ SILENT: dict[str, tuple[dict[str, bytes], dict[str, Any]]] = {
             ),
             "pkg/é.so": universal(code(X, exports=["_PyInitU_9ca"]), code(A)),
             "pkg/libz.so": universal(code(X, exports=["_f"]), code(A, exports=["_f"])),
+        },
+        {},
+    ),
+    "symbols that others export": (
+        {
+            NATIVE: universal(
+                code(X, loads=["/usr/lib/a", LIBZ], undefined=[("_f", 2), ("_g", 254), ("_h", 1)]),
+                code(A),
+            ),
+            "pkg/libz.dylib": universal(dylib(X, exports=["_f"]), dylib(A)),
+            "pkg/m.so": universal(code(X, exports=["_PyInit_m", "_g"]), code(A)),
+        },
+        {},
+    ),
+    "symbols that a library with unknown exports may have": (
+        {
+            NATIVE: universal(code(X, loads=[LIBZ], undefined=[("_f", 1), ("_g", 254)]), code(A)),
+            "pkg/libz.dylib": universal(dylib(X), dylib(A)),
         },
         {},
     ),

@@ -160,7 +160,7 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
     "local CRC": (local_header(14, "<I", 1), "its CRC-32 is 1 in the local header"),
     "CRC": (values(crc=1), "has CRC-32"),
     "too short": (values(size=100), "its declared size is 100"),
-    "too long": (values(size=1), "inflates to more than its declared size of 1 bytes"),
+    "too long": (values(size=1), "inflates to more than its declared size of 1 byte"),
     "bomb": (bomb, "inflates to more than its declared size of 1000 bytes"),
     "encrypted": (values(flags=1), "is encrypted"),
     "bzip2": (values(method=12), "is compressed by method 12"),

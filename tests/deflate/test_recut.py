@@ -173,13 +173,27 @@ def test_matches_that_reach_back_behind_the_start_become_literals(
 
 
 def test_stored_blocks_between_others(tmp_path: Path, inflater: Inflater) -> None:
-    """They start at a byte, so they are not moved by bits; their content is stored again."""
+    """Their data start at a byte, so they are moved by themselves, and the blocks around them by bits."""
     noise = random.Random(4).randbytes(150_000)
     content = PROGRAM[:120_000] + noise + PROGRAM[:120_000]
     made = source(tmp_path, deflated(content), content, inflater)
     with made.file:
         made.check(5_000, 380_000)
         made.check(130_000, 100_000)
+        if inflater.finds_blocks:
+            joined = join([made.cut(5_000, 380_000)])
+            assert joined.compressed_size < len(made.stream) + 2_000
+
+
+@pytest.mark.parametrize("last", [b"", PROGRAM[:50_000]], ids=["last", "not last"])
+def test_stored_blocks_at_the_ends(tmp_path: Path, inflater: Inflater, last: bytes) -> None:
+    noise = random.Random(5).randbytes(200_000)
+    content = noise + PROGRAM[:90_000] + noise[::-1] + last
+    made = source(tmp_path, deflated(content), content, inflater)
+    with made.file:
+        for start in (0, 1, 60_000, 240_000):
+            made.check(start, len(content) - start)
+            made.check(start, 480_000 - start)
 
 
 def test_empty_blocks_between_others(tmp_path: Path, inflater: Inflater) -> None:

@@ -112,6 +112,25 @@ def test_files_of_the_wheel_itself_are_written_anew() -> None:
     assert record.mode == 0o664
 
 
+def test_the_report_names_what_one_wheel_alone_had() -> None:
+    """So that `thin` can give each wheel back as it was."""
+    found = plan(
+        {
+            "pkg/x.txt": Sides(x86_64=b"1"),
+            "pkg/b.txt": Sides(arm64=b"1"),
+            "pkg/a.txt": Sides(arm64=b"2"),
+            "pkg/gone.txt": Sides(arm64=b"3"),
+            "pkg/same.txt": Sides(x86_64=b"4", arm64=b"4"),
+            **NATIVE,
+        },
+        "pkg/gone.*=drop",
+    )
+    report = next(m for m in found.members if m.name.endswith("fatwheel.json"))
+    assert isinstance(report, WriteAnew)
+    only = json.loads(report.content)["only"]
+    assert only == {"x86_64": ["pkg/x.txt"], "arm64": ["pkg/a.txt", "pkg/b.txt"]}
+
+
 def test_the_report_names_inputs_and_decisions() -> None:
     found = plan(
         {
@@ -142,9 +161,10 @@ def test_the_report_names_inputs_and_decisions() -> None:
                 "member": "pkg/b.txt",
                 "action": "keep-arm64",
                 "by": "--on-conflict",
-                "reason": "differs: 1 bytes in the x86_64 wheel, 1 bytes in the arm64 wheel",
+                "reason": "differs: 1 byte in the x86_64 wheel, 1 byte in the arm64 wheel",
             },
         ],
+        "rules": [{"glob": "pkg/a.*", "action": "keep-x86_64"}],
     }
 
 

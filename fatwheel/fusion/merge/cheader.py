@@ -21,18 +21,27 @@ Specification: ISO C (C17) 6.10.1 "Conditional inclusion".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from fatwheel.arch import Arch
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 from fatwheel.fusion.merge.cscan import find_problem
 
-__all__ = ["guard", "is_c_header"]
+__all__ = ["guard", "is_c_header", "unguard"]
 
 _SUFFIXES = frozenset(
     {".h", ".hh", ".hp", ".hpp", ".hxx", ".h++", ".inl", ".ipp", ".tcc", ".tpp", ".txx", ".cuh"}
 )
 _BOM = b"\xef\xbb\xbf"
+_HEAD = b"/* fatwheel: this header differs between x86_64 and arm64. */"
+_IF, _ELIF = (
+    b"%s defined(%s)" % (word, arch.macro.encode())
+    for word, arch in zip((b"#if", b"#elif"), Arch, strict=True)
+)
+_ELSE = (b"#else", b'#error "This header is for x86_64 and arm64 alone."', b"#endif", b"")
+_MOST_TRIED = 8
+"""Places that are taken for the border between the two texts; more than one show where guards nest."""
 
 
 def is_c_header(name: str) -> bool:
@@ -59,17 +68,13 @@ def guard(x86_64: bytes, arm64: bytes) -> MergeResult:
         if problem:
             return Unmergeable(why=f"{arch.value}'s cannot stand in a conditional: it {problem}")
     end = b"\r\n" if b"\r\n" in parts[Arch.ARM64] else b"\n"
-    x_macro, a_macro = (f"defined({arch.macro})".encode("ascii") for arch in Arch)
     content = b"".join(
         (
-            b"/* fatwheel: this header differs between x86_64 and arm64. */" + end,
-            b"#if " + x_macro + end,
+            _HEAD + end + _IF + end,
             _closed(parts[Arch.X86_64], end),
-            b"#elif " + a_macro + end,
+            _ELIF + end,
             _closed(parts[Arch.ARM64], end),
-            b"#else" + end,
-            b'#error "This header is for x86_64 and arm64 alone."' + end,
-            b"#endif" + end,
+            end.join(_ELSE),
         )
     )
     return Merged(content=content, how="guarded: each architecture sees its own text")
@@ -85,3 +90,27 @@ def _closed(text: bytes, end: bytes) -> bytes:
         text += end
     last = text.removesuffix(b"\n").rstrip(b" \t\f\v\r")
     return text + end if last.endswith((b"\\", b"??/")) else text
+
+
+def unguard(content: bytes) -> Mapping[Arch, bytes] | None:
+    """Return the two texts that `guard` made this header of; None where it did not.
+
+    They are what went in, but for a byte order mark and the line end that a last line may have lacked. Of guards that
+    nest the outermost is taken away.
+    """
+    end = b"\r\n" if content.startswith(_HEAD + b"\r") else b"\n"
+    head, tail, border = _HEAD + end + _IF + end, end.join(_ELSE), _ELIF + end
+    if not (content.startswith(head) and content.endswith(tail)):
+        return None
+    last = len(content) - len(tail)
+    at = len(head)
+    for _ in range(_MOST_TRIED):
+        at = content.find(border, at, last)
+        if at < 0:
+            break
+        x86_64, arm64 = content[len(head) : at], content[at + len(border) : last]
+        result = guard(x86_64, arm64)
+        if isinstance(result, Merged) and result.content == content:
+            return {Arch.X86_64: x86_64, Arch.ARM64: arm64}
+        at += len(border)
+    return None
