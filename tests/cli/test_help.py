@@ -35,7 +35,7 @@ def test_the_first_page_fits_a_screen_with_examples() -> None:
     assert len(text.splitlines()) <= 23  # and the prompt below
     assert max(map(len, text.splitlines())) <= 80
     assert "..." not in text.replace("[ARGS]...", "")
-    assert text.count("\n  fatwheel ") >= 4
+    assert text.count("\n  fatwheel ") >= 3
     for name in COMMANDS:
         assert re.search(rf"\n  {name} +[A-Z].*\.\n", text)
 
