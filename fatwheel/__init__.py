@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from fatwheel.arch import Arch
     from fatwheel.check.finding import Finding, Severity
     from fatwheel.check.verdict import check_wheel
+    from fatwheel.cli.wheelfiles import find_wheels
     from fatwheel.errors import FatwheelError
     from fatwheel.fusion.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
     from fatwheel.fusion.many import Outcome, fuse_many
-    from fatwheel.fusion.pairing import Pairing, find_wheels, pair_up
+    from fatwheel.fusion.pairing import Pairing, pair_up
     from fatwheel.fusion.plan import FusePlan, PlanOptions
     from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
+    from fatwheel.inspection.folders import inspect_path
+    from fatwheel.inspection.inspection import Inspection
+    from fatwheel.inspection.wheels import inspect_wheel
     from fatwheel.thinning.plan import ThinPlan
     from fatwheel.thinning.thin import Thinned, ThinOptions, thin_wheel
     from fatwheel.thinning.tree import ThinnedTree, thin_tree
@@ -36,6 +40,7 @@ __all__ = [
     "FuseOptions",
     "FusePlan",
     "Fused",
+    "Inspection",
     "Outcome",
     "Pairing",
     "PlanOptions",
@@ -52,6 +57,8 @@ __all__ = [
     "find_wheels",
     "fuse_many",
     "fuse_wheels",
+    "inspect_path",
+    "inspect_wheel",
     "pair_up",
     "parse_rule",
     "plan_fuse",
@@ -65,12 +72,16 @@ _MODULES = {
     "arch": ("Arch",),
     "check.finding": ("Finding", "Severity"),
     "check.verdict": ("check_wheel",),
+    "cli.wheelfiles": ("find_wheels",),
     "errors": ("FatwheelError",),
     "fusion.fuse": ("ConflictsError", "FuseOptions", "Fused", "fuse_wheels", "plan_fuse"),
     "fusion.many": ("Outcome", "fuse_many"),
-    "fusion.pairing": ("Pairing", "find_wheels", "pair_up"),
+    "fusion.pairing": ("Pairing", "pair_up"),
     "fusion.plan": ("FusePlan", "PlanOptions"),
     "fusion.rules": ("Rule", "RuleSet", "parse_rule", "rule_book"),
+    "inspection.folders": ("inspect_path",),
+    "inspection.inspection": ("Inspection",),
+    "inspection.wheels": ("inspect_wheel",),
     "thinning.plan": ("ThinPlan",),
     "thinning.thin": ("ThinOptions", "Thinned", "thin_wheel"),
     "thinning.tree": ("ThinnedTree", "thin_tree"),

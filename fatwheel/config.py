@@ -24,7 +24,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["ACTIONS", "ArchConfig", "Config", "parse_config", "read_pyproject"]
+__all__ = ["ACTIONS", "ArchConfig", "CheckConfig", "Config", "parse_config", "read_pyproject"]
 
 ACTIONS = tuple(action.value for action in Action)
 """What a rule may do with a member."""
@@ -47,6 +47,18 @@ class ArchConfig:
     env: tuple[tuple[str, str], ...] = ()
     deployment_target: str | None = None
     maturin_args: tuple[str, ...] = ()
+
+
+@valueclass
+class CheckConfig:
+    """`[tool.fatwheel.check]`: codes that are left out, codes that are errors, and whether both architectures must be.
+
+    Which codes there are is `check`'s to know.
+    """
+
+    ignore: tuple[str, ...] = ()
+    error: tuple[str, ...] = ()
+    universal2: bool | None = None
 
 
 @valueclass
@@ -74,6 +86,7 @@ class Config:
     keep_thin: bool | None = None
     x86_64: ArchConfig = field(default_factory=ArchConfig)
     arm64: ArchConfig = field(default_factory=ArchConfig)
+    check: CheckConfig = field(default_factory=CheckConfig)
 
     def of(self, arch: Arch) -> ArchConfig:
         """Return the table of one architecture."""
@@ -257,12 +270,23 @@ def _arch(place: _Place, value: object) -> ArchConfig:
     return ArchConfig(**_table(table, value, _ARCH_KEYS))
 
 
+def _check(place: _Place, value: object) -> CheckConfig:
+    table = _Place(place.source, "[tool.fatwheel.check]", "")
+    return CheckConfig(**_table(table, value, _CHECK_KEYS))
+
+
 _ARCH_KEYS: Mapping[str, _Reader] = {
     "features": _texts,
     "rustflags": _rustflags,
     "env": _variables,
     "deployment-target": _version,
     "maturin-args": _texts,
+}
+
+_CHECK_KEYS: Mapping[str, _Reader] = {
+    "ignore": _texts,
+    "error": _texts,
+    "universal2": _flag,
 }
 
 _KEYS: Mapping[str, _Reader] = {
@@ -282,4 +306,5 @@ _KEYS: Mapping[str, _Reader] = {
     "keep-thin": _flag,
     "x86_64": _arch,
     "arm64": _arch,
+    "check": _check,
 }

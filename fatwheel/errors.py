@@ -13,6 +13,7 @@ from typing import Any
 from fatwheel.printable import printable
 
 __all__ = [
+    "AbandonedError",
     "ChangedError",
     "FatwheelError",
     "FormatError",
@@ -99,6 +100,10 @@ class ChangedError(WheelError):
         problem = f"changed while it was read ({how}); try again when nothing writes to the file"
         super().__init__(wheel, member, problem)
         self.how = how
+
+
+class AbandonedError(FatwheelError):
+    """Ends work in another thread whose result nobody waits for any more; no user ever sees it."""
 
 
 class RefusedError(FatwheelError):

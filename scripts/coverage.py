@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from fatwheel.arch import Arch
 from fatwheel.errors import FatwheelError
 from fatwheel.fusion.fuse import FuseOptions
+from fatwheel.fusion.kinds import all_kinds
 from fatwheel.fusion.many import Outcome, fuse_many
 from fatwheel.fusion.pairing import held_architectures
 from fatwheel.fusion.plan import PlanOptions
@@ -151,7 +152,7 @@ def fused(x86_64: Path, arm64: Path, folder: Path) -> tuple[Kind, str]:
     plain = fuse(x86_64, arm64, folder / "plain", RuleSet(rules=()))
     if plain.succeeded:
         return Kind.FUSED, ""
-    by_book = fuse(x86_64, arm64, folder / "book", RuleSet(rules=rule_book()))
+    by_book = fuse(x86_64, arm64, folder / "book", RuleSet(rules=rule_book(), kinds=all_kinds()))
     settled = len(plain.plan.conflicts) if plain.plan else 0
     if by_book.succeeded:
         return Kind.BOOK, f"{settled} {'file' if settled == 1 else 'files'}"

@@ -143,6 +143,12 @@ def test_without_settings(text: str) -> None:
             r"\[tool\.fatwheel\.rules\] 'a' is \"keep-arm\"; .*keep-arm64\?",
         ),
         (
+            "check.ignore = 'FW203'",
+            r'\[tool\.fatwheel\.check\] ignore is "FW203"; it must be an array of strings',
+        ),
+        ("check = 3", r"\[tool\.fatwheel\.check\] is the number 3; it must be a table"),
+        ("check.ignored = []", r"check\] has the unknown key 'ignored'; did you mean ignore"),
+        (
             "rules.a.py = 'drop'",
             r"\[tool\.fatwheel\.rules\] 'a' is a table; put a glob that has dots",
         ),
@@ -170,6 +176,7 @@ def test_schema_knows_the_same_keys() -> None:
     document = schema()
     assert list(document["properties"]) == list(config_module._KEYS)
     assert list(document["definitions"]["arch"]["properties"]) == list(config_module._ARCH_KEYS)
+    assert list(document["properties"]["check"]["properties"]) == list(config_module._CHECK_KEYS)
 
 
 @pytest.mark.parametrize("key", ["tags", "floor", "on-conflict", "linker", "repair"])

@@ -31,6 +31,7 @@ def test_a_costly_wheel_is_judged(name: str, tmp_path: Path) -> None:
     wheels = COSTLY[name](tmp_path)
     assert max(wheel.stat().st_size for wheel in wheels) <= LARGEST
     refuse_costs(judge(["check", str(wheels[0])], tmp_path))
+    refuse_costs(judge(["inspect", "--loads", str(wheels[0])], tmp_path))
     rules = [word for rule in RULES.get(name, []) for word in ("--rule", rule)]
     refuse_costs(judge(["fuse", *map(str, wheels), "-o", "out", *rules], tmp_path))
     assert not list((tmp_path / "out").glob("*.part"))

@@ -25,7 +25,8 @@ def test_the_modules_are_hostile(tmp_path: Path) -> None:
     hostile(tmp_path)
     done = subprocess.run([sys.executable, "-c", "import logging"], cwd=tmp_path, check=False)
     assert done.returncode == 66
-    assert (tmp_path / "ran").read_text().startswith("logging by ")
+    first = (tmp_path / "ran").read_text().split()[0]
+    assert first in {"logging", "linecache"}  # Python 3.13 asks for linecache before it runs it
 
 
 def test_fuse_and_check(tmp_path: Path) -> None:
@@ -95,7 +96,6 @@ REASONS = {
     "scripts/benchmark/wheelhouse.py": "says in its help how it is started",
     "scripts/benchmark/mirror.py": "runs a module of the repository, in its folder",
     "scripts/benchmark/fuse.py": "starts them in a scratch folder, without variables of Python's",
-    "scripts/releasing/command.py": "says in its help what builds a project",
 }
 
 

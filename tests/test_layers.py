@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "deflate": "archive",
     "wheels": "deflate, macho",
     "check": "wheels",
+    "inspection": "check",
     "fusion": "check",
     "thinning": "fusion",
     "lipo": "macho, archive",
@@ -27,8 +28,9 @@ MAY_IMPORT = {
     "toolchain": "targets",
     "building": "toolchain, fusion, lipo",
     "index": "fusion",
-    "wheelhouse": "index",
-    "cli": "building, wheelhouse, thinning",
+    "wheelhouse": "index, building",
+    "releasing": "the words",
+    "cli": "wheelhouse, inspection, thinning, releasing",
 }
 FACADES = {"__init__", "__main__", "backend"}
 WORDS = {
@@ -41,6 +43,7 @@ WORDS = {
     "process",
     "values",
     "version",
+    "webpage",
 }
 MOST_AT_THE_TOP = 13
 
@@ -74,7 +77,7 @@ def imports(module: str, source: str) -> Iterator[tuple[int, str]]:
                 yield from ((node.lineno, name) for name in _imported(node))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             name = node.value.partition(":")[0].removeprefix("fatwheel.")  # for import_module
-            if name != node.value and name in MODULES:
+            if name != node.value and name in MODULES.keys() - FACADES:
                 yield node.lineno, name
 
 
@@ -153,7 +156,7 @@ def test_a_room_says_what_it_is_for_and_costs_nothing(room: str) -> None:
 )
 def test_tests_lie_in_the_rooms_of_what_they_test(path: Path) -> None:
     room = path.relative_to(ROOT / "tests").parts[0]
-    assert room in ROOMS | {"docs", "fuzz", "scripts"}
+    assert room in ROOMS | {"docs", "fuzz", "machorun", "scripts"}
 
 
 def test_no_test_imports_from_another() -> None:

@@ -29,6 +29,7 @@ from fatwheel.archive.format import (
 from fatwheel.archive.names import check_collisions, decode_names
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.errors import WheelError
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = ["DateTime", "Entry", "Method", "read_directory"]
@@ -117,12 +118,14 @@ def read_directory(file: RangeFile, source: str) -> tuple[Entry, ...]:
     data = file.read(directory.offset, directory.size)
     records = _central_headers(data, source)
     if len(records) != directory.members:
-        problem = f"has {len(records)} members, but its end record says {directory.members}"
+        problem = (
+            f"has {counted(len(records), 'member')}, but its end record says {directory.members}"
+        )
         raise WheelError(source, None, problem)
     total = sum([record.size for record in records])
     if total > max(MAX_CONTENT, MAX_RATIO * file.size):
         problem = (
-            f"its {file.size} bytes unfold to {total}, more than {MAX_RATIO} times as many; no real "
+            f"its {counted(file.size, 'byte')} unfold to {total}, more than {MAX_RATIO} times as many; no real "
             "wheel's do, so nothing of it is read"
         )
         raise WheelError(source, None, problem)
@@ -215,7 +218,9 @@ def _refuse_encoding(record: _Record, source: str) -> None:
     if record.method not in _METHODS:
         problem = f"is compressed by method {record.method}; wheels use 0 (stored) or 8 (deflate)"
         raise WheelError(source, record.name, problem)
-    problem = f"is stored in {record.compressed_size} bytes, but its size is {record.size}"
+    problem = (
+        f"is stored in {counted(record.compressed_size, 'byte')}, but its size is {record.size}"
+    )
     raise WheelError(source, record.name, problem)
 
 
@@ -227,7 +232,7 @@ def _fields(extra: bytes, source: str, name: str) -> Iterator[tuple[int, bytes]]
         at += 4
         if at + size > len(extra):
             left = len(extra) - at
-            problem = f"its extra field {identifier:#06x} has {size} bytes, but {left} are left"
+            problem = f"its extra field {identifier:#06x} has {counted(size, 'byte')}, but {left} are left"
             raise WheelError(source, name, problem)
         yield identifier, extra[at : at + size]
         at += size
@@ -264,7 +269,9 @@ def _widen(
     layout = "<" + "".join("L" if i == 3 else "Q" for i in wanted)
     if struct.calcsize(layout) != len(found[0]):
         need = struct.calcsize(layout)
-        problem = f"its Zip64 field has {len(found[0])} bytes, but its header calls for {need}"
+        problem = (
+            f"its Zip64 field has {counted(len(found[0]), 'byte')}, but its header calls for {need}"
+        )
         raise WheelError(source, name, problem)
     widened = list(values)
     for i, value in zip(wanted, struct.unpack(layout, found[0]), strict=True):
@@ -277,7 +284,7 @@ def _check_members(file: RangeFile, source: str, records: list[_Record], end: in
     order = sorted(range(len(records)), key=lambda i: records[i].header_offset)
     first = records[order[0]].header_offset if order else end
     if first:
-        raise WheelError(source, None, f"has {first} bytes that belong to no member at its start")
+        raise WheelError(source, None, f"has {counted(first, 'byte')} of no member at its start")
     data_offsets = [0] * len(records)
     headers = ReadAhead(file)
     for i, after in itertools.zip_longest(order, order[1:], fillvalue=-1):
@@ -292,7 +299,7 @@ def _check_members(file: RangeFile, source: str, records: list[_Record], end: in
         if record.flags & Flag.DESCRIPTOR:
             _check_descriptor(file.read(data_end, min(limit - data_end, 25)), record, source)
         elif data_end != limit:
-            problem = f"is followed by {limit - data_end} bytes that belong to no member"
+            problem = f"is followed by {counted(limit - data_end, 'byte')} of no member"
             raise WheelError(source, record.name, problem)
     return data_offsets
 
@@ -344,7 +351,7 @@ def _check_needless(found: Sequence[bytes], record: _Record, source: str) -> Non
         if len(data) not in (8, 16) or any(
             size not in (0, right) for size, right in zip(sizes, wanted, strict=False)
         ):
-            said = ", ".join(map(str, sizes)) or f"{len(data)} bytes"
+            said = ", ".join(map(str, sizes)) or counted(len(data), "byte")
             problem = f"a Zip64 field in its local header says {said}, where its sizes are {wanted}"
             raise WheelError(source, record.name, problem)
 
@@ -415,7 +422,7 @@ def _mode(record: _Record, source: str, is_dir: bool) -> int:
         )
     if is_dir and (record.size or record.crc):
         raise WheelError(
-            source, record.name, f"is a folder, but has {record.size} bytes of content"
+            source, record.name, f"is a folder, but has {counted(record.size, 'byte')} of content"
         )
     if system in _UNIX_SYSTEMS and stat.S_IMODE(full):
         return stat.S_IMODE(full)

@@ -19,6 +19,7 @@ from fatwheel.archive.format import (
 )
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.errors import WheelError
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = ["Directory", "find_directory"]
@@ -59,13 +60,14 @@ def find_directory(file: RangeFile, source: str) -> Directory:
         raise WheelError(source, None, "is one part of an archive on several disks")
     if offset + size != limit:
         problem = (
-            f"its central directory of {size} bytes at byte {offset} must end at byte {limit}, "
+            f"its central directory of {counted(size, 'byte')} at byte {offset} must end at byte {limit}, "
             f"where the end record begins"
         )
         raise WheelError(source, None, problem)
     if members > MAX_MEMBERS or size > MAX_DIRECTORY:
         problem = (
-            f"has {members} members in a directory of {size} bytes; at most {MAX_MEMBERS} are read"
+            f"has {counted(members, 'member')} in a directory of {counted(size, 'byte')}; "
+            f"at most {MAX_MEMBERS} are read"
         )
         raise WheelError(source, None, problem)
     return Directory(offset=offset, size=size, members=members)
@@ -86,7 +88,9 @@ def _end_record(file: RangeFile, source: str) -> tuple[int, bytes]:
     if not fitting:
         left = len(tail) - _end_of_comment(tail, signatures[-1])
         problem = (
-            f"has {left} bytes after its end record" if left > 0 else "is cut off in its end record"
+            f"has {counted(left, 'byte')} after its end record"
+            if left > 0
+            else "is cut off in its end record"
         )
         raise WheelError(source, None, problem)
     if len(fitting) > 1 or fitting[0] != signatures[-1]:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from fatwheel.archive.format import Flag
 from fatwheel.errors import WheelError
+from fatwheel.printable import counted
 
 __all__ = ["Collision", "check_collisions", "decode_names", "find_collisions"]
 
@@ -88,9 +89,13 @@ def _decode(raw: bytes, flags: int, source: str) -> str:
 def _refuse_name(raw: bytes, name: str, source: str) -> None:
     longest = max(map(len, raw.split(b"/"))) if len(raw) > MAX_PART else 0
     if len(raw) > MAX_NAME:
-        problem = f"has a name of {len(raw)} bytes; a path of macOS has at most {MAX_NAME}"
+        problem = (
+            f"has a name of {counted(len(raw), 'byte')}; a path of macOS has at most {MAX_NAME}"
+        )
     elif longest > MAX_PART:
-        problem = f"a part of its name has {longest} bytes; a file name has at most {MAX_PART}"
+        problem = (
+            f"a part of its name has {counted(longest, 'byte')}; a file name has at most {MAX_PART}"
+        )
     else:
         for pattern, reason in _REASONS:
             if pattern.search(name):

@@ -12,15 +12,19 @@ import os
 import stat
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from fatwheel.archive.crc import fastest_crc32
-from fatwheel.errors import ChangedError, WheelError
+from fatwheel.errors import AbandonedError, ChangedError, WheelError
+from fatwheel.printable import counted
 
-__all__ = ["CHUNK", "RangeFile", "ReadAhead", "Span", "SteadyReader", "file_sha256"]
+__all__ = ["CHUNK", "Progress", "RangeFile", "ReadAhead", "Span", "SteadyReader", "file_sha256"]
+
+Progress = Callable[[int], None]
+"""Called, in any thread, with the number of bytes that were read since the last call."""
 
 CHUNK = 256 * 1024
 """The most bytes held in one piece: enough to make calls cheap, few enough for the cache."""
@@ -46,7 +50,8 @@ class RangeFile:
     """A file that is open for reading byte ranges, from any number of threads at once.
 
     `name` stands in messages, `size` and `mode` are its length in bytes and its mode when it was opened. `members` says
-    in rising order where an archive's members lie; whoever has read its directory sets it.
+    in rising order where an archive's members lie; whoever has read its directory sets it. `progress` is told of every
+    piece of members' data, as often as it is read.
     """
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
@@ -56,6 +61,8 @@ class RangeFile:
         """
         self.name = path.name if name is None else name
         self.members: Sequence[Span] = ()
+        self.progress: Progress | None = None
+        self._is_abandoned = False
         if not stat.S_ISREG(
             path.stat().st_mode
         ):  # before opening: a FIFO would wait for its writer
@@ -84,7 +91,7 @@ class RangeFile:
         while len(data) < size:  # a system call may return less than it was asked for
             more = self._read(offset + len(data), size - len(data))
             if not more:
-                how = f"it had {self.size} bytes and ends at {offset + len(data)}"
+                how = f"it had {counted(self.size, 'byte')} and ends at {offset + len(data)}"
                 raise ChangedError(self.name, self._member_at(offset), how)
             data += more
         return data
@@ -145,6 +152,18 @@ class RangeFile:
         found = self._crc32(piece, 0)
         if self._sums.setdefault(offset, found) != found:
             raise ChangedError(self.name, self._member_at(offset))
+        self.go_on()
+        if self.progress is not None:
+            self.progress(len(piece))
+
+    def go_on(self) -> None:
+        """Raise `AbandonedError` after `abandon`."""
+        if self._is_abandoned:
+            raise AbandonedError("nobody waits for this any more")
+
+    def abandon(self) -> None:
+        """End what other threads do with members' data: each of them gets `AbandonedError` at its next piece."""
+        self._is_abandoned = True
 
     def check_content(self) -> None:
         """Read the file once more; raise `ChangedError` where members' data changed, or as `check_unchanged` does."""
@@ -156,7 +175,9 @@ class RangeFile:
         """Raise `ChangedError` where the file was written to since it was opened, or its name leads to another file."""
         now, opened = os.fstat(self._fd), self._opened
         if now.st_size != opened.st_size:
-            raise ChangedError(self.name, None, f"{opened.st_size} bytes, now {now.st_size}")
+            raise ChangedError(
+                self.name, None, f"{counted(opened.st_size, 'byte')}, now {now.st_size}"
+            )
         if now.st_mtime_ns != opened.st_mtime_ns:
             raise ChangedError(self.name, None, "it was written to")
         try:

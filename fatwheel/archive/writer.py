@@ -27,6 +27,7 @@ from fatwheel.archive.format import (
     Flag,
     Method,
 )
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = ["MemberData", "ZipWriter"]
@@ -113,7 +114,9 @@ class ZipWriter:
         self._write(self._local_header(member, zip64=_is_large(member)))
         written = sum(map(self._write, data.chunks()))
         if written != data.compressed_size:
-            raise AssertionError(f"{name}: wrote {written} of {data.compressed_size} bytes")
+            raise AssertionError(
+                f"{name}: wrote {written} of {counted(data.compressed_size, 'byte')}"
+            )
         self._members.append(member)
 
     def add_recompressed(
@@ -141,7 +144,9 @@ class ZipWriter:
         content = _Tally(chunks)
         written = sum(map(self._write, _deflated(content)))
         if content.size != size:
-            raise AssertionError(f"{name}: {size} bytes were promised, {content.size} came")
+            raise AssertionError(
+                f"{name}: {counted(size, 'byte')} were promised, {content.size} came"
+            )
         member = replace(blank, crc=content.crc, compressed_size=written)
         self._out.seek(offset)
         self._out.write(self._local_header(member, zip64=zip64))

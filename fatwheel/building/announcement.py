@@ -18,7 +18,7 @@ def announcement(decision: Decision, python: PythonFacts) -> Iterator[str]:
     kind = "universal2, " if decision.is_universal2 else ""
     yield f"BUILDING FOR macOS ({kind}{archs}). {decision.why}"
     cross = decision.is_cross(python)
-    for line in decision.overruled:
+    for line in (*decision.overruled, *decision.unloadable):
         yield f"{'WARNING' if cross else 'note'}: {line}"
     for line in decision.contradictions:
         yield f"WARNING: {line}"

@@ -219,7 +219,7 @@ class AppleHooks:
             raise
         for line in built.external:
             self.say(f"WARNING: {line}")
-        names = [fused.path.name for fused in built.wheels] or [path.name for path in built.thin]
+        names = [made.path.name for made in built.results]
         if len(names) != 1:
             raise RefusedError(f"one wheel was to come, and maturin made {', '.join(names)}")
         return names[0]

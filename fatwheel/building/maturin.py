@@ -17,6 +17,7 @@ from fatwheel.building.deployment import Deployment
 from fatwheel.config import ArchConfig
 from fatwheel.errors import UsageError
 from fatwheel.process import Command
+from fatwheel.toolchain.probes import pkg_config_variables
 from fatwheel.toolchain.rust import cargo_variable
 from fatwheel.values import valueclass
 
@@ -230,6 +231,9 @@ def environment_changes(build: ThinBuild, environ: Mapping[str, str]) -> dict[st
         flags = environ.get(variable, "").split() + list(build.settings.rustflags)
         changes[variable] = " ".join(flags)
     changes |= dict(build.linker)
+    if build.zig:  # else nobody sets pkg-config up for cross-compiling, and its crate finds nothing
+        own = [name for name, _ in build.settings.env]
+        changes |= pkg_config_variables(build.arch, environ, own)
     changes["MACOSX_DEPLOYMENT_TARGET"] = str(build.deployment)
     return changes
 

@@ -62,6 +62,8 @@ def built_lines(built: Built, seconds: float, *, every: bool) -> Iterator[str]:
         yield f"{'fused':<18}{size_text(fused.size):>8}  {fused.path.name}"
         yield from plan_lines(fused.plan, every=True) if every else [summary(fused.plan)]
         yield from finding_lines(fused.findings, every=every)
+    for one in built.alone:
+        yield from finding_lines(one.findings, every=every)
     yield f"{seconds:.1f} s in all"
 
 
@@ -87,6 +89,15 @@ def built_json(plan: BuildPlan, built: Built, seconds: float) -> dict[str, Any]:
                 "findings": [finding_json(finding) for finding in fused.findings],
             }
             for fused in built.wheels
+        ]
+        + [
+            {
+                "path": str(one.path),
+                "size": one.size,
+                "plan": None,
+                "findings": [finding_json(finding) for finding in one.findings],
+            }
+            for one in built.alone
         ],
         "thin": [str(path) for path in built.thin],
         "sdist": str(built.sdist) if built.sdist else None,

@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["MATURIN", "build_requirements", "needs_cffi"]
+__all__ = ["MATURIN", "build_requirements", "is_for_any_python", "needs_cffi"]
 
 MATURIN = f"maturin>={OLDEST_MATURIN}"
 """The requirement for maturin."""
@@ -44,9 +44,25 @@ def needs_cffi(pyproject: str, cargo: str) -> bool:
     if isinstance(bindings, str):
         return bindings == "cffi"
     kinds = _at(crate, "lib").get("crate-type", [])
+    others = {"pyo3", "pyo3-ffi", "uniffi", "rust-cpython"}
+    return "cdylib" in kinds and not _packages(crate) & others
+
+
+def is_for_any_python(pyproject: str, cargo: str) -> bool:
+    """Return whether the wheel is for any Python 3, as a program's is; maturin needs no version then."""
+    try:
+        settings, crate = tomllib.loads(pyproject), tomllib.loads(cargo)
+    except (ValueError, RecursionError):
+        return False  # maturin will say what is wrong
+    bindings = _at(settings, "tool", "maturin").get("bindings")
+    if isinstance(bindings, str):
+        return bindings in {"bin", "cffi", "uniffi"}
+    return "package" in crate and not _packages(crate) & {"pyo3", "pyo3-ffi", "rust-cpython"}
+
+
+def _packages(crate: Mapping[str, Any]) -> set[object]:
     dependencies = _at(crate, "dependencies")
-    packages = {_at(dependencies, key).get("package", key) for key in dependencies}
-    return "cdylib" in kinds and not packages & {"pyo3", "pyo3-ffi", "uniffi", "rust-cpython"}
+    return {_at(dependencies, key).get("package", key) for key in dependencies}
 
 
 def _at(table: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:

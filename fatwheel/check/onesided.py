@@ -14,7 +14,13 @@ from fatwheel.wheels.installed import installed_path
 from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.wheel import Content, images
 
-__all__ = ["importable", "named_after", "one_sided_problem", "unusable_problem"]
+__all__ = [
+    "importable",
+    "named_after",
+    "named_like_a_module",
+    "one_sided_problem",
+    "unusable_problem",
+]
 
 _MODULE_SUFFIXES = (".py", ".pyc", ".so")
 _ROOTS = ("site-packages", "dist-packages")
@@ -39,10 +45,11 @@ def importable(member: str, content: Content = None) -> bool:
             return True
         if known and None not in known:
             return False
-    return _named_like_a_module(member)
+    return named_like_a_module(member)
 
 
-def _named_like_a_module(member: str) -> bool:
+def named_like_a_module(member: str) -> bool:
+    """Return whether `member` lies where Python looks for modules, under a name that one can have."""
     *folders, base = installed_path(member).split("/")
     roots = [index for index, folder in enumerate(folders) if folder in _ROOTS]
     if roots:

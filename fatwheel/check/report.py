@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fatwheel.check.finding import Finding, Severity
 
-__all__ = ["finding_json", "finding_line", "finding_lines", "findings_by_folder"]
+__all__ = [
+    "SCHEMA",
+    "VERSION",
+    "document",
+    "finding_json",
+    "finding_line",
+    "finding_lines",
+    "findings_by_folder",
+]
+
+SCHEMA, VERSION = "fatwheel-check", 1
+"""What the JSON of `fatwheel check` follows: docs/schemas/check-1.json. Names and meanings of a version stay."""
 
 _SHOWN = 3  # findings of one code
 
@@ -51,6 +63,19 @@ def findings_by_folder(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _place(finding: Finding) -> tuple[str, str, str]:
     return finding.severity.value, finding.code, posixpath.dirname(finding.member or "")
+
+
+def document(results: Mapping[Path, Sequence[Finding]], version: str) -> dict[str, Any]:
+    """Return the findings in wheels as JSON, by fatwheel's `version`."""
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "fatwheel": version,
+        "wheels": [
+            {"wheel": str(path), "findings": [finding_json(found) for found in findings]}
+            for path, findings in results.items()
+        ],
+    }
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

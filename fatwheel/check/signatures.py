@@ -14,6 +14,7 @@ from fatwheel.check.finding import Finding, Severity
 from fatwheel.check.seals import check_seals
 from fatwheel.macho.codesign import CodeDirectory, MalformedSignature, Signature, Slot
 from fatwheel.macho.image import FileType, Image
+from fatwheel.printable import counted
 from fatwheel.wheels.wheel import Wheel, slices
 
 __all__ = ["check_signatures", "fatal_signatures"]
@@ -70,7 +71,7 @@ def _faults(name: str, image: Image) -> Iterator[_Fault]:
     for directory in signature.directories:
         if directory.code_limit != signature.offset:
             problem = (
-                f"the signature of its {arch.value} code covers {directory.code_limit} bytes, and "
+                f"the signature of its {arch.value} code covers {counted(directory.code_limit, 'byte')}, and "
                 f"{signature.offset} lie before it, so a tool cut or stretched the file after it was signed"
             )
             yield _Fault("FW334", Severity.ERROR, (arch, "limit"), name, problem, killed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
 from fatwheel.macho.image import Image
+from fatwheel.printable import counted
 
 __all__ = ["check_thread_locals"]
 
@@ -32,7 +33,8 @@ def check_thread_locals(member: str, image: Image) -> Finding | None:
         severity=Severity.ERROR if fatal else Severity.WARNING,
         member=member,
         message=(
-            f"its {arch.value} thread-local variables begin at {found.address:#x}, {found.misalignment} bytes "
-            f"beside the alignment of {1 << found.align} that one of them has, {harm}; link it with another linker"
+            f"its {arch.value} thread-local variables begin at {found.address:#x}, "
+            f"{counted(found.misalignment, 'byte')} beside the alignment of {1 << found.align} "
+            f"that one of them has, {harm}; link it with another linker"
         ),
     )

@@ -14,8 +14,11 @@ from typing import Any
 
 import click
 
+from fatwheel.arch import Arch
 from fatwheel.building.build import BuildFailedError, Built, made_wheels, run_build
-from fatwheel.building.plan import BuildPlan, BuildRequest, plan_build
+from fatwheel.building.plan import ORDER, BuildPlan, BuildRequest, plan_build
+from fatwheel.building.pythons import refuse_unknown_pythons
+from fatwheel.building.reason import Quieted
 from fatwheel.building.report import build_plan_json, built_json, built_lines, command_lines
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.failure import say_failure
@@ -30,10 +33,21 @@ from fatwheel.cli.options import (
     tags_option,
     verbose_option,
 )
-from fatwheel.cli.terminal import announce, exit_code, print_bytes, print_json, say, tell, tell_path
+from fatwheel.cli.pulse import Pulse
+from fatwheel.cli.terminal import (
+    announce,
+    exit_code,
+    is_live,
+    print_bytes,
+    print_json,
+    say,
+    tell,
+    tell_path,
+)
 from fatwheel.errors import FatwheelError, UsageError
+from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.request import Request, fuse_options
-from fatwheel.process import SubprocessRunner
+from fatwheel.process import Runner, SubprocessRunner
 from fatwheel.targets.interpreter import choose_interpreters
 from fatwheel.toolchain.host import Host
 from fatwheel.toolchain.lookup import inspect_toolchain
@@ -48,6 +62,7 @@ class Options:
     """The options of `fatwheel build` as they were given; None where an option was not."""
 
     manifest_path: Path | None
+    arch: str | None
     interpreters: tuple[str, ...]
     folder: Path | None
     features: tuple[str, ...]
@@ -58,6 +73,8 @@ class Options:
     floor: str | None
     rules: tuple[str, ...]
     on_conflict: str | None
+    allow: tuple[str, ...]
+    force: bool
     keep_thin: bool
     sdist: bool
     dry_run: bool
@@ -71,9 +88,9 @@ class Options:
     "build",
     cls=CommandWithPage,
     groups={
-        "What to build": "--manifest-path --interpreter --features --profile --sdist",
+        "What to build": "--manifest-path --arch --interpreter --features --profile --sdist",
         "How": "--linker --repair",
-        "The wheels": "--output --keep-thin --tags --floor --rule --on-conflict",
+        "The wheels": "--output --force --keep-thin --tags --floor --rule --on-conflict --allow",
         "The report": "--dry-run --json --quiet --verbose",
     },
     sections={
@@ -81,7 +98,10 @@ class Options:
             ("MACOSX_DEPLOYMENT_TARGET", "the oldest macOS to build for"),
             ("SDKROOT", "a macOS SDK, for libraries that fatwheel has no stub of (off macOS)"),
             ("CARGO_TARGET_<TARGET>_LINKER", "a linker of your own"),
-            ("CARGO_TARGET_<TARGET>_RUSTFLAGS", "flags for one architecture; RUSTFLAGS is refused"),
+            (
+                "CARGO_TARGET_<TARGET>_RUSTFLAGS",
+                "flags for one architecture; with them in pyproject.toml, RUSTFLAGS is refused",
+            ),
             ("SOURCE_DATE_EPOCH", "time stamp of all members, for the same bytes every time"),
             ("NO_COLOR, FORCE_COLOR", "no colours from cargo; colours"),
         ),
@@ -99,6 +119,7 @@ class Options:
             ("fatwheel build", "the crate here, into dist/"),
             ("fatwheel build -i 3.11 -i 3.12 --sdist", "two wheels and the source distribution"),
             ("fatwheel build -m crates/py/Cargo.toml -- --locked", "--locked is maturin's"),
+            ("fatwheel build --arch x86_64", "the Intel half, for upstream's arm64 wheel"),
             ("fatwheel build --dry-run", "the commands, to be copied into a shell"),
         ),
         "More": "docs/building.md. `fatwheel doctor` tells which tools are there.",
@@ -110,6 +131,11 @@ class Options:
     "--manifest-path",
     type=click.Path(path_type=Path),
     help="Cargo.toml of the crate.  [default: the one here]",
+)
+@click.option(
+    "--arch",
+    type=click.Choice([arch.value for arch in Arch]),
+    help="Build for this architecture only: its thin wheel, as half of a universal2 one.",
 )
 @click.option(
     "-i",
@@ -145,6 +171,13 @@ class Options:
 @rule_option("Settle members that differ, as `fatwheel fuse --rule` does. Repeatable.")
 @on_conflict_option()
 @click.option(
+    "--allow",
+    metavar="CODE",
+    multiple=True,
+    help="Write the wheel although check finds this error in it. Repeatable.",
+)
+@click.option("--force", is_flag=True, help="Replace wheels of the same name in the output folder.")
+@click.option(
     "--keep-thin", is_flag=True, help="Keep the thin wheels, too, in the output folder's thin/."
 )
 @click.option("--sdist", is_flag=True, help="Make the source distribution, too.")
@@ -155,6 +188,8 @@ class Options:
 @click.argument("arguments", nargs=-1, metavar="[-- MATURIN-ARGUMENTS]", type=click.UNPROCESSED)
 def build_command(**given: Any) -> None:
     """Build a Rust crate with maturin for both architectures, and fuse the two wheels into one.
+
+    With --arch it builds for one architecture, and its thin wheel is the result.
 
     It works on a Mac, and on Linux with LLVM's linker or zig. What stands after `--` goes to maturin, and after a
     second `--` to rustc.
@@ -168,12 +203,15 @@ def build_command(**given: Any) -> None:
             f"{options.arguments[0]}: the crate is named with -m; maturin's options follow a --"
         )
     environ = dict(os.environ)
+    _refuse_needless(options)
     request, linker = _request(options, Path.cwd())
     host = _host(environ, show=not options.quiet)
-    fuse = replace(fuse_options(_fuse_request(options), request.config), replace=True)
+    fuse = fuse_options(_fuse_request(options), request.config)
     runner = SubprocessRunner()
     request = replace(request, repair=_repair(request, options, host))
-    toolchain = inspect_toolchain(host, request.project, linker, runner)
+    toolchain = inspect_toolchain(host, request.project, linker, runner, request.archs)
+    if options.interpreters or request.config.interpreter:
+        refuse_unknown_pythons(request, host, runner)
     work = Path(tempfile.mkdtemp(prefix="fatwheel-"))
     kept: tuple[Path, ...] = ()
     try:
@@ -187,21 +225,28 @@ def build_command(**given: Any) -> None:
             for line in command_lines(plan, host):
                 say(line)
         started = time.monotonic()
-        output = None if options.quiet else print_bytes
-        told = _say_nothing if options.quiet else announce
-        built = run_build(plan, work, fuse, runner, say=told, output=output)
+        built = _run(plan, work, fuse, runner, options)
         _print_built(plan, built, time.monotonic() - started, options)
     except FatwheelError as error:
         kept = made_wheels(work)
         for wheel in kept:
             announce(f"kept {wheel}")
         if options.quiet and isinstance(error, BuildFailedError):
-            print_bytes(f"{error.output}\n".encode())
+            quieted = Quieted(print_bytes)
+            quieted(f"{error.output}\n".encode())
+            quieted.close()
         say_failure(error)
         raise click.exceptions.Exit(exit_code(error)) from error
     finally:
         if not kept:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _run(plan: BuildPlan, work: Path, fuse: FuseOptions, runner: Runner, options: Options) -> Built:
+    if options.quiet:
+        return run_build(plan, work, fuse, runner, say=_say_nothing, output=None)
+    with Pulse(announce, print_bytes, live=is_live(os.environ, sys.stderr)) as pulse:
+        return run_build(plan, work, fuse, runner, say=pulse.say, output=pulse.output)
 
 
 def _names(texts: Sequence[str]) -> tuple[str, ...]:
@@ -214,8 +259,8 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
     project = read_project(cwd, options.manifest_path)
     pyproject, config, maturin = project.pyproject, project.config, project.maturin
     manifest = project.manifest(options.manifest_path)
-    if manifest is not None and not manifest.is_file():
-        raise UsageError(f"{manifest}: there is no such file; -m takes the crate's Cargo.toml")
+    if manifest is not None:
+        _refuse_other_files(manifest)
     if manifest is None and not ((cwd / "Cargo.toml").is_file() or maturin.manifest_path):
         raise UsageError(f"{cwd} has no Cargo.toml; go to the crate's folder, or name it with -m")
     wanted = options.interpreters or config.interpreter
@@ -224,6 +269,7 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
         project=cwd,
         source=project.name,
         out=out,
+        archs=ORDER if options.arch is None else (Arch(options.arch),),
         manifest_path=manifest,
         interpreters=choose_interpreters(
             wanted, running_python(), on_macos=sys.platform == "darwin"
@@ -237,6 +283,34 @@ def _request(options: Options, cwd: Path) -> tuple[BuildRequest, str]:
         maturin=maturin,
     )
     return request, options.linker or config.linker or "auto"
+
+
+def _refuse_other_files(manifest: Path) -> None:
+    """Raise `UsageError` for what cannot be a crate's Cargo.toml, with the one that was probably meant."""
+    if manifest.is_file() and manifest.suffix == ".toml" and manifest.name != "pyproject.toml":
+        return
+    beside = (manifest if manifest.is_dir() else manifest.parent) / "Cargo.toml"
+    meant = f", here {beside}" if beside.is_file() else ""
+    what = "is no Cargo.toml" if manifest.exists() else "there is no such file"
+    if manifest.is_dir():
+        what = "is a folder"
+    raise UsageError(f"{manifest}: {what}; -m takes the crate's Cargo.toml{meant}")
+
+
+def _refuse_needless(options: Options) -> None:
+    """Raise `UsageError` for options about fusing where one architecture is built for and nothing is fused."""
+    given = {
+        "--keep-thin": options.keep_thin,
+        "--tags": options.tags,
+        "--floor": options.floor,
+        "--rule": options.rules,
+        "--on-conflict": options.on_conflict,
+        "--allow": options.allow,
+    }
+    for option in (name for name, value in given.items() if value and options.arch is not None):
+        raise UsageError(
+            f"{option} is about fusing, and with --arch {options.arch} nothing is fused; leave one of them"
+        )
 
 
 def _repair(request: BuildRequest, options: Options, host: Host) -> str:
@@ -258,7 +332,8 @@ def _fuse_request(options: Options) -> Request:
         on_conflict=options.on_conflict,
         tags=options.tags,
         floor=options.floor,
-        force=True,
+        allow=options.allow,
+        force=options.force,
     )
 
 
@@ -274,7 +349,8 @@ def _print_plan(plan: BuildPlan, host: Host, options: Options) -> None:
         say(f"note: {note}")
     for line in command_lines(plan, host):
         tell(line)
-    tell(f"# then fuse each pair of wheels into {plan.request.out}")
+    if len(plan.builds) > 1:
+        tell(f"# then fuse each pair of wheels into {plan.request.out}")
 
 
 def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options) -> None:
@@ -288,5 +364,5 @@ def _print_built(plan: BuildPlan, built: Built, seconds: float, options: Options
         say(f"warning: {line}")
     for path in (*built.thin, *([built.sdist] if built.sdist else [])):
         tell_path(path)
-    for fused in built.wheels:
-        tell_path(fused.path)
+    for made in built.results:
+        tell_path(made.path)

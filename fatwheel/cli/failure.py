@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fatwheel.building.build import BuildFailedError, compiler_errors
+from fatwheel.building.build import BuildFailedError
+from fatwheel.building.reason import compiler_errors
 from fatwheel.cli.terminal import print_bytes, say, say_error
 from fatwheel.errors import FatwheelError
 from fatwheel.fusion.conflicts import conflict_lines
@@ -18,4 +19,4 @@ def say_failure(error: FatwheelError | OSError) -> None:
             say(line)
     say_error(error)
     if isinstance(error, BuildFailedError):
-        print_bytes(f"{compiler_errors(error.output)}\n".encode())
+        print_bytes(f"{compiler_errors(error.output, error.arch)}\n".encode())

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from fatwheel.archive.ranges import Progress
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.options import (
     WheelPath,
     floor_option,
     jobs_option,
     json_option,
+    no_kind_option,
     no_rulebook_option,
     on_conflict_option,
     output_option,
@@ -27,13 +29,16 @@ from fatwheel.cli.options import (
 )
 from fatwheel.cli.outcomes import print_outcome, print_rest, report_json, unused_everywhere
 from fatwheel.cli.terminal import exit_code, print_json, progress_bar
+from fatwheel.cli.wheelfiles import find_wheels
 from fatwheel.errors import UsageError
 from fatwheel.fusion.expect import read_expected, unmet
 from fatwheel.fusion.fuse import FuseOptions
-from fatwheel.fusion.many import Outcome, WheelPair, fuse_many, pair_size, processes, safe_path
-from fatwheel.fusion.pairing import Unpaired, find_wheels, pair_up
+from fatwheel.fusion.many import Outcome, WheelPair, fuse_many, pair_size
+from fatwheel.fusion.pairing import Unpaired, pair_up
 from fatwheel.fusion.request import Request, fuse_options, read_settings
-from fatwheel.wheels.read import Progress
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["fuse_command"]
 
@@ -45,8 +50,8 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
     cls=CommandWithPage,
     groups={
         "What to fuse": "--expect --build-tag --no-verify-record --allow --jobs",
-        "Files that differ": "--rule --on-conflict --no-rulebook",
-        "The result": "--output --force --tags --floor --engine --verify-output",
+        "Files that differ": "--rule --on-conflict --no-rulebook --no-kind",
+        "The result": "--output --force --skip-existing --tags --floor --engine --verify-output",
         "The report": "--dry-run --json --quiet --verbose",
     },
     sections={
@@ -108,7 +113,13 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
 )
 @click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
 @no_rulebook_option()
+@no_kind_option()
 @click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
+@click.option(
+    "--skip-existing",
+    is_flag=True,
+    help="Leave a wheel that was made of the same wheels, rules, options and fatwheel.",
+)
 @jobs_option(
     "Pairs fused at the same time, each in a process.  [default: one for each core, from 32 MiB on]"
 )
@@ -130,10 +141,11 @@ def fuse_command(**given: Any) -> None:
     pairs, unpaired = _pairs(request)
     surprises = () if expected is None else unmet(expected, pairs, options.plan)
     outcomes = []
-    for outcome in _outcomes(() if surprises else pairs, options, request):
-        outcomes.append(outcome)
-        if not request.as_json:
-            print_outcome(outcome, request)
+    with contextlib.closing(_outcomes(() if surprises else pairs, options, request)) as done:
+        for outcome in done:
+            outcomes.append(outcome)
+            if not request.as_json:
+                print_outcome(outcome, request, alone=len(pairs) == 1)
     unused = unused_everywhere(outcomes)
     if request.as_json:
         print_json(report_json(outcomes, unpaired, unused, surprises))
@@ -147,7 +159,7 @@ def fuse_command(**given: Any) -> None:
 def _pairs(request: Request) -> tuple[Sequence[tuple[Path, Path]], Sequence[Unpaired]]:
     """Return what to fuse: two wheels named one by one are a pair whatever their names say."""
     wheels = find_wheels(request.wheels)
-    if len(request.wheels) == 2 and not any(path.is_dir() for path in request.wheels):
+    if len(request.wheels) == 2 and all(path.is_file() for path in request.wheels):
         return [(request.wheels[0], request.wheels[1])], ()
     if len(wheels) == 1:
         raise UsageError(
@@ -158,7 +170,7 @@ def _pairs(request: Request) -> tuple[Sequence[tuple[Path, Path]], Sequence[Unpa
 
 
 class _Meter:
-    """Bytes done of all pairs, shown by the bar that is on the terminal at the moment."""
+    """Bytes done of all pairs, told in any thread and shown by the bar that is on the terminal at the moment."""
 
     def __init__(self) -> None:
         self._done = 0
@@ -184,20 +196,21 @@ class _Meter:
 
 def _outcomes(
     pairs: Sequence[WheelPair], options: FuseOptions, request: Request
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Fuse or plan the pairs, with a bar on the terminal while an outcome is waited for."""
     meter = _Meter()
     total = sum(map(pair_size, pairs))
     jobs = min(request.jobs or _jobs(total), len(pairs))
     if jobs > 1:
         options = replace(options, threads=max(options.threads // jobs, 1))
-    with safe_path(), processes(jobs) if jobs > 1 else contextlib.nullcontext() as executor:
+    with _processes(jobs) as executor:
         outcomes = fuse_many(
             pairs,
             request.folder or Path(),
             options,
             executor=executor,
             dry_run=request.dry_run,
+            skip_existing=request.skip_existing,
             progress=meter.advance,
         )
         for number, pair in enumerate(pairs, 1):
@@ -206,6 +219,21 @@ def _outcomes(
             with progress_bar(label, total, show=show) as bar, meter.shown_by(bar):
                 outcome = next(outcomes)
             yield outcome
+
+
+@contextlib.contextmanager
+def _processes(jobs: int) -> Iterator[Executor | None]:
+    """Yield what fuses that many pairs at the same time; None where this process fuses one after the other."""
+    if jobs <= 1:
+        yield None
+        return
+    from fatwheel.fusion.workers import (  # 15 ms, which one pair alone does not need
+        processes,
+        safe_path,
+    )
+
+    with safe_path(), processes(jobs) as executor:
+        yield executor
 
 
 def _jobs(total: int) -> int:

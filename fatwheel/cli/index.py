@@ -71,7 +71,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
             ("fatwheel index --macos 12.0", "only what runs on macOS 12"),
             ("fatwheel index --upstream https://… --upstream ./wheels", "your own, then a folder"),
         ),
-        "More": "docs/index.md.",
+        "More": "docs/package-index.md.",
     },
 )
 @click.argument("command", nargs=-1, metavar="[-- COMMAND]")

@@ -40,11 +40,13 @@ _COMMANDS = {
     "build": ("fatwheel.cli.build:build_command", "Make a universal2 wheel of a Rust crate."),
     "thin": ("fatwheel.cli.thin:thin_command", "Take one architecture out of a wheel or an app."),
     "check": ("fatwheel.cli.check:check_command", "Check finished wheels."),
+    "inspect": ("fatwheel.cli.inspect:inspect_command", "Show what wheels, files and apps hold."),
     "index": ("fatwheel.cli.index:index_command", "Serve an index of universal2 wheels."),
     "wheelhouse": (
         "fatwheel.cli.wheelhouse:wheelhouse_command",
         "Fill a folder with an app's wheels.",
     ),
+    "release": ("fatwheel.cli.release:release_command", "Make a project's release, checked."),
     "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
     "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
     "rules": ("fatwheel.cli.rules:rules_command", "Print the shipped rule book."),
@@ -67,6 +69,20 @@ class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of one that there is not, say which it may be, as click does for options."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         place = _COMMANDS[cmd_name][0] if cmd_name in _COMMANDS else _HIDDEN.get(cmd_name)
         if place is None:
@@ -77,15 +93,13 @@ class _LazyGroup(click.Group):
         return command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write examples, commands and the two options: the page fits a screen of 80 by 24."""
+        """Write examples and commands, so that the page fits a screen of 80 by 24; options are in its first line."""
         from fatwheel.cli.command import write_section
 
         write_section(formatter, "Examples", _EXAMPLES)
         write_section(
             formatter, "Commands", [(name, text) for name, (_, text) in _COMMANDS.items()]
         )
-        formatter.write_paragraph()
-        formatter.write_text("Options: --version; -h, --help")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -101,6 +115,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
+    options_metavar="[-h | --help | --version]",
 )
 @click.version_option(__version__, message="fatwheel %(version)s")
 def cli() -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "floor_option",
     "jobs_option",
     "json_option",
+    "no_kind_option",
     "no_rulebook_option",
     "on_conflict_option",
     "output_option",
@@ -61,7 +62,9 @@ def floor_option(help_: str) -> Callable[[_F], _F]:
     return click.option("--floor", type=click.Choice(["tags", "binaries"]), help=help_)
 
 
-def output_option(help_: str, default: str | None = None) -> Callable[[_F], _F]:
+def output_option(
+    help_: str, default: str | None = None, *, required: bool = False
+) -> Callable[[_F], _F]:
     """Return --output, the folder for what a command makes."""
     from pathlib import Path
 
@@ -72,6 +75,7 @@ def output_option(help_: str, default: str | None = None) -> Callable[[_F], _F]:
         type=click.Path(file_okay=False, path_type=Path),
         default=default,
         show_default=default is not None,
+        required=required,
         help=help_,
     )
 
@@ -99,6 +103,16 @@ def verbose_option(help_: str) -> Callable[[_F], _F]:
 def no_rulebook_option() -> Callable[[_F], _F]:
     """Return --no-rulebook."""
     return click.option("--no-rulebook", is_flag=True, help="Do not use the shipped rule book.")
+
+
+def no_kind_option() -> Callable[[_F], _F]:
+    """Return --no-kind."""
+    return click.option(
+        "--no-kind",
+        metavar="NAME",
+        multiple=True,
+        help="Do not use the rule book's kind NAME (`fatwheel rules`). Repeatable.",
+    )
 
 
 class WheelPath(click.Path):

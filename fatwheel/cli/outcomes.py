@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fatwheel.archive.ranges import RangeFile, file_sha256
 from fatwheel.check.report import finding_json, finding_lines
 from fatwheel.cli.terminal import announce, describe_error, say, say_error, tell_path
+from fatwheel.errors import FatwheelError
 from fatwheel.fusion.conflicts import conflict_lines, conflicts_counted
-from fatwheel.fusion.fuse import Fused
 from fatwheel.fusion.many import Outcome
 from fatwheel.fusion.pairing import Unpaired
-from fatwheel.fusion.report import (
-    plan_json,
-    plan_lines,
-)
+from fatwheel.fusion.plan import FusePlan
+from fatwheel.fusion.report import plan_json, plan_lines
 from fatwheel.fusion.request import Request
 from fatwheel.fusion.rules import Rule
-from fatwheel.printable import size_text
+from fatwheel.fusion.settle import group_conflicts
+from fatwheel.printable import counted, size_text, toml_string
 from fatwheel.version import __version__
 
 __all__ = ["print_outcome", "print_rest", "report_json", "unused_everywhere"]
 
 
-def print_outcome(outcome: Outcome, request: Request) -> None:
-    """Print one pair's report on standard error, and the path of what was written on standard output."""
+def print_outcome(outcome: Outcome, request: Request, *, alone: bool) -> None:
+    """Print one pair's report on standard error, and the path of what was written on standard output.
+
+    What failed is told whole where the pair is `alone`; among others it is one line here, and `print_rest` has it.
+    """
+    if not outcome.succeeded and not alone:
+        if not request.quiet:
+            say(f"{_name(outcome)}: not fused, see the end")
+        return
     plan = outcome.plan
+    if outcome.existing is not None and not request.quiet:
+        say(
+            f"{outcome.existing.path.name}: left as it is, made of the same wheels, rules and options"
+        )
     if plan is None:
         if outcome.error is not None:
             say_error(outcome.error)
@@ -35,9 +45,9 @@ def print_outcome(outcome: Outcome, request: Request) -> None:
         say(plan.name.filename)
         for line in plan_lines(plan, every=request.dry_run or request.verbose):
             say(line)
-    for line in conflict_lines(plan.members, every=request.verbose):
-        say(line)
     if plan.conflicts:
+        for line in conflict_lines(plan.members, every=request.verbose):
+            say(line)
         what = conflicts_counted(plan.conflicts)
         announce(f"{plan.name.filename}: {what}; nothing was written")
     if outcome.fused is None:
@@ -57,29 +67,106 @@ def print_rest(
     surprises: Sequence[str],
     request: Request,
 ) -> None:
-    """Print what concerns no single pair: wheels left over, rules that matched nothing, what --expect found, a sum."""
+    """Print what concerns no single pair: conflicts, rules that matched nothing, what failed and why, and a sum."""
+    failed = [outcome for outcome in outcomes if not outcome.succeeded] if len(outcomes) > 1 else []
+    plans = [outcome.plan for outcome in failed if outcome.plan is not None]
+    for plan in plans:
+        _print_conflicts(plan, request)
+    for line in _rules_to_paste(plans):
+        say(line)
     for rule in unused:
         say(f"warning: {rule.origin} {rule.glob!r} matched nothing")
-    for left in unpaired:
-        if left.failed or not request.quiet:
-            say(f"{'not fused' if left.failed else 'skipped'}: {left.reason}")
+    left = [one for one in unpaired if not one.failed]
+    if not request.quiet:
+        for line in _skipped(left, every=request.verbose):
+            say(line)
+    for outcome in failed:
+        _print_failure(outcome)
+    for one in unpaired:
+        if one.failed:
+            say(f"not fused: {one.reason}")
     for surprise in surprises:
         announce(f"{surprise}; nothing was written")
-    if not request.quiet and not surprises and (len(outcomes) > 1 or unpaired):
-        done = sum(outcome.succeeded for outcome in outcomes)
-        rest = sum(len(left.paths) for left in unpaired)
-        word = "planned" if request.dry_run else "fused"
-        say(f"{done} of {len(outcomes)} pairs {word}, {rest} other wheels")
+    if not request.quiet and not surprises and (len(outcomes) != 1 or unpaired):
+        say(_sum(outcomes, unpaired, request))
+
+
+def _print_conflicts(plan: FusePlan, request: Request) -> None:
+    if not request.quiet:
+        say(plan.name.filename)
+        for line in plan_lines(plan, every=request.dry_run or request.verbose):
+            say(line)
+    for line in conflict_lines(plan.members, every=request.verbose):
+        say(line)
+
+
+def _print_failure(outcome: Outcome) -> None:
+    """Print one line on a pair that failed, and what a program said, if one did."""
+    plan, error = outcome.plan, outcome.error
+    if plan is not None and plan.conflicts:
+        names = [conflict.name for conflict in plan.conflicts]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        what = conflicts_counted(plan.conflicts)
+        say(f"not fused: {plan.name.filename}: {what}: {names[0]}{more}")
+    elif isinstance(error, FatwheelError):
+        say(f"not fused: {error.sentence}")
+        for line in error.details:
+            say(f"  {line}")
+    elif error is not None:
+        say(f"not fused: {describe_error(error)}")
+
+
+def _rules_to_paste(plans: Sequence[FusePlan]) -> Iterator[str]:
+    """Yield the rules that settle the conflicts of several pairs, as pyproject.toml takes them: each pattern once."""
+    settled: set[str] = set()
+    lines: list[str] = []
+    for plan in plans:
+        warned = any(conflict.warning for conflict in plan.conflicts)
+        lines.append(f"# {plan.name.filename}{': mind what is said of it above' if warned else ''}")
+        for group in group_conflicts(plan.members):
+            new = [glob for glob in group.globs if glob not in settled]
+            settled.update(new)
+            lines += [f'{toml_string(glob)} = "{group.actions[0].value}"' for glob in new]
+    if settled:
+        yield "to settle them all, in pyproject.toml (above stands with each what else would do):"
+        yield "  [tool.fatwheel.rules]"
+        yield from (f"  {line}" for line in lines)
+        yield ""
+
+
+def _skipped(left: Sequence[Unpaired], *, every: bool) -> Iterator[str]:
+    """Yield what is said of wheels that need no fusing: one line, with `every` one for each."""
+    if len(left) == 1 or every:
+        yield from (f"skipped: {one.reason}" for one in left)
+    elif left:
+        yield f"skipped: {len(left)} wheels that need no fusing: pure, for other systems or universal2 (-v lists them)"
+
+
+def _sum(outcomes: Sequence[Outcome], unpaired: Sequence[Unpaired], request: Request) -> str:
+    old = sum(outcome.existing is not None for outcome in outcomes)
+    done = sum(outcome.succeeded for outcome in outcomes) - old
+    word = "planned" if request.dry_run else "fused"
+    rest = sum(len(one.paths) for one in unpaired if one.failed)
+    pairs = f"{done} of {counted(len(outcomes), 'pair')} {word}" if outcomes else "no pair found"
+    pairs += f", {old} unchanged" if old else ""
+    return pairs + (f", {counted(rest, 'wheel')} without a pair" if rest else "")
+
+
+def _name(outcome: Outcome) -> str:
+    """Return what to call a pair: the wheel to be, or the x86_64 wheel where that is not known."""
+    return outcome.paths[0].name if outcome.plan is None else outcome.plan.name.filename
 
 
 def unused_everywhere(outcomes: Sequence[Outcome]) -> tuple[Rule, ...]:
-    """Return the user's rules that matched nothing in any pair."""
-    plans = [outcome.plan for outcome in outcomes if outcome.plan is not None]
-    if not plans:
+    """Return the user's rules that match nothing in any pair."""
+    unused = [
+        known.unused_rules
+        for outcome in outcomes
+        if (known := outcome.plan or outcome.existing) is not None
+    ]
+    if not unused:
         return ()
-    return tuple(
-        rule for rule in plans[0].unused_rules if all(rule in p.unused_rules for p in plans)
-    )
+    return tuple(rule for rule in unused[0] if all(rule in others for others in unused))
 
 
 def report_json(
@@ -105,15 +192,14 @@ def report_json(
     }
 
 
-def _output_json(fused: Fused) -> dict[str, Any]:
-    with RangeFile(fused.path) as file:
-        digest = file_sha256(file)
-    return {
-        "path": str(fused.path),
-        "size": fused.size,
-        "sha256": digest,
-        "inflater": fused.inflater,
-    }
+def _output_json(outcome: Outcome) -> dict[str, Any] | None:
+    made = outcome.fused or outcome.existing
+    if made is None:
+        return None
+    with RangeFile(made.path) as file:
+        digest, size = file_sha256(file), file.size
+    found = {"path": str(made.path), "size": size, "sha256": digest}
+    return found if outcome.fused is None else {**found, "inflater": outcome.fused.inflater}
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
@@ -122,7 +208,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
         "wheels": [str(path) for path in outcome.paths],
         "status": outcome.status,
         "error": None if outcome.error is None else describe_error(outcome.error),
-        "output": None if fused is None else _output_json(fused),
+        "output": _output_json(outcome),
         "plan": None if outcome.plan is None else plan_json(outcome.plan),
         "findings": [finding_json(finding) for finding in fused.findings] if fused else [],
     }

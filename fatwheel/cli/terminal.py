@@ -10,7 +10,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -21,6 +21,8 @@ from fatwheel.printable import json_printable, printable
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+    from rich.console import RenderableType
 
 __all__ = [
     "PageContext",
@@ -38,6 +40,7 @@ __all__ = [
     "say_own_fault",
     "say_usage_error",
     "tell",
+    "tell_drawn",
     "tell_own",
     "tell_path",
     "wants_colour",
@@ -45,7 +48,18 @@ __all__ = [
 
 _WIDEST = 100  # columns of a help page; longer lines are hard to read
 _NARROWEST = 30
+_WIDEST_DRAWING = 120
+_ENDLESS = 10_000  # columns of a pipe
+_UNBROKEN = "\u2011"  # a hyphen at which no line ends
 _WIDTH_FOR_ALL = 70  # columns, for a progress bar with figures
+_STEPS = 1000  # of a progress bar, about
+_COLOURS = (  # of the group in a line that begins so; red, yellow, cyan, green
+    (r" *(error|conflict|failed|not fused)\b", "1;31"),
+    (r" *(warning|mind)\b", "33"),
+    (r" *(note|skipped|@@ .* @@$)", "36"),
+    (r" {4}(-.*)", "31"),
+    (r" {4}(\+.*)", "32"),
+)
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -54,9 +68,39 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
+def _write_line(stream: TextIO, line: str) -> None:
+    """Write a line of a report, safe to look at, with its first word in colour where that is wanted."""
+    text = line if _is_text(line) else printable(line)
+    _write(stream, f"{_painted(text) if wants_colour(os.environ, stream) else text}\n")
+
+
+def _is_text(line: str) -> bool:
+    """Return whether a line can be printed as it is.
+
+    In the C locale Python takes the bytes of file names for no text (PEP 383). They are written as these bytes, where
+    they are printable UTF-8: the user has named them so, and looks at them in that encoding.
+    """
+    if line.isprintable():
+        return True
+    try:
+        return line.encode("utf-8", "surrogateescape").decode("utf-8").isprintable()
+    except UnicodeError:
+        return False
+
+
+def _painted(line: str) -> str:
+    """Return a line with colours for what its first word says already (ECMA-48, 8.3.117)."""
+    import re
+
+    for pattern, colour in _COLOURS:
+        if found := re.match(pattern, line):
+            return f"{line[: found.start(1)]}\x1b[{colour}m{found[1]}\x1b[0m{line[found.end(1) :]}"
+    return line
+
+
 def say(line: str = "") -> None:
     """Print a line of a report; reports go to standard error, results to standard output."""
-    _write(sys.stderr, f"{printable(line)}\n")
+    _write_line(sys.stderr, line)
 
 
 def announce(line: str) -> None:
@@ -66,7 +110,7 @@ def announce(line: str) -> None:
 
 def tell(line: str = "") -> None:
     """Print a line of what was asked for on standard output."""
-    _write(sys.stdout, f"{printable(line)}\n")
+    _write_line(sys.stdout, line)
 
 
 def tell_own(text: str) -> None:
@@ -139,10 +183,11 @@ def open_closed_streams() -> None:
 
 
 def print_every_name() -> None:
-    """Let standard output take every file name: bytes that are no text as they are, else with backslashes."""
+    """Let both streams take every file name: bytes that are no text as they are, else with backslashes."""
     codecs.register_error("name", _as_bytes_or_escape)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="name")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="name")
 
 
 def _as_bytes_or_escape(error: UnicodeError) -> tuple[bytes, int]:
@@ -191,6 +236,31 @@ def wants_colour(environ: Mapping[str, str], stream: TextIO | None) -> bool:
     return is_live(environ, stream) and environ.get("CLICOLOR") != "0"
 
 
+class _Page(click.HelpFormatter):
+    """Writes a help page, in which no option's name is broken at its hyphens."""
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write two columns."""
+        super().write_dl([(_whole(a), _whole(b)) for a, b in rows], col_max, col_spacing)
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs."""
+        super().write_text(_whole(text))
+
+    def getvalue(self) -> str:
+        """Return the page."""
+        return super().getvalue().replace(_UNBROKEN, "-")
+
+
+def _whole(text: str) -> str:
+    """Return a text whose options hold hyphens at which no line ends."""
+    import re
+
+    return re.sub(r"(?<![\w-])--?[A-Za-z][\w-]*", lambda m: m[0].replace("-", _UNBROKEN), text)
+
+
 class PageContext(click.Context):
     """A context whose help pages are as wide as the terminal, within reason."""
 
@@ -200,7 +270,7 @@ class PageContext(click.Context):
 
         columns = self.terminal_width or shutil.get_terminal_size().columns
         width = max(min(columns, _WIDEST) - 2, _NARROWEST)
-        return click.HelpFormatter(width=width)
+        return _Page(width=width)
 
 
 @contextlib.contextmanager
@@ -218,4 +288,40 @@ def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[in
         columns += [DownloadColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(printable(label), total=total)
-        yield lambda done: bar.advance(task, done)
+        waiting = 0
+
+        def advance(done: int) -> None:  # thousands of times, and by one caller at a time
+            nonlocal waiting
+            waiting += done
+            if waiting * _STEPS >= total:
+                bar.advance(task, waiting)
+                waiting = 0
+
+        yield advance
+
+
+def tell_drawn(drawing: RenderableType) -> None:
+    """Print rich's tables and trees on standard output: as wide as the terminal, in a pipe as wide as they are."""
+    import shutil
+
+    from rich.console import Console
+    from rich.segment import Segment, Segments
+
+    people = is_live(os.environ, sys.stdout)
+    width = min(shutil.get_terminal_size().columns, _WIDEST_DRAWING) if people else _ENDLESS
+    console = Console(
+        file=sys.stdout,
+        width=max(width, _NARROWEST),
+        force_terminal=wants_colour(os.environ, sys.stdout),
+        legacy_windows=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    for line in console.render_lines(drawing, pad=False):
+        shown = [Segment(printable(one.text), one.style) for one in line if not one.control]
+        while shown and not shown[-1].text.strip():
+            shown.pop()
+        if shown:
+            shown[-1] = Segment(shown[-1].text.rstrip(), shown[-1].style)
+        console.print(Segments([*shown, Segment.line()]), soft_wrap=True, end="")

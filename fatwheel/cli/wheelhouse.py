@@ -8,11 +8,13 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from packaging.tags import Tag
 
 from fatwheel.arch import Arch
 from fatwheel.cli.command import CommandWithPage, exit_codes
@@ -27,18 +29,29 @@ from fatwheel.cli.options import (
     quiet_option,
     rule_option,
 )
-from fatwheel.cli.terminal import is_live, print_json, say, wants_colour
+from fatwheel.cli.terminal import is_live, print_bytes, print_json, say, wants_colour
 from fatwheel.errors import UsageError
-from fatwheel.index.cache import Made
+from fatwheel.index.cache import Cache, Made
 from fatwheel.index.pool import Pool, pool
 from fatwheel.index.serve import IndexOptions, Running, serve
 from fatwheel.printable import counted, printable, size_text, toml_string
 from fatwheel.process import SubprocessRunner
 from fatwheel.values import valueclass
+from fatwheel.wheelhouse.build import Builder
 from fatwheel.wheelhouse.choose import supported_tags
-from fatwheel.wheelhouse.collect import Item, Unavailable, collect, lay_out, plan_items
+from fatwheel.wheelhouse.collect import (
+    Ingredients,
+    Item,
+    Unavailable,
+    build_items,
+    collect,
+    fetch_ingredients,
+    lay_out,
+    plan_items,
+)
 from fatwheel.wheelhouse.documents import documents, report_json, sources
 from fatwheel.wheelhouse.resolve import Pin, Requirements, combine_pins, resolve
+from fatwheel.wheelhouse.sdists import Builds, pinned_versions
 from fatwheel.wheels.tags import Floor, format_floor
 
 __all__ = ["wheelhouse_command"]
@@ -57,9 +70,16 @@ class _Wanted:
     python: str
     macos: Floor
     folder: Path
+    build: bool
     dry_run: bool
     as_json: bool
     quiet: bool
+
+    @property
+    def tags(self) -> dict[Arch, dict[Tag, int]]:
+        """What that Python takes on that macOS, with ranks."""
+        python = (3, int(self.python.partition(".")[2]))
+        return {arch: supported_tags(python, self.macos, arch) for arch in Arch}
 
     def tell(self, line: str) -> None:
         """Print a line of the report as it goes on."""
@@ -71,7 +91,7 @@ class _Wanted:
     "wheelhouse",
     cls=CommandWithPage,
     groups={
-        "What to get": "--requirement --constraint --python --macos --upstream --offline",
+        "What to get": "--requirement --constraint --python --macos --upstream --build --offline",
         "Files that differ": "--rules --rule --on-conflict --no-rulebook",
         "The result": "--output --dry-run --json --quiet",
         "How": "--cache --jobs",
@@ -91,7 +111,7 @@ class _Wanted:
         ),
         "Afterwards": "pip install --no-index --find-links wheelhouse -r requirements.txt, or: uv pip sync "
         "wheelhouse/pylock.toml",
-        "More": "docs/index.md.",
+        "More": "docs/package-index.md.",
     },
 )
 @click.argument("words", nargs=-1, metavar="[REQUIREMENT]...")
@@ -118,6 +138,11 @@ class _Wanted:
 )
 @click.option(
     "--macos", metavar="VERSION", help="The oldest macOS that the app is for.  [default: 13.0]"
+)
+@click.option(
+    "--build",
+    is_flag=True,
+    help="Build what an architecture lacks from the project's sdist, if maturin builds it. That runs its code.",
 )
 @output_option("Folder to fill.", "wheelhouse")
 @click.option(
@@ -151,6 +176,7 @@ def wheelhouse_command(  # noqa: PLR0917  (click hands everything over by name)
     constraints: tuple[Path, ...],
     python: str | None,
     macos: str | None,
+    build: bool,
     folder: Path,
     dry_run: bool,
     as_json: bool,
@@ -172,6 +198,7 @@ def wheelhouse_command(  # noqa: PLR0917  (click hands everything over by name)
         python=_python(python),
         macos=macos_floor(macos) or _MACOS,
         folder=folder,
+        build=build,
         dry_run=dry_run,
         as_json=as_json,
         quiet=quiet,
@@ -187,9 +214,12 @@ def wheelhouse_command(  # noqa: PLR0917  (click hands everything over by name)
         **given,
     )
     with pool(jobs or os.cpu_count() or 1) as workers:
-        code = asyncio.run(_run(wanted, options, workers))
-    if code:
-        raise click.exceptions.Exit(code)
+        house = asyncio.run(_fetch(wanted, options, workers))
+    # Out of the loop, so that Ctrl-C ends a compiler at once.
+    house = _build(house, wanted, options)
+    _finish(house, wanted)
+    if house.missing:
+        raise click.exceptions.Exit(1)
 
 
 def _python(text: str | None) -> str:
@@ -200,31 +230,89 @@ def _python(text: str | None) -> str:
     return text
 
 
-async def _run(wanted: _Wanted, options: IndexOptions, workers: Pool) -> int:
+@valueclass
+class _House:
+    """What there is: of `items`, those to be built with their `ingredients`, and what was `made`, by project."""
+
+    items: tuple[Item, ...]
+    made: Mapping[str, Made]
+    missing: tuple[Unavailable, ...]
+    ingredients: Mapping[str, Ingredients]
+
+
+async def _fetch(wanted: _Wanted, options: IndexOptions, workers: Pool) -> _House:
+    """Resolve, fetch and fuse."""
     live = is_live(os.environ, sys.stderr) and not wanted.quiet and not wanted.as_json
-    made: dict[str, Made] = {}
-    async with serve(options, workers, _silent if live else wanted.tell) as running:
+    builds = None
+    if wanted.build:
+        builds = Builds(
+            Cache(options.cache),
+            wanted.tags,
+            wanted.python,
+            pinned_versions(_texts(wanted.requirements)),
+            offline=options.offline,
+        )
+    complete = builds.complete if builds is not None else None
+    say_ = _silent if live else wanted.tell
+    async with serve(options, workers, say_, complete=complete) as running:
         pins = await _resolve(wanted, running, options.cache)
-        python = (3, int(wanted.python.partition(".")[2]))
-        tags = {arch: supported_tags(python, wanted.macos, arch) for arch in Arch}
-        items, missing = await plan_items(pins, running, tags)
+        known = builds.known if builds is not None else {}
+        items, missing = await plan_items(pins, running, wanted.tags, known)
         what = counted(len(pins), "project")
         wanted.tell(f"{what} for CPython {wanted.python} on macOS {format_floor(wanted.macos)}")
-        for note in (note for item in items for note in item.notes):
-            wanted.tell(f"note: {note}")
+        for item in items:
+            for note in item.notes:
+                wanted.tell(f"note: {note}")
+            if item.build is not None:
+                wanted.tell(f"warning: {item.build.sentence}")
+        made: dict[str, Made] = {}
+        ingredients: dict[str, Ingredients] = {}
         if not wanted.dry_run:
             async with _bars(running, show=live):
-                made, failed = await collect(items, running)
-            missing += failed
-            files = documents(items, made, missing, python=wanted.python, macos=wanted.macos)
-            lay_out(wanted.folder, made, files, wanted.tell)
+                made, failed = await collect([one for one in items if not one.build], running)
+                to_build = [one for one in items if one.build]
+                ingredients, lost = await fetch_ingredients(to_build, running)
+            missing += failed + lost
+    return _House(items=tuple(items), made=made, missing=tuple(missing), ingredients=ingredients)
+
+
+def _build(house: _House, wanted: _Wanted, options: IndexOptions) -> _House:
+    """Build what upstream lacks."""
+    if not house.ingredients:
+        return house
+    builder = Builder(
+        python=wanted.python,
+        cache=Cache(options.cache),
+        fuse=options.fuse,
+        runner=SubprocessRunner(),
+        environ=dict(os.environ),
+        say=wanted.tell,
+        output=None if wanted.quiet or wanted.as_json else print_bytes,
+        offline=options.offline,
+    )
+    made, failed = build_items(house.items, house.ingredients, builder, wanted.tags)
+    return replace(house, made={**house.made, **made}, missing=(*house.missing, *failed))
+
+
+def _finish(house: _House, wanted: _Wanted) -> None:
+    """Lay out the folder, and tell what there is."""
+    items, made, missing = house.items, house.made, house.missing
+    if not wanted.dry_run:
+        files = documents(items, made, missing, python=wanted.python, macos=wanted.macos)
+        lay_out(wanted.folder, made, files, wanted.tell)
     if wanted.as_json:
         report = report_json(items, made, missing, python=wanted.python, macos=wanted.macos)
         print_json({**report, "planned": [item.entry.filename for item in items]})
     else:
         for line in _lines(items, made, missing, wanted):
             say(line)
-    return 1 if missing else 0
+
+
+def _texts(requirements: Requirements) -> Iterator[str]:
+    """Yield the texts of all that is asked for; a file that cannot be read is uv's to refuse."""
+    yield from requirements.words
+    for path in (*requirements.files, *requirements.constraints):
+        yield path.read_text("utf-8", "replace")
 
 
 def _silent(_line: str) -> None:
@@ -302,17 +390,18 @@ async def _bars(running: Running, *, show: bool) -> AsyncIterator[None]:
 
 
 def _lines(
-    items: Sequence[Item], made: dict[str, Made], missing: Sequence[Unavailable], wanted: _Wanted
+    items: Sequence[Item], made: Mapping[str, Made], missing: Sequence[Unavailable], wanted: _Wanted
 ) -> Iterator[str]:
     """Yield the table at the end: what there is, and what is missing, with the lines to paste."""
     if not wanted.quiet:
         width = max((len(f"{item.pin.name} {item.pin.version}") for item in items), default=0)
+        kinds = max((len(sources(item)) for item in items), default=0) + 1
         for item in items:
             one = made.get(item.pin.name)
             if one is not None or wanted.dry_run:
                 size = f"{size_text(one.size):>9}" if one is not None else ""
                 name = f"{item.pin.name} {item.pin.version}"
-                yield f"  {name:<{width}}  {sources(item):<20}{size}".rstrip()
+                yield f"  {name:<{width}}  {sources(item):<{kinds}}{size}".rstrip()
     for lost in missing:
         what = lost.filename or f"{lost.pin.name} {lost.pin.version}"
         yield f"not to be had: {what}: {lost.why}"

@@ -11,6 +11,7 @@ from fatwheel.archive.ranges import RangeFile
 from fatwheel.deflate.inflaters import Inflater, python_zlib
 from fatwheel.deflate.stream import Blocks, Buffers, End
 from fatwheel.errors import WheelError
+from fatwheel.printable import counted
 
 __all__ = ["Blocks", "Inflation", "inflate", "inflate_whole", "member_chunks"]
 
@@ -167,22 +168,22 @@ def _verified(
             problem = f"its deflate stream is damaged ({error})"
             raise WheelError(wheel, member, problem) from None
         except EOFError:
-            problem = f"its deflate stream does not end within its {compressed_size} bytes"
+            problem = (
+                f"its deflate stream does not end within its {counted(compressed_size, 'byte')}"
+            )
             raise WheelError(wheel, member, problem) from None
         done += len(piece)
         if done > size:
             pieces.close()
             raise WheelError(
-                wheel, member, f"inflates to more than its declared size of {size} bytes"
+                wheel, member, f"inflates to more than its declared size of {counted(size, 'byte')}"
             )
         yield piece
     if done != size:
-        problem = f"inflates to {done} bytes, but its declared size is {size}"
+        problem = f"inflates to {counted(done, 'byte')}, but its declared size is {size}"
         raise WheelError(wheel, member, problem)
     if end.consumed != compressed_size:
         left = compressed_size - end.consumed
-        problem = (
-            f"has {left} bytes after the end of its deflate stream, which ends at {end.consumed}"
-        )
+        problem = f"has {counted(left, 'byte')} after the end of its deflate stream, which ends at {end.consumed}"
         raise WheelError(wheel, member, problem)
     return end.blocks

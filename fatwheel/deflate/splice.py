@@ -20,6 +20,7 @@ from fatwheel.deflate.fixedcodes import encode_fixed, extra_bits, packed
 from fatwheel.deflate.recut import Boundary, Edge
 from fatwheel.deflate.stream import Blocks
 from fatwheel.deflate.textcodes import deflate_text, encode_dynamic
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = ["Cut", "Deflated", "Literal", "Part", "Stored", "copied", "join", "new_text"]
@@ -127,7 +128,9 @@ class _StoredBlocks(NamedTuple):
             yield b"".join((start, size, complement, block))
             left -= len(block)
         if left:
-            raise AssertionError(f"{self.size} bytes were promised, {left} of them are missing")
+            raise AssertionError(
+                f"{counted(self.size, 'byte')} were promised, {left} of them are missing"
+            )
 
 
 @valueclass

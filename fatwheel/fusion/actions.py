@@ -167,10 +167,16 @@ Planned = Keep | Fuse | Merge | WriteAnew | WriteRecord | Drop | Conflict
 class Decision:
     """Something that a rule or an option settled; it is written into `fatwheel.json`.
 
-    `by` is "rule book", "pyproject.toml", "--rule" or "--on-conflict".
+    `by` is "rule book", "kind NAME", "pyproject.toml", "--rule" or "--on-conflict". `action` is None where a kind
+    made one text of both.
     """
 
     member: str
-    action: Action
+    action: Action | None
     by: str
     reason: str
+
+    @property
+    def word(self) -> str:
+        """The action's word, "merge" where there is none."""
+        return "merge" if self.action is None else self.action.value

@@ -13,6 +13,7 @@ from fatwheel.fusion.slices import Selection, select_slices
 from fatwheel.macho.image import Image
 from fatwheel.macho.textstub import TextStub
 from fatwheel.macho.universal import Universal
+from fatwheel.printable import counted
 from fatwheel.wheels.loads import LoadGraph
 from fatwheel.wheels.pair import MemberPair
 from fatwheel.wheels.wheel import Content, Member, architectures, images
@@ -110,7 +111,7 @@ def _payload(pair: MemberPair, chosen: Selection, x86_64: Member, arm64: Member)
                 name=pair.name,
                 kind="payload",
                 problem=(
-                    f"in the {arch.value} wheel it carries {payload.size} bytes of its own at its end "
+                    f"in the {arch.value} wheel it carries {counted(payload.size, 'byte')} of its own at its end "
                     f"(from byte {payload.offset})"
                 ),
                 matters=(

@@ -55,7 +55,7 @@ def _several(group: Group, *, every: bool) -> Iterator[str]:
     shown = len(conflicts) if every or len(conflicts) == _SHOWN + 1 else _SHOWN
     folder = posixpath.commonpath(posixpath.dirname(conflict.name) for conflict in conflicts)
     where = group.globs[0] if len(group.globs) == 1 else f"{folder or '.'}/"
-    yield f"conflict: {where}: {len(conflicts)} files"
+    yield f"conflict: {where}: {counted(len(conflicts), 'file')}"
     for number, conflict in enumerate(conflicts[:shown]):
         yield f"  {conflict.name}: {conflict.problem}"
         if every or number == 0:

@@ -53,8 +53,8 @@ def read_expected(value: str) -> Expected:
     for pattern in patterns:
         if len(pattern) > _LONGEST:
             raise UsageError(
-                f"{path}: a line has {len(pattern)} characters, more than {_LONGEST}; a line is a wheel's file name, "
-                "or a pattern of it"
+                f"{path}: a line has {counted(len(pattern), 'character')}, more than {_LONGEST}; "
+                "a line is a wheel's file name, or a pattern of it"
             )
         if not pattern.endswith(".whl"):
             raise UsageError(

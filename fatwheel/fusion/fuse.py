@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import DateTime
+from fatwheel.archive.ranges import Progress
 from fatwheel.atomic import new_file
 from fatwheel.check.finding import Finding
 from fatwheel.check.signatures import fatal_signatures
@@ -20,22 +21,32 @@ from fatwheel.errors import RefusedError
 from fatwheel.fusion.actions import Fuse, Keep
 from fatwheel.fusion.engine import Engine, NativeEngine
 from fatwheel.fusion.pairing import Candidate, inspect, match
+from fatwheel.fusion.passes import InPasses
 from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.fusion.verify import refuse_worse, reread, shown
 from fatwheel.fusion.write import Written, newest_date, write_wheel
 from fatwheel.macho.image import Image
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
-from fatwheel.wheels.read import Progress, reading_threads
+from fatwheel.wheels.pair import Pair
+from fatwheel.wheels.read import reading_threads
 from fatwheel.wheels.wheel import OpenWheel, images, open_wheel, slices
 
 __all__ = [
     "ConflictsError",
     "FuseOptions",
     "Fused",
+    "further_options",
     "fuse_wheels",
+    "opened_pair",
     "plan_fuse",
+    "read_and_plan",
 ]
+
+
+_PLANNING, _FUSING = 2, 3
+"""How often a member's data are read: to be verified, for the digest of the input, and to be written."""
 
 
 class ConflictsError(RefusedError):
@@ -45,7 +56,7 @@ class ConflictsError(RefusedError):
         names = ", ".join(conflict.name for conflict in plan.conflicts[:3])
         more = len(plan.conflicts) - 3
         super().__init__(
-            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {len(plan.conflicts)} members in conflict "
+            f"{plan.inputs.x86_64} and {plan.inputs.arm64} have {counted(len(plan.conflicts), 'member')} in conflict "
             f"({names}{f' and {more} more' if more > 0 else ''}); settle each with a rule"
         )
         self.plan = plan
@@ -95,13 +106,24 @@ class Fused:
 def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None = None) -> FusePlan:
     """Read two wheels, in any order, and plan their fusion without writing anything.
 
+    `progress` is told of the bytes of both archives as they are worked through, in the end of all of them.
+
     Raises `RefusedError`, `WheelError` or `UsageError` where there is nothing to plan.
     """
-    with _opened(a, b) as (candidates, wheels):
-        plan = plan_pair(_read(candidates, wheels, options, progress).pair, options.plan)
+    with opened_pair(a, b, progress, _PLANNING) as (candidates, wheels):
+        plan = plan_pair(
+            _read(candidates, wheels, options).pair, options.plan, further_options(options)
+        )
         if not plan.conflicts:
             _refuse_fatal(_planned_code(plan, options.engine), plan, options)
         return plan
+
+
+def read_and_plan(a: Path, b: Path, options: FuseOptions) -> tuple[Pair, FusePlan]:
+    """Read two wheels, in any order, and return them as a value, and the plan; raises as `plan_fuse` does."""
+    with opened_pair(a, b, None, _PLANNING) as (candidates, wheels):
+        pair = _read(candidates, wheels, options).pair
+        return pair, plan_pair(pair, options.plan)
 
 
 def fuse_wheels(
@@ -109,13 +131,15 @@ def fuse_wheels(
 ) -> Fused:
     """Fuse two wheels, in any order, into a new one in `folder`, which is made where it is missing.
 
+    `progress` is told of the bytes of both archives as they are worked through, in the end of all of them.
+
     Raises `ConflictsError` where members are not settled, `OutputExistsError` where the name is taken,
     `RefusedError` and `WheelError` for wheels that cannot be fused, `ChangedError` (which is one) for a wheel that
     somebody changed meanwhile, `ToolError` from the engine's tools. Then nothing was written.
     """
-    with _opened(a, b) as (candidates, wheels):
-        reading = _read(candidates, wheels, options, progress)
-        plan = plan_pair(reading.pair, options.plan)
+    with opened_pair(a, b, progress, _FUSING) as (candidates, wheels):
+        reading = _read(candidates, wheels, options)
+        plan = plan_pair(reading.pair, options.plan, further_options(options))
         if plan.conflicts:
             raise ConflictsError(plan)
         _refuse_fatal(_planned_code(plan, options.engine), plan, options)
@@ -137,7 +161,7 @@ def fuse_wheels(
                 threads=options.threads if options.verify_output else None,
             )
             _refuse_fatal(((name, image) for name, _, image in slices(read)), plan, options)
-            findings = check(read)
+            findings = check(read, universal2=True)
             refuse_worse(findings, tuple(reading.wheels.values()), target, options.allow)
             for wheel in wheels.values():
                 wheel.file.check_unchanged()
@@ -150,25 +174,44 @@ def fuse_wheels(
             )
 
 
+def further_options(options: FuseOptions) -> Mapping[str, Any]:
+    """Return what `fatwheel.json` tells of options beside the plan's, where they are not the usual ones."""
+    found: dict[str, Any] = {}
+    if options.allow:
+        found["allow"] = sorted(options.allow)
+    if not options.verify_record:
+        found["verify-record"] = False
+    if options.engine.name != NativeEngine.name:
+        found["engine"] = options.engine.name
+    return found
+
+
 @contextlib.contextmanager
-def _opened(
-    a: Path, b: Path
+def opened_pair(
+    a: Path, b: Path, progress: Progress | None, passes: int
 ) -> Iterator[tuple[Mapping[Arch, Candidate], Mapping[Arch, OpenWheel]]]:
-    """Yield the two wheels by architecture: what they claim to be, and the open files."""
+    """Yield the two wheels by architecture: what they claim to be, and the open files, read in so many passes."""
     candidates = dict(zip(Arch, match(inspect(a), inspect(b)), strict=True))
     with contextlib.ExitStack() as stack:
         wheels = {}
         for arch, candidate in candidates.items():
             wheels[arch] = open_wheel(candidate.path)
             stack.callback(wheels[arch].close)
+        told = None
+        if progress is not None:
+            sizes = sum(wheel.file.size for wheel in wheels.values())
+            told = InPasses(progress, sizes, passes)
+            for wheel in wheels.values():
+                wheel.file.progress = told
         yield candidates, wheels
+        if told is not None:
+            told.finish()
 
 
 def _read(
     candidates: Mapping[Arch, Candidate],
     wheels: Mapping[Arch, OpenWheel],
     options: FuseOptions,
-    progress: Progress | None,
 ) -> Reading:
     with reading_threads(options.threads, wheels.values()) as executor:
         return read_pair(
@@ -177,7 +220,6 @@ def _read(
             inflater=options.chosen_inflater,
             executor=executor,
             verify_record=options.verify_record,
-            progress=progress,
         )
 
 

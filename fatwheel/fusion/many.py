@@ -6,27 +6,23 @@ it: threads, processes, or a farm's (dask's `Client.get_executor()`).
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import signal
-import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from fatwheel.archive.ranges import Progress
 from fatwheel.errors import FatwheelError
+from fatwheel.fusion.existing import Existing, find_existing
 from fatwheel.fusion.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.values import valueclass
-from fatwheel.wheels.read import Progress
+from fatwheel.wheels.read import result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
-    from multiprocessing.synchronize import Event
 
 __all__ = [
     "FailedError",
@@ -34,16 +30,9 @@ __all__ = [
     "WheelPair",
     "fuse_many",
     "pair_size",
-    "processes",
-    "safe_path",
 ]
 
 WheelPair = tuple[Path, Path]
-
-_SAFE_PATH = "PYTHONSAFEPATH"
-
-_stop: Event | None = None
-"""In a process of `processes`: set when its work is no longer wanted."""
 
 
 class FailedError(FatwheelError):
@@ -54,7 +43,8 @@ class FailedError(FatwheelError):
 class Outcome:
     """What became of one pair.
 
-    `plan` is None where reading or planning failed, `fused` where nothing was written. `seconds` is the time
+    `plan` is None where reading or planning failed, `fused` where nothing was written, and both where a wheel that was
+    made so before is left as it is: `existing`. `seconds` is the time
     that the pair's own work took, without waiting for its turn.
     """
 
@@ -63,15 +53,20 @@ class Outcome:
     fused: Fused | None
     error: FatwheelError | OSError | None
     seconds: float
+    existing: Existing | None = None
 
     @property
     def succeeded(self) -> bool:
-        """Whether the pair was fused, or planned without a conflict."""
+        """Whether the pair was fused, planned without a conflict, or needed nothing."""
+        if self.existing is not None:
+            return True
         return self.error is None and self.plan is not None and not self.plan.conflicts
 
     @property
     def status(self) -> str:
         """One word for scripts."""
+        if self.existing is not None:
+            return "unchanged"
         if self.plan is not None and self.plan.conflicts:
             return "conflict"
         if self.error is not None:
@@ -86,27 +81,35 @@ def fuse_many(
     *,
     executor: Executor | None = None,
     dry_run: bool = False,
+    skip_existing: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Fuse pairs of wheels into `folder`, or plan it (`dry_run`), and yield the outcomes in the order of `pairs`.
 
     A pair that fails is an outcome as any other, and stops no other pair. With an `executor` all pairs are handed
     to it at once, and the outcomes are the same as without; where it works on other machines, the paths must be
-    absolute and lead to the same files there. No two pairs may make the same wheel. When the iterator is closed, or
-    the caller is interrupted, the pairs that have not begun are cancelled.
+    absolute and lead to the same files there. With `skip_existing` a wheel in `folder` that would come out as it is
+    (`existing.find_existing`) is left, and its pair is not read. No two pairs may make the same wheel. When the
+    iterator is closed, or the caller is interrupted, the pairs that have not begun are cancelled.
 
-    `progress` is called with the number of bytes of the archives that were read since the last call; with an
-    executor once for each pair, in any thread.
+    `progress` is called, in any thread, with the bytes of the archives that were worked through since the last call:
+    piece by piece; with an executor ten times a second where that tells it (`workers.processes` does), else once for
+    each pair.
     """
+    work = functools.partial(_fuse_one, dry_run=dry_run, skip_existing=skip_existing)
     if executor is None:
-        return (_fuse_one(pair, folder, options, dry_run, progress) for pair in pairs)
+        return (work(pair, folder, options, progress) for pair in pairs)
+    tells = executor if isinstance(executor, _Telling) else None
+    inside = None if tells is None else tells.tell_progress
     futures: deque[tuple[WheelPair, Future[Outcome]]] = deque()
     for pair in pairs:
-        future = executor.submit(_fuse_one, pair, folder, options, dry_run)
-        if progress is not None:
+        future = executor.submit(work, pair, folder, options, inside)
+        if progress is not None and tells is None:
             future.add_done_callback(functools.partial(_report, progress, pair_size(pair)))
         futures.append((pair, future))
-    return _in_order(futures)
+    if progress is None or tells is None:
+        return _in_order(futures, lambda: None)
+    return _in_order(futures, _Told(tells, progress).tell)
 
 
 def pair_size(pair: WheelPair) -> int:
@@ -114,87 +117,51 @@ def pair_size(pair: WheelPair) -> int:
     return sum(path.stat().st_size for path in pair if path.is_file())
 
 
-@contextlib.contextmanager
-def safe_path() -> Iterator[None]:
-    """Let processes that `processes` starts meanwhile find no modules in the current folder.
+@runtime_checkable
+class _Telling(Protocol):
+    """An executor that knows what its workers have read, as far as they call `tell_progress`."""
 
-    Where they are no copies of this one, Python would look there first. Python 3.10 has no switch for it.
-    """
-    before = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[_SAFE_PATH]
-        if before is not None:
-            os.environ[_SAFE_PATH] = before
+    tell_progress: Progress
+    bytes_read: int
 
 
-@contextlib.contextmanager
-def processes(count: int) -> Iterator[Executor]:
-    """Yield an executor of `count` processes, which give up their pairs when the block is left by an exception.
+class _Told:
+    """Passes on what an executor's workers have read."""
 
-    Ctrl-C, which a terminal sends to all of them, is left to the caller.
-    """
-    import multiprocessing  # with the pool 15 ms, which one pair alone does not need
-    from concurrent.futures import ProcessPoolExecutor
+    def __init__(self, executor: _Telling, progress: Progress) -> None:
+        self._executor, self._progress = executor, progress
+        self._before = executor.bytes_read
 
-    # A copy of this process begins at once, a new one in a third of a second; a copy of one with threads may hang.
-    alone = sys.platform == "linux" and threading.active_count() == 1
-    context = multiprocessing.get_context("fork" if alone else "spawn")
-    stop = context.Event()
-    with ProcessPoolExecutor(
-        count, mp_context=context, initializer=_begin, initargs=(stop,)
-    ) as executor:
-        try:
-            yield executor
-        except BaseException:
-            stop.set()
-            raise
-
-
-def _begin(stop: Event) -> None:
-    global _stop  # noqa: PLW0603  (how a process of a pool is handed what cannot be pickled)
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="fatwheel-parent", daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Wait until the process that began this one is gone, killed for instance, and end this one, too."""
-    import multiprocessing
-    from multiprocessing.connection import wait
-
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _go_on(_: int = 0) -> None:
-    if _stop is not None and _stop.is_set():
-        raise FailedError("interrupted")
+    def tell(self) -> None:
+        """Tell of what was read since the last call."""
+        now = self._executor.bytes_read
+        self._progress(now - self._before)
+        self._before = now
 
 
 def _report(progress: Progress, size: int, _: Future[Outcome]) -> None:
     progress(size)
 
 
-def _in_order(futures: deque[tuple[WheelPair, Future[Outcome]]]) -> Iterator[Outcome]:
+def _in_order(
+    futures: deque[tuple[WheelPair, Future[Outcome]]], meanwhile: Callable[[], None]
+) -> Iterator[Outcome]:
     """Yield the outcomes as they come, forgetting each; what has not begun is cancelled in the end."""
     try:
         while futures:
-            yield _answer(*futures[0])
+            outcome = _answer(*futures[0], meanwhile)
+            meanwhile()
+            yield outcome
             futures.popleft()
     finally:
         for _, future in futures:
             future.cancel()
 
 
-def _answer(pair: WheelPair, future: Future[Outcome]) -> Outcome:
+def _answer(pair: WheelPair, future: Future[Outcome], meanwhile: Callable[[], None]) -> Outcome:
     """Wait for a pair's outcome; a lost worker is one, too."""
     try:
-        return future.result()
+        return result_of(future, meanwhile)
     except Exception as failure:
         error = FailedError(
             f"{pair[0].name} and {pair[1].name}: their worker gave no answer ({_words(failure)}); it may have run "
@@ -207,20 +174,27 @@ def _fuse_one(
     pair: WheelPair,
     folder: Path,
     options: FuseOptions,
+    progress: Progress | None,
+    *,
     dry_run: bool,
-    progress: Progress | None = None,
+    skip_existing: bool,
 ) -> Outcome:
     """Fuse or plan one pair; what goes wrong is part of the outcome."""
     started = time.monotonic()
     plan: FusePlan | None = None
     fused: Fused | None = None
     error: FatwheelError | OSError | None = None
+    existing: Existing | None = None
     try:
-        _go_on()
-        if dry_run:
-            plan = plan_fuse(*pair, options, progress or _go_on)
+        if skip_existing:
+            existing = find_existing(*pair, folder, options)
+        if existing is not None:
+            if progress is not None:
+                progress(pair_size(pair))
+        elif dry_run:
+            plan = plan_fuse(*pair, options, progress)
         else:
-            fused = fuse_wheels(*pair, folder, options, progress or _go_on)
+            fused = fuse_wheels(*pair, folder, options, progress)
             plan = fused.plan
     except ConflictsError as conflicts:
         plan, error = conflicts.plan, conflicts
@@ -229,7 +203,9 @@ def _fuse_one(
     except Exception as failure:
         error = _own_fault(pair, failure)
     seconds = time.monotonic() - started
-    return Outcome(paths=pair, plan=plan, fused=fused, error=error, seconds=seconds)
+    return Outcome(
+        paths=pair, plan=plan, fused=fused, error=error, seconds=seconds, existing=existing
+    )
 
 
 def _own_fault(pair: WheelPair, failure: Exception) -> FailedError:

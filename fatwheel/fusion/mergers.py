@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from fatwheel.action import Action
 from fatwheel.arch import Arch
+from fatwheel.fusion.differences import largest_text
 from fatwheel.fusion.merge import MergeResult, Unmergeable
 
 __all__ = ["find_merger", "merge_by_rule", "split_merged"]
@@ -51,6 +52,8 @@ def merge_by_rule(action: Action, name: str, x86_64: bytes, arm64: bytes) -> Mer
 
         if not is_c_header(name) and not name.endswith(_C_SOURCES):
             return Unmergeable(why="only text that a C or C++ compiler reads can be guarded")
+        if max(len(x86_64), len(arm64)) > largest_text(name):
+            return Unmergeable(why="it is not a text of at most 1 MiB")
         return guard(x86_64, arm64)
     from fatwheel.fusion.merge.python import dispatch
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fatwheel.arch import Arch
 from fatwheel.deflate.inflaters import best_inflater
-from fatwheel.errors import FatwheelError, RefusedError, UsageError
+from fatwheel.errors import FatwheelError, RefusedError
 from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
 from fatwheel.wheels.scan import Wanted, head, scan_member
@@ -24,7 +24,6 @@ __all__ = [
     "Candidate",
     "Pairing",
     "Unpaired",
-    "find_wheels",
     "held_architectures",
     "inspect",
     "later_build",
@@ -62,25 +61,6 @@ class Pairing:
 
     pairs: tuple[tuple[Path, Path], ...]
     unpaired: tuple[Unpaired, ...]
-
-
-def find_wheels(arguments: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the wheels that the arguments name: files as they are, folders searched through, sorted.
-
-    Raises `UsageError` for what does not exist and for a folder without wheels.
-    """
-    found: dict[Path, None] = {}
-    for argument in arguments:
-        if argument.is_dir():
-            inside = sorted(path for path in argument.rglob("*.whl") if path.is_file())
-            if not inside:
-                raise UsageError(f"{argument}: the folder holds no wheels (*.whl)")
-            found.update(dict.fromkeys(inside))
-        elif argument.exists():
-            found[argument] = None
-        else:
-            raise UsageError(f"{argument}: there is no such file or folder")
-    return tuple(found)
 
 
 def inspect(path: Path) -> Candidate:

@@ -7,8 +7,9 @@ nothing can be written.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
+from types import MappingProxyType
 from typing import Any
 
 from fatwheel.action import Action
@@ -18,6 +19,7 @@ from fatwheel.fusion.actions import Conflict, Decision, Drop, Keep, Planned, Wri
 from fatwheel.fusion.bundles import find_bundles, seal_notes
 from fatwheel.fusion.collide import settle_collisions
 from fatwheel.fusion.decide import Decider
+from fatwheel.fusion.kinds import all_kinds
 from fatwheel.fusion.pairing import later_build
 from fatwheel.fusion.rules import Rule, RuleSet, rule_book
 from fatwheel.macho.image import Image
@@ -36,7 +38,17 @@ from fatwheel.wheels.tags import (
 )
 from fatwheel.wheels.wheel import images
 
-__all__ = ["FusePlan", "Inputs", "PlanOptions", "file_order", "fused_name", "plan_pair"]
+__all__ = [
+    "FusePlan",
+    "Inputs",
+    "PlanOptions",
+    "file_order",
+    "fused_name",
+    "matching_rules",
+    "options_json",
+    "plan_pair",
+    "unused_rules",
+]
 
 
 @valueclass
@@ -49,7 +61,7 @@ class PlanOptions:
     wheels' (empty: none); None keeps the one they share. `generator` is what WHEEL names.
     """
 
-    rules: RuleSet = field(default_factory=lambda: RuleSet(rules=rule_book()))
+    rules: RuleSet = field(default_factory=lambda: RuleSet(rules=rule_book(), kinds=all_kinds()))
     on_conflict: Action | None = None
     tag_style: TagStyle = TagStyle.EXACT
     raise_floor: bool = False
@@ -93,8 +105,10 @@ class FusePlan:
         return tuple(m for m in self.members if not isinstance(m, Drop | Conflict))
 
 
-def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
-    """Plan the fusion of `pair`.
+def plan_pair(
+    pair: Pair, options: PlanOptions, further: Mapping[str, Any] = MappingProxyType({})
+) -> FusePlan:
+    """Plan the fusion of `pair`; of `further` options `fatwheel.json` tells, too.
 
     Raises `RefusedError` where the two wheels differ in something that no plan can settle.
     """
@@ -131,29 +145,40 @@ def plan_pair(pair: Pair, options: PlanOptions) -> FusePlan:
         for arch in Arch
     }
     seals = seal_notes(members, pair.members, decider.bundles) if decider.bundles else ()
-    members += _own_members(
-        pair, name, options, format_report(inputs, only, decisions, options.generator)
+    present = [member.name for member in pair.members]
+    report = format_report(
+        inputs,
+        decisions,
+        options.generator,
+        only=only,
+        rules=matching_rules(options.rules, present, project),
+        options={**options_json(options), **further},
     )
+    members += _own_members(pair, name, options, report)
     return FusePlan(
         inputs=inputs,
         name=name,
         dist_info=dist_info,
         members=tuple(sorted(members, key=lambda m: file_order(m.name, dist_info))),
         decisions=decisions,
-        unused_rules=_unused(options.rules, pair.members, project),
+        unused_rules=unused_rules(options.rules, present, project),
         notes=(*pair.notes, *seals),
     )
 
 
 def format_report(
     inputs: Inputs,
-    only: Mapping[Arch, Sequence[str]],
     decisions: Sequence[Decision],
     generator: str,
+    *,
+    only: Mapping[Arch, Sequence[str]],
+    rules: Sequence[Rule],
+    options: Mapping[str, Any],
 ) -> bytes:
-    """Return the text of `fatwheel.json`: both inputs and every decision of a rule or an option.
+    """Return the text of `fatwheel.json`: both inputs, and every decision of a rule or an option.
 
-    `only` are the members that come from one wheel because the other had none of that name.
+    Then follow, where there are any, the members that come from one wheel because the other had none of that name
+    (`only`), the rules that match a member, and the options that are not the usual ones.
     """
     document: dict[str, Any] = {
         "generator": generator,
@@ -162,12 +187,16 @@ def format_report(
             "arm64": {"filename": inputs.arm64, "sha256": inputs.arm64_sha256},
         },
         "decisions": [
-            {"member": d.member, "action": d.action.value, "by": d.by, "reason": d.reason}
+            {"member": d.member, "action": d.word, "by": d.by, "reason": d.reason}
             for d in sorted(decisions, key=lambda d: d.member)
         ],
     }
     if any(only.values()):
         document["only"] = {arch.value: sorted(names) for arch, names in only.items()}
+    if rules:
+        document["rules"] = [{"glob": rule.glob, "action": rule.action.value} for rule in rules]
+    if options:
+        document["options"] = dict(options)
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -267,9 +296,30 @@ def file_order(name: str, dist_info: str) -> tuple[bool, bool, str]:
     return name.startswith(f"{dist_info}/"), name == f"{dist_info}/RECORD", name
 
 
-def _unused(rules: RuleSet, members: Sequence[MemberPair], project: str) -> tuple[Rule, ...]:
+def options_json(options: PlanOptions) -> dict[str, Any]:
+    """Return what `fatwheel.json` tells of the plan's options, where they are not the usual ones."""
+    found: dict[str, Any] = {}
+    if options.tag_style is not TagStyle.EXACT:
+        found["tags"] = options.tag_style.value
+    if options.raise_floor:
+        found["floor"] = "binaries"
+    if options.build_tag is not None:
+        found["build-tag"] = options.build_tag
+    if off := [kind for kind in all_kinds() if kind not in options.rules.kinds]:
+        found["no-kind"] = off
+    return found
+
+
+def matching_rules(rules: RuleSet, members: Collection[str], project: str) -> tuple[Rule, ...]:
+    """Return the rules that match a member, whether they decided on it or not."""
     return tuple(
-        rule
-        for rule in rules.rules
-        if rule.origin != "rule book" and not any(rule.matches(m.name, project) for m in members)
+        rule for rule in rules.rules if any(rule.matches(name, project) for name in members)
+    )
+
+
+def unused_rules(rules: RuleSet, members: Collection[str], project: str) -> tuple[Rule, ...]:
+    """Return the user's rules that match no member."""
+    matching = matching_rules(rules, members, project)
+    return tuple(
+        rule for rule in rules.rules if rule.origin != "rule book" and rule not in matching
     )

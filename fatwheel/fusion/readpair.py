@@ -5,7 +5,7 @@ The bytes kept in memory are bounded by `TEXT_BUDGET`, whatever the wheels hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -14,20 +14,20 @@ from fatwheel.archive.ranges import ReadAhead, file_sha256
 from fatwheel.check.code import described
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import RefusedError, WheelError
-from fatwheel.fusion.differences import TEXT_BUDGET, largest_text, text_work
+from fatwheel.fusion.differences import LARGEST_TEXT, TEXT_BUDGET, largest_text, text_work
 from fatwheel.fusion.pairing import Candidate
 from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import find_data, parse_wheel_metadata
 from fatwheel.wheels.pair import MemberPair, Pair, Side
-from fatwheel.wheels.read import Progress, Source, in_parallel, later, open_source
+from fatwheel.wheels.read import Source, in_parallel, later, open_source
 from fatwheel.wheels.scan import Job, head, scan_pair
 from fatwheel.wheels.wheel import OpenWheel, RecordProblem, Wheel, architectures, images
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["Reading", "read_pair", "wrong_record"]
+__all__ = ["Reading", "read_pair", "renaming", "wrong_record"]
 
 _ROWS_SHOWN = 5
 _LEAST_WORK = 6 << 20  # bytes of plain text
@@ -48,7 +48,6 @@ def read_pair(
     inflater: Inflater,
     executor: Executor | None,
     verify_record: bool = True,
-    progress: Progress | None = None,
 ) -> Reading:
     """Read two wheels that match (`pairing.match`) whole, with the threads of `executor`, or in this one.
 
@@ -56,7 +55,7 @@ def read_pair(
     `RefusedError` for a wheel without code for the architecture that it claims.
     """
     sources = {arch: _open(opened[arch], opened[Arch.ARM64], inflater) for arch in Arch}
-    results = _scan(sources, inflater, executor, progress)
+    results = _scan(sources, inflater, executor)
     # Behind the members, of which one large one may keep a thread busy to the end.
     digests = {arch: later(executor, file_sha256, opened[arch].file) for arch in Arch}
     members = _members(sources, results)
@@ -96,26 +95,28 @@ def read_pair(
 
 
 def _open(wheel: OpenWheel, namesake: OpenWheel, inflater: Inflater) -> Source:
-    """Open a wheel for reading with its `.dist-info` and `.data` folders named as in `namesake`."""
+    """Open a wheel for reading with its members named as in `namesake`."""
+    return open_source(wheel, inflater, renaming(wheel, namesake))
+
+
+def renaming(wheel: OpenWheel, namesake: OpenWheel) -> Callable[[str], str] | None:
+    """Return what names members as if `.dist-info` and `.data` were those of `namesake`; None where they are."""
     renamed = {wheel.dist_info: namesake.dist_info}
     data, wanted = (find_data(one.entries, one.name) for one in (wheel, namesake))
     if data is not None and wanted is not None:
         renamed[data] = wanted
     if all(old == new for old, new in renamed.items()):
-        return open_source(wheel, inflater)
+        return None
 
     def rename(name: str) -> str:
         first, slash, rest = name.partition("/")
         return renamed.get(first, first) + slash + rest
 
-    return open_source(wheel, inflater, rename)
+    return rename
 
 
 def _scan(
-    sources: Mapping[Arch, Source],
-    inflater: Inflater,
-    executor: Executor | None,
-    progress: Progress | None,
+    sources: Mapping[Arch, Source], inflater: Inflater, executor: Executor | None
 ) -> Iterator[list[MemberPair]]:
     """Begin to scan every member of both wheels but RECORD, which was read."""
     x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
@@ -149,7 +150,7 @@ def _scan(
             found.append(result.members)
         return found
 
-    return in_parallel(executor, scan, sizes, progress)
+    return in_parallel(executor, scan, sizes)
 
 
 def _members(
@@ -185,9 +186,12 @@ def _texts_to_keep(names: Sequence[str], sources: Mapping[Arch, Source]) -> froz
             continue
         total = x.size + a.size
         cost = text_work(name, total)
-        if max(x.size, a.size) > largest_text(name) or total > budget or cost > work:
+        if total > budget or cost > work or max(x.size, a.size) > LARGEST_TEXT:
             continue
-        if not any(looks_like(head(s.wheel, s.entries[name])) for s in sources.values()):
+        heads = [head(source.wheel, source.entries[name]) for source in sources.values()]
+        if max(x.size, a.size) > min(largest_text(name, one) for one in heads):
+            continue
+        if not any(map(looks_like, heads)):
             kept.add(name)
             budget -= total
             work -= cost

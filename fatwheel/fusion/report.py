@@ -11,7 +11,7 @@ from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
 from fatwheel.fusion.conflicts import conflict_json, group_json
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.fusion.settle import group_conflicts
-from fatwheel.printable import size_text
+from fatwheel.printable import counted, size_text
 
 __all__ = [
     "Told",
@@ -125,8 +125,8 @@ def told_lines(files: Iterable[Told], *, every: bool) -> Iterator[str]:
             yield f"  {told.line}"
         elif fate in folders:
             below = folders.pop(fate)
-            alike = f"{counts[fate]} files" + (
-                f" in {len(below)} folders" if len(below) > 1 else ""
+            alike = counted(counts[fate], "file") + (
+                f" in {counted(len(below), 'folder')}" if len(below) > 1 else ""
             )
             where = f"{posixpath.commonpath(below) or '.'}/: {alike}"
             yield f"  {told.word:<8}  {where}  ({told.clause}; -v lists them)"
@@ -155,7 +155,7 @@ def plan_json(plan: FusePlan) -> dict[str, Any]:
         "conflicts": [conflict_json(conflict) for conflict in plan.conflicts],
         "settle": [group_json(group) for group in group_conflicts(plan.members)],
         "decisions": [
-            {"member": d.member, "action": d.action.value, "by": d.by, "reason": d.reason}
+            {"member": d.member, "action": d.word, "by": d.by, "reason": d.reason}
             for d in plan.decisions
         ],
         "notes": list(plan.notes),

@@ -14,6 +14,7 @@ from fatwheel.config import Config, parse_config, read_pyproject
 from fatwheel.errors import UsageError
 from fatwheel.fusion.engine import DelocateEngine, NativeEngine
 from fatwheel.fusion.fuse import FuseOptions
+from fatwheel.fusion.kinds import kinds_without
 from fatwheel.fusion.plan import PlanOptions
 from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
 from fatwheel.values import valueclass
@@ -53,7 +54,9 @@ class Request:
     no_verify_record: bool = False
     verify_output: bool = False
     no_rulebook: bool = False
+    no_kind: tuple[str, ...] = ()
     force: bool = False
+    skip_existing: bool = False
     quiet: bool = False
     verbose: bool = False
     jobs: int | None = None
@@ -78,7 +81,11 @@ def fuse_options(request: Request, config: Config) -> FuseOptions:
         )
     book = () if request.no_rulebook else rule_book()
     settings = (make_rule(glob, word, origin="pyproject.toml") for glob, word in config.rules)
-    rules = RuleSet(rules=(*book, *settings, *map(parse_rule, request.rules)))
+    kinds = kinds_without(request.no_kind)
+    rules = RuleSet(
+        rules=(*book, *settings, *map(parse_rule, request.rules)),
+        kinds=() if request.no_rulebook else kinds,
+    )
     on_conflict = request.on_conflict or config.on_conflict or "error"
     floor = request.floor or config.floor or "tags"
     return FuseOptions(

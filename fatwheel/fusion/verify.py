@@ -12,6 +12,7 @@ from fatwheel.check.verdict import check
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import RefusedError, WheelError
 from fatwheel.fusion.record import Written
+from fatwheel.printable import counted
 from fatwheel.wheels.effort import Effort
 from fatwheel.wheels.read import open_source, read_wheel, reading_threads
 from fatwheel.wheels.scan import Scanned, scan_member
@@ -58,7 +59,9 @@ def reread(
                 continue
             facts = written[member]
             if entry.size != facts.size:
-                raise AssertionError(f"{member}: wrote {facts.size} bytes, read {entry.size}")
+                raise AssertionError(
+                    f"{member}: wrote {counted(facts.size, 'byte')}, read {entry.size}"
+                )
             known = Member(entry=entry, sha256=facts.sha256, content=facts.content)
             source.scanned[member] = Scanned(member=known)
         return source.result()
@@ -73,7 +76,7 @@ def refuse_worse(
         return
     worse = worse_than(found, [found for wheel in inputs for found in _findings(wheel)])
     if worse:
-        count = "an error" if len(worse) == 1 else f"{len(worse)} errors"
+        count = "an error" if len(worse) == 1 else counted(len(worse), "error")
         others = "neither input has" if len(inputs) > 1 else "the input does not have"
         raise RefusedError(
             f"{target.name} would have {count} that {others}, so it was not written: {shown(worse)}"

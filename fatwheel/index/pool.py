@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any, TypeVar
 
-from fatwheel.fusion.many import FailedError, processes
+from fatwheel.fusion.many import FailedError
+from fatwheel.fusion.workers import processes
 
 __all__ = ["Pool", "pool"]
 

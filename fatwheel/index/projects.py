@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from fatwheel.index.cache import Cache
 from fatwheel.index.listing import Entry, Listing, ListingOptions, make_listing
 from fatwheel.index.metadata import MetadataReader, merged_metadata
-from fatwheel.index.page import File
+from fatwheel.index.page import File, Page
 from fatwheel.index.upstream import (
     LONGEST_FRESH,
     Fetched,
@@ -20,12 +20,16 @@ from fatwheel.index.upstream import (
 )
 from fatwheel.index.work import Work
 
-__all__ = ["Project", "Projects"]
+__all__ = ["Complete", "Project", "Projects"]
 
 _FRESH = 10.0  # seconds for which a page is not asked for again
 _PATIENCE = 6.0  # seconds that a page waits for METADATA; pip gives up after 15 without a byte
 _READERS = 24  # wheels whose METADATA are read at the same time
 _MOST_READ = 240  # pairs of a project whose METADATA are read, the newest
+
+
+Complete = Callable[[Work, Upstream, Page, Listing], Awaitable[Listing]]
+"""Returns the listing of a page with what is offered besides."""
 
 
 @dataclass(kw_only=True)
@@ -56,6 +60,7 @@ class Projects:
         *,
         offline: bool,
         say: Callable[[str], None],
+        complete: Complete | None = None,
     ) -> None:
         """A project comes from the first of `upstreams` that has it, whatever others have (dependency confusion)."""
         self._upstreams = tuple(upstreams)
@@ -64,6 +69,7 @@ class Projects:
         self._work = work
         self._offline = offline
         self._say = say
+        self._complete = complete
         self._reader = MetadataReader(cache, offline=offline)
         self._locks: dict[str, asyncio.Lock] = {}
         self.known: dict[str, Project] = {}
@@ -86,6 +92,9 @@ class Projects:
                 known.page, known.asked = page, time.monotonic()
                 return known
             listing = await asyncio.to_thread(self._list, upstream, page, name)
+            if self._complete is not None:
+                files = await asyncio.to_thread(upstream.files, page, name)
+                listing = await self._complete(self._work, upstream, files, listing)
             project = Project(
                 name=name, upstream=upstream, page=page, listing=listing, asked=time.monotonic()
             )

@@ -13,7 +13,7 @@ from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.index.cache import Cache
 from fatwheel.index.listing import ListingOptions
 from fatwheel.index.pool import Pool
-from fatwheel.index.projects import Projects
+from fatwheel.index.projects import Complete, Projects
 from fatwheel.index.upstream import FolderUpstream, HttpUpstream, Upstream, client_session
 from fatwheel.index.work import Work
 from fatwheel.values import valueclass
@@ -53,9 +53,15 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def serve(
-    options: IndexOptions, pool: Pool, say: Callable[[str], None], notes: Sequence[str] = ()
+    options: IndexOptions,
+    pool: Pool,
+    say: Callable[[str], None],
+    notes: Sequence[str] = (),
+    complete: Complete | None = None,
 ) -> AsyncIterator[Running]:
     """Yield the running index; when the block ends, what is under way is ended, too.
+
+    `complete` may add to what is listed of a project.
 
     Raises `UsageError` for upstreams that are none and an address that is taken, `ToolError` without the extra `index`.
     """
@@ -77,7 +83,13 @@ async def serve(
         work = Work(cache, options.fuse, pool, offline=options.offline, say=say)
         stack.push_async_callback(work.close)
         projects = Projects(
-            upstreams, cache, options.listing, work, offline=options.offline, say=say
+            upstreams,
+            cache,
+            options.listing,
+            work,
+            offline=options.offline,
+            say=say,
+            complete=complete,
         )
         server = IndexServer(
             projects, work, hosts=frozenset({options.host.lower()}), notes=tuple(notes)

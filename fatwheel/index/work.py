@@ -31,7 +31,7 @@ from fatwheel.version import __version__
 from fatwheel.wheels.tags import claims, parse_wheel_name
 from fatwheel.wheels.wheel import open_wheel
 
-__all__ = ["Job", "UnservedError", "Work", "recipe_of"]
+__all__ = ["FuseResult", "Job", "UnservedError", "Work", "fuse_pair", "recipe_of"]
 
 _DOWNLOADS = 8  # at the same time
 _DIGITS = 32  # hexadecimal, of a key
@@ -212,7 +212,7 @@ class Work:
         job.state = "fusing"
         paths = [half.path for half in halves if isinstance(half, Made)]
         target = self._cache.fused_path(key, entry.filename)
-        result = await self._pool.run(_fuse, paths[0], paths[1], target.parent, self._options)
+        result = await self._pool.run(fuse_pair, paths[0], paths[1], target.parent, self._options)
         job.lines, job.conflicts, job.rules = result.lines, result.conflicts, result.rules
         job.count = result.count
         if result.problem or result.conflicts:
@@ -273,7 +273,7 @@ def _held(path: Path) -> frozenset[Arch]:
         wheel.close()
 
 
-def _fuse(x86_64: Path, arm64: Path, folder: Path, options: FuseOptions) -> FuseResult:
+def fuse_pair(x86_64: Path, arm64: Path, folder: Path, options: FuseOptions) -> FuseResult:
     """Fuse two wheels into `folder`, in whatever process this runs."""
     (outcome,) = fuse_many([(x86_64, arm64)], folder, options)
     if outcome.plan is not None and outcome.plan.conflicts:

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 from fatwheel.errors import FormatError
 from fatwheel.macho.pagehashes import PageChoice, PageHash, PageSums, SignedImage
 from fatwheel.macho.probe import Parser, Range, Watch, pieces, take
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -270,10 +271,10 @@ def _read(source: str, image: SignedImage) -> Parser[bytearray]:
         problem = f"the signature begins with {magic:#010x}, it must be {_SUPERBLOB:#x}"
         raise FormatError(source, start, problem)
     if not _SUPERBLOB_HEADER <= length <= image.size:
-        problem = f"the signature says {length} bytes, LC_CODE_SIGNATURE {image.size}"
+        problem = f"the signature says {counted(length, 'byte')}, LC_CODE_SIGNATURE {image.size}"
         raise FormatError(source, start + 4, problem)
     if length > LARGEST_SIGNATURE:
-        problem = f"a signature of {length} bytes, more than {LARGEST_SIGNATURE}; no real one is"
+        problem = f"a signature of {counted(length, 'byte')}, more than {LARGEST_SIGNATURE}; no real one is"
         raise FormatError(source, start + 4, problem)
     for piece in pieces(start + len(data), length - len(data)):
         data += yield piece
@@ -322,14 +323,17 @@ def _blobs(source: str, data: bytes | bytearray, start: int) -> list[_Blob]:
     (count,) = struct.unpack_from(">I", data, 8)
     end = _SUPERBLOB_HEADER + 8 * count
     if count > _MOST_BLOBS or end > len(data):
-        problem = f"the signature lists {count} blobs; {_MOST_BLOBS} at most, in {len(data)} bytes"
+        whole = counted(len(data), "byte")
+        problem = f"the signature lists {counted(count, 'blob')}; {_MOST_BLOBS} at most, in {whole}"
         raise FormatError(source, start + 8, problem)
     found: dict[int, _Blob] = {}
     for at in range(_SUPERBLOB_HEADER, end, 8):
         slot, offset = struct.unpack_from(">2I", data, at)
         size = int.from_bytes(data[offset + 4 : offset + _BLOB_HEADER], "big")
         if offset < end or not _BLOB_HEADER <= size <= len(data) - offset:
-            problem = f"the blob of slot {slot:#x} has {size} bytes at {offset} of {len(data)}"
+            problem = (
+                f"the blob of slot {slot:#x} has {counted(size, 'byte')} at {offset} of {len(data)}"
+            )
             raise FormatError(source, start + at, problem)
         if slot in found:
             raise FormatError(source, start + at, f"the signature lists slot {slot:#x} twice")
@@ -382,7 +386,9 @@ class _Reader:
     ) -> CodeDirectory:
         size = self._blob.size
         if size < _FIRST_SIZE:
-            raise self._refuse(4, f"it has {size} bytes, at least {_FIRST_SIZE} are needed")
+            raise self._refuse(
+                4, f"it has {counted(size, 'byte')}, at least {_FIRST_SIZE} are needed"
+            )
         fields = _FIELDS.unpack_from(self._data, self._blob.start + _BLOB_HEADER)
         version, flags, first, ident_offset, specials, count, limit = fields[:7]
         hash_size, kind, _, page_bits = fields[7:]
@@ -393,7 +399,9 @@ class _Reader:
         page_size = self._page_size(page_bits, limit, count)
         end = first + count * hash_size
         if end > size or specials * hash_size > first:
-            problem = f"{specials} + {count} hashes around byte {first} leave its {size} bytes"
+            problem = (
+                f"{specials} + {count} hashes around byte {first} leave its {counted(size, 'byte')}"
+            )
             raise self._refuse(16, problem)
         special = {
             slot: found
@@ -423,7 +431,9 @@ class _Reader:
             raise self._refuse(37, f"hash type {kind} is none of 1 to 4")
         found = HashType(kind)
         if size != found.size:
-            raise self._refuse(36, f"{found.label} has {found.size} bytes and not {size}")
+            raise self._refuse(
+                36, f"{found.label} has {counted(found.size, 'byte')} and not {size}"
+            )
         return found
 
     def _page_size(self, bits: int, limit: int, count: int) -> int:
@@ -432,7 +442,7 @@ class _Reader:
         size = 1 << bits if bits else 0
         needed = -(-limit // (size or limit or 1))
         if count != needed:
-            problem = f"it has hashes of {count} pages, its {limit} bytes of code are {needed}"
+            problem = f"it has hashes of {counted(count, 'page')}, its {counted(limit, 'byte')} of code are {needed}"
             raise self._refuse(28, problem)
         return size
 
@@ -442,7 +452,9 @@ class _Reader:
         if version < since:
             return 0
         if at + size > self._blob.size:
-            problem = f"its {self._blob.size} bytes are too few for version {version:#x}"
+            problem = (
+                f"it is too short for version {version:#x}: {counted(self._blob.size, 'byte')}"
+            )
             raise self._refuse(8, problem)
         return int.from_bytes(self._bytes(at, size), "big")
 

@@ -1,36 +1,78 @@
 """The initialisation functions of Python modules that an image exports.
 
 Python imports an extension module by calling `PyInit_NAME`, or `PyInitU_NAME` where the name is not
-ASCII (PEP 489, "Export Hook Name"). dyld finds it in the export trie (mach-o/loader.h, at
-`dyld_info_command`): a node is the size of what is said of the name that leads to it (ULEB128), that
-many bytes, the number of edges (one byte), and for each edge its letters up to a NUL and the offset
-of the node it leads to (ULEB128). Only the edges towards these names are followed.
+ASCII (PEP 489, "Export Hook Name"); from 3.15 on `PyModExport_NAME` comes first (PEP 793). dyld finds
+it in the export trie (mach-o/loader.h, at `dyld_info_command`): a node is the size of what is said of
+the name that leads to it (ULEB128), that many bytes, the number of edges (one byte), and for each edge
+its letters up to a NUL and the offset of the node it leads to (ULEB128). Only the edges towards these
+names are followed.
 """
 
 from __future__ import annotations
 
 from fatwheel.macho.probe import Parser, take
 
-__all__ = ["LARGEST_TRIE", "find_init_functions", "read_init_functions"]
+__all__ = ["LARGEST_TRIE", "Lookups", "find_init_functions", "read_trie"]
 
 LARGEST_TRIE = 4 << 20
 """Bytes above which a trie is not read; those of modules have some dozens to thousands."""
 
-_PREFIXES = (b"_PyInit_", b"_PyInitU_")
+_PREFIXES = (b"_PyInit_", b"_PyInitU_", b"_PyModExport_", b"_PyModExportU_")
 _MOST_EDGES = 2048  # that are looked at; 300 lead to the 60 modules of a libpython
 _LONGEST_NAME = 4096  # bytes
 _LONGEST_ULEB = 5  # bytes; sizes and offsets in a trie fit into 32 bits
 
 
-def read_init_functions(base: int, offset: int, size: int) -> Parser[tuple[str, ...] | None]:
+def read_trie(base: int, offset: int, size: int) -> Parser[bytes | None]:
     """Read the trie of `size` bytes at byte `offset` of the image at byte `base` of the source.
 
-    Answers as `find_init_functions`, and None for a trie that is too large or not there whole.
+    None for one that is too large or not there whole.
     """
     if size > LARGEST_TRIE:
         return None
     trie = yield from take(base + offset, size)
-    return find_init_functions(trie) if len(trie) == size else None
+    return trie if len(trie) == size else None
+
+
+class Lookups:
+    """Looks symbols up in export tries, in bounded time for all of them together."""
+
+    def __init__(self, edges: int = 8_000_000) -> None:
+        """Allow so many edges to be looked at; the largest real wheels take some 4 million."""
+        self._left = edges
+
+    def has(self, trie: bytes, name: bytes) -> bool | None:
+        """Return whether `trie` has the symbol `name`; None where it is damaged, or too much was asked already.
+
+        ld64 wrote edges without a letter, which lead from a name's end to what is said of it.
+        """
+        waiting = [(0, 0)]  # a node, and how much of the name leads to it
+        try:
+            while waiting:
+                at, done = waiting.pop()
+                size, at = _uleb(trie, at)
+                if size and done == len(name):
+                    return True
+                at += size
+                count, at = trie[at], at + 1
+                self._left -= count + 1
+                if self._left < 0:
+                    return None
+                for _ in range(count):
+                    end = trie.index(0, at, at + _LONGEST_NAME)
+                    if name.startswith(trie[at:end], done):
+                        node, after = _uleb(trie, end + 1)
+                        waiting.append((node, done + end - at))
+                        at = after
+                    else:
+                        at = end + 2
+                        while trie[at - 1] > 0x7F:  # to the end of the offset
+                            at += 1
+                            if at - end > _LONGEST_ULEB:
+                                return None
+        except (IndexError, ValueError):
+            return None
+        return False
 
 
 def find_init_functions(trie: bytes) -> tuple[str, ...] | None:

@@ -8,20 +8,24 @@ table and the end of the string table (for a payload, see `fatwheel.macho.payloa
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
 from fatwheel.macho.alignment import thin_align
+from fatwheel.macho.buildtools import Tool
 from fatwheel.macho.codesign import MalformedSignature, Signature, with_signature
 from fatwheel.macho.cpu import CPU_SUBTYPE_MASK
-from fatwheel.macho.exports import read_init_functions
+from fatwheel.macho.exports import find_init_functions, read_trie
 from fatwheel.macho.layout import LARGEST_ALIGN
-from fatwheel.macho.loadcommands import Commands, ThreadLocals, read_commands
+from fatwheel.macho.loadcommands import Commands, LoadKind, ThreadLocals, read_commands
 from fatwheel.macho.pagehashes import PageChoice, SignedImage
 from fatwheel.macho.payload import Payload, find_payload
 from fatwheel.macho.platforms import Platform, is_foreign
 from fatwheel.macho.probe import Parser, take
+from fatwheel.macho.undefined import ANYWHERE, Names, Undefined
 from fatwheel.macho.wire import MACH_HEADER, MACH_HEADER_64
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -29,10 +33,12 @@ __all__ = [
     "MAGICS",
     "FileType",
     "Image",
+    "LoadKind",
     "MalformedSignature",
     "PageChoice",
     "Payload",
     "Signature",
+    "Symbols",
     "ThreadLocals",
     "parse_image",
     "plain_arch",
@@ -68,8 +74,20 @@ class FileType(IntEnum):
     FILESET = 12
 
 
+_TWOLEVEL = 0x80  # MH_TWOLEVEL
 _RUNNABLE = frozenset({FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE, FileType.DYLINKER})
 _LOADABLE = frozenset({FileType.DYLIB, FileType.BUNDLE})
+
+
+class Symbols(NamedTuple):
+    """What an image takes from others and what it gives to them, as far as that was asked for and is known.
+
+    `undefined` are the symbols that come neither from macOS nor from Python; `exported` is the export trie
+    (`fatwheel.macho.exports`).
+    """
+
+    undefined: tuple[Undefined, ...] | None
+    exported: bytes | None
 
 
 @valueclass
@@ -78,11 +96,13 @@ class Image:
 
     `cpusubtype` is the raw 32-bit value, capability bits included; `size` is in bytes; `loads` are
     the install names of LC_LOAD_DYLIB and its weak, re-exported, upward and lazy kinds in file
-    order; `platform` and `minos` (major, minor) are those of macOS where the image names several;
+    order, and `load_kinds` says of each which it is; `platform`, `minos` and `sdk` (major, minor) are
+    those of macOS where the image names several; `tools` are the programs that say they made it;
     `natural_align` is the alignment (log2) that lipo gives its slice. `thread_locals`, `init_functions`
-    and `signature` are those of programs, dylibs and bundles: `init_functions` are the names, sorted, that
-    Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it exports;
-    `signature` is what the code signature holds, where there is one and it was looked at.
+    and `signature` are those of programs, dylibs and bundles: `init_functions` are the names, sorted,
+    that Python calls to initialise a module (`PyInit_NAME`), or None where it is not known which it
+    exports; `signature` is what the code signature holds, where there is one and it was looked at.
+    `encrypted` code is that of Apple's stores. `symbols` are there where they were asked for.
     """
 
     cputype: int
@@ -101,6 +121,11 @@ class Image:
     thread_locals: ThreadLocals | None = None
     init_functions: tuple[str, ...] | None = None
     signature: Signature | MalformedSignature | None = None
+    load_kinds: tuple[LoadKind, ...] = ()
+    encrypted: bool = False
+    sdk: tuple[int, int] | None = None
+    tools: tuple[Tool, ...] = ()
+    symbols: Symbols | None = None
 
     @property
     def arch(self) -> Arch | None:
@@ -137,12 +162,14 @@ def parse_image(
     head: bytes = b"",
     payload: bool = True,
     pages: PageChoice | None = None,
+    symbols: bool = False,
 ) -> Parser[Image]:
     """Parse the image of `size` bytes at byte `base` of the source.
 
     `head` are bytes of its start that were read already. `payload` says whether to look for data of
     its own at its end, for what Python would call, and at its signature; all that never applies to
-    objects and debug files. `pages` says how to hash the pages that are signed. Raises `FormatError`
+    objects and debug files. `pages` says how to hash the pages that are signed, `symbols` whether to
+    gather those that go from image to image. Raises `FormatError`
     where header, load commands or what they describe leave the image or contradict themselves.
     """
     head += yield from take(base + len(head), max(0, min(size, MACH_HEADER_64.size) - len(head)))
@@ -153,14 +180,14 @@ def parse_image(
     layout = MACH_HEADER_64 if is64 else MACH_HEADER
     if len(head) < layout.size:
         raise FormatError(
-            source, base, f"the image ends after {len(head)} bytes of its mach_header"
+            source, base, f"the image ends after {counted(len(head), 'byte')} of its mach_header"
         )
     header = layout.unpack(order, head)
     if header.filetype not in FileType._value2member_map_:
         raise FormatError(source, base + 12, f"filetype {header.filetype} is none of 1 to 12")
     end = layout.size + header.sizeofcmds
     if end > min(size, layout.size + LARGEST_LOAD_COMMANDS):
-        problem = f"the load commands end at {end}, the image is {size} bytes long"
+        problem = f"the load commands end at {end}, the image is {counted(size, 'byte')} long"
         raise FormatError(source, base + 20, problem)
     rest = max(0, end - len(head))
     seen = head + (yield from take(base + len(head), rest))
@@ -175,19 +202,23 @@ def parse_image(
     commands.end = end
     read_commands(commands, data, layout.size, header.ncmds)
     found, functions, signature = None, None, None
+    names, exported = None, None
     if payload and header.filetype in _RUNNABLE:
-        search = _beyond(commands, end=len(seen))
+        if symbols and order == "<" and is64:
+            names = Names(_foreign(commands) if header.flags & _TWOLEVEL else frozenset())
+        search = _beyond(commands, len(seen), names)
         if commands.signature is None:
-            found, functions = yield from search
+            found, exported = yield from search
         else:
             limit, length = commands.signature
             arch = plain_arch(header.cputype, header.cpusubtype)
             signed = SignedImage(
                 arch=arch, base=base, limit=limit, size=length, minos=commands.minos
             )
-            (found, functions), signature = yield from with_signature(
+            (found, exported), signature = yield from with_signature(
                 source, signed, seen, pages, search
             )
+        functions = None if exported is None else find_init_functions(exported)
     align = thin_align(header.cputype)
     return Image(
         cputype=header.cputype,
@@ -206,12 +237,28 @@ def parse_image(
         thread_locals=commands.thread_locals if header.filetype in _RUNNABLE else None,
         init_functions=functions,
         signature=signature,
+        load_kinds=tuple(commands.load_kinds),
+        encrypted=commands.encrypted,
+        sdk=commands.sdk,
+        tools=commands.tools,
+        symbols=None if names is None else Symbols(names.result(), exported),
     )
 
 
-def _beyond(commands: Commands, end: int) -> Parser[tuple[Payload | None, tuple[str, ...] | None]]:
-    """Look for a payload, and for what Python would call, behind the first `end` bytes of the image,
-    which were read.
+def _foreign(commands: Commands) -> frozenset[int]:
+    """Return the ordinals of what comes from no library of macOS (see `fatwheel.macho.undefined`)."""
+    return frozenset(
+        number
+        for number, load in enumerate(commands.loads[: ANYWHERE - 1], start=1)
+        if not load.startswith(("/usr/lib/", "/System/"))
+    ) | {ANYWHERE}
+
+
+def _beyond(
+    commands: Commands, end: int, names: Names | None
+) -> Parser[tuple[Payload | None, bytes | None]]:
+    """Look for a payload, and for the export trie, behind the first `end` bytes of the image, which
+    were read; `names` gets to see the symbols.
     """
     table = commands.symbols
     search = find_payload(
@@ -221,17 +268,18 @@ def _beyond(commands: Commands, end: int) -> Parser[tuple[Payload | None, tuple[
         read=end,
         described=commands.end,
         table=table,
+        names=names,
     )
     tries = commands.export_tries
     if commands.filetype not in _LOADABLE or commands.reexports or len(tries) != 1:
         return (yield from search), None
     ((offset, size),) = tries
-    functions: tuple[str, ...] | None = None
-    reading = read_init_functions(commands.base, offset, size)
+    trie: bytes | None = None
+    reading = read_trie(commands.base, offset, size)
     if size == 0:
-        functions = ()
+        trie = b""
     elif offset >= end and (table is None or offset + size <= table.start):
-        functions = yield from reading
+        trie = yield from reading
     elif table is not None and offset >= max(table.end, end):
         return (yield from search), (yield from reading)
-    return (yield from search), functions
+    return (yield from search), trie

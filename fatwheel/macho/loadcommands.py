@@ -6,22 +6,29 @@ within the image, as far as lipo refuses such images.
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from fatwheel.errors import FormatError
 from fatwheel.macho import wire
+from fatwheel.macho.buildtools import Tool
 from fatwheel.macho.payload import SymbolTable
 from fatwheel.macho.platforms import Platform
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
-__all__ = ["Commands", "LoadCommand", "ThreadLocals", "read_commands"]
+__all__ = ["Commands", "LoadCommand", "LoadKind", "ThreadLocals", "read_commands"]
 
 _REQ_DYLD = 0x80000000
 _MH_OBJECT = 1
+_DYLIB_USE = 0x1A741800  # DYLIB_USE_MARKER, where other commands have a timestamp
+_DYLIB_USE_BODY = (
+    20  # bytes of a dylib_use_command behind cmd and cmdsize: its flags are the last four
+)
 _STRIPPED_FILETYPES = (9, 10)  # MH_DYLIB_STUB, MH_DSYM: sections without content
 
 
@@ -41,6 +48,7 @@ class LoadCommand(IntEnum):
     SEGMENT_SPLIT_INFO = 0x1E
     REEXPORT_DYLIB = 0x1F | _REQ_DYLD
     LAZY_LOAD_DYLIB = 0x20
+    ENCRYPTION_INFO = 0x21
     DYLD_INFO = 0x22
     DYLD_INFO_ONLY = 0x22 | _REQ_DYLD
     LOAD_UPWARD_DYLIB = 0x23 | _REQ_DYLD
@@ -49,6 +57,7 @@ class LoadCommand(IntEnum):
     FUNCTION_STARTS = 0x26
     DATA_IN_CODE = 0x29
     DYLIB_CODE_SIGN_DRS = 0x2B
+    ENCRYPTION_INFO_64 = 0x2C
     LINKER_OPTIMIZATION_HINT = 0x2E
     VERSION_MIN_TVOS = 0x2F
     VERSION_MIN_WATCHOS = 0x30
@@ -60,6 +69,30 @@ class LoadCommand(IntEnum):
     FUNCTION_VARIANTS = 0x37
     FUNCTION_VARIANT_FIXUPS = 0x38
 
+
+class LoadKind(Enum):
+    """How an image asks dyld for a library.
+
+    A weak one may be missing; a re-exported one is part of what the image itself exports; an upward one is
+    initialised after the image; a lazy or delayed one is opened at the first call, or when an initialiser needs it.
+    """
+
+    PLAIN = "plain"
+    WEAK = "weak"
+    REEXPORT = "re-exported"
+    UPWARD = "upward"
+    LAZY = "lazy"
+
+
+_KINDS = {
+    LoadCommand.LOAD_DYLIB: LoadKind.PLAIN,
+    LoadCommand.LOAD_WEAK_DYLIB: LoadKind.WEAK,
+    LoadCommand.REEXPORT_DYLIB: LoadKind.REEXPORT,
+    LoadCommand.LOAD_UPWARD_DYLIB: LoadKind.UPWARD,
+    LoadCommand.LAZY_LOAD_DYLIB: LoadKind.LAZY,
+}
+_USES = {1: LoadKind.WEAK, 2: LoadKind.REEXPORT, 4: LoadKind.UPWARD, 8: LoadKind.LAZY}
+"""`flags` of a dylib_use_command; where there are several, the first one here counts."""
 
 _VERSION_MIN = {
     LoadCommand.VERSION_MIN_MACOSX: Platform.MACOS,
@@ -118,7 +151,7 @@ class Commands:
     `end` is the end of everything that they describe, in bytes from the image's start; `align` the
     smallest alignment (log2) of its segments; `signature` offset and size of the code signature.
     `export_tries` are the areas (offset in the image, size) of export tries, `reexports` says whether it
-    passes on what other libraries export.
+    passes on what other libraries export, `encrypted` whether code of it is.
     """
 
     source: str
@@ -131,20 +164,26 @@ class Commands:
     align: int = 64
     install_name: str | None = None
     loads: list[str] = field(default_factory=list)
+    load_kinds: list[LoadKind] = field(default_factory=list)
     rpaths: list[str] = field(default_factory=list)
     platform: int | None = None
     minos: tuple[int, int] | None = None
+    sdk: tuple[int, int] | None = None
+    tools: tuple[Tool, ...] = ()
     signature: tuple[int, int] | None = None
     symbols: SymbolTable | None = None
     thread_locals: ThreadLocals | None = None
     export_tries: list[tuple[int, int]] = field(default_factory=list)
     reexports: bool = False
+    encrypted: bool = False
 
     def describe(self, at: int, what: str, offset: int, size: int) -> None:
         """Note that the command at byte `at` of the image says that `what` lies at `offset`."""
         end = offset + size
         if end > self.size:
-            problem = f"{what} lies at {offset} to {end} of an image of {self.size} bytes"
+            problem = (
+                f"{what} lies at {offset} to {end} of an image of {counted(self.size, 'byte')}"
+            )
             raise FormatError(self.source, self.base + at, problem)
         if size and end > self.end:
             self.end = end
@@ -301,8 +340,20 @@ def _dylib(commands: Commands, command: _Command) -> None:
     if command.cmd == LoadCommand.ID_DYLIB:
         commands.install_name = name
     else:
+        kind = _kind(commands, command, found.timestamp)
         commands.loads.append(name)
-        commands.reexports |= command.cmd == LoadCommand.REEXPORT_DYLIB
+        commands.load_kinds.append(kind)
+        commands.reexports |= kind is LoadKind.REEXPORT
+
+
+def _kind(commands: Commands, command: _Command, marker: int) -> LoadKind:
+    """Return how a library is loaded; a dylib_use_command (`marker`) says so in flags of its own."""
+    usual = command.cmd in (LoadCommand.LOAD_DYLIB, LoadCommand.LOAD_WEAK_DYLIB)
+    if marker == _DYLIB_USE and usual and command.end - command.body >= _DYLIB_USE_BODY:
+        at = command.body + _DYLIB_USE_BODY - 4
+        (flags,) = struct.unpack_from(f"{commands.order}I", command.data, at)
+        return next((kind for bit, kind in _USES.items() if flags & bit), LoadKind.PLAIN)
+    return _KINDS[LoadCommand(command.cmd)]
 
 
 def _rpath(commands: Commands, command: _Command) -> None:
@@ -321,21 +372,32 @@ def _string(commands: Commands, command: _Command, offset: int, layout: wire.Lay
     return sys.intern(command.data[start:end].decode(errors="backslashreplace"))
 
 
+def _encryption_info(commands: Commands, command: _Command) -> None:
+    """Note an area of `cryptsize` bytes at `cryptoff`, which is encrypted unless `cryptid` is 0."""
+    found = wire.ENCRYPTION_INFO.unpack(commands.order, command.data, command.body)
+    commands.encrypted |= found.cryptid != 0 and found.cryptsize != 0
+
+
 def _build_version(commands: Commands, command: _Command) -> None:
     found = wire.BUILD_VERSION.unpack(commands.order, command.data, command.body)
-    _target(commands, found.platform, found.minos)
+    first = command.body + wire.BUILD_VERSION.size
+    count = min(found.ntools, (command.end - first) // 8)
+    numbers = struct.unpack_from(f"{commands.order}{2 * count}I", command.data, first)
+    commands.tools += tuple(map(Tool, numbers[::2], numbers[1::2]))
+    _target(commands, found.platform, found.minos, found.sdk)
 
 
 def _version_min(commands: Commands, command: _Command) -> None:
     found = wire.VERSION_MIN.unpack(commands.order, command.data, command.body)
-    _target(commands, _VERSION_MIN[LoadCommand(command.cmd)], found.version)
+    _target(commands, _VERSION_MIN[LoadCommand(command.cmd)], found.version, found.sdk)
 
 
-def _target(commands: Commands, platform: int, version: int) -> None:
-    """Note a deployment target; its `version` is encoded as xxxx.yy.zz in nibbles."""
+def _target(commands: Commands, platform: int, version: int, sdk: int) -> None:
+    """Note a deployment target and an SDK, of which 0 is none; both are encoded as xxxx.yy.zz in nibbles."""
     if commands.platform is None or platform == Platform.MACOS:
         commands.platform = int(platform)
         commands.minos = (version >> 16, version >> 8 & 0xFF)
+        commands.sdk = (sdk >> 16, sdk >> 8 & 0xFF) if sdk else None
 
 
 _READERS: dict[int, tuple[wire.Layout, Callable[[Commands, _Command], None]]] = {
@@ -349,6 +411,8 @@ _READERS: dict[int, tuple[wire.Layout, Callable[[Commands, _Command], None]]] = 
     LoadCommand.DYLD_INFO_ONLY: (wire.DYLD_INFO, _dyld_info),
     LoadCommand.RPATH: (wire.RPATH, _rpath),
     LoadCommand.BUILD_VERSION: (wire.BUILD_VERSION, _build_version),
+    LoadCommand.ENCRYPTION_INFO: (wire.ENCRYPTION_INFO, _encryption_info),
+    LoadCommand.ENCRYPTION_INFO_64: (wire.ENCRYPTION_INFO, _encryption_info),
     **dict.fromkeys(_DYLIB_COMMANDS, (wire.DYLIB, _dylib)),
     **dict.fromkeys(_LINKEDIT_DATA_COMMANDS, (wire.LINKEDIT_DATA, _linkedit_data)),
     **dict.fromkeys(_VERSION_MIN, (wire.VERSION_MIN, _version_min)),

@@ -18,6 +18,7 @@ from array import array
 
 from fatwheel.errors import FormatError
 from fatwheel.macho.probe import LARGEST_RANGE, Parser, Range, pieces
+from fatwheel.macho.undefined import Names
 from fatwheel.macho.wire import NLIST, NLIST_64
 from fatwheel.values import valueclass
 
@@ -82,22 +83,32 @@ class SymbolTable:
 
 
 def find_payload(
-    source: str, *, base: int, size: int, read: int, described: int, table: SymbolTable | None
+    source: str,
+    *,
+    base: int,
+    size: int,
+    read: int,
+    described: int,
+    table: SymbolTable | None,
+    names: Names | None = None,
 ) -> Parser[Payload | None]:
     """Look for data of its own at the end of the image at byte `base` of the source.
 
     `size` is the image's, the first `read` bytes of it were asked for already, and `described` is
-    the end of everything that its load commands describe. Raises `FormatError` where symbols and
-    strings overlap each other or the load commands, or the source ends too soon.
+    the end of everything that its load commands describe. `names` gets to see both tables, where the
+    strings lie behind the symbols. Raises `FormatError` where symbols and strings overlap each other
+    or the load commands, or the source ends too soon.
     """
     if table is not None and table.strsize:
-        end = yield from _strings_used(source, base, read, table)
+        end = yield from _strings_used(source, base, read, table, names)
         if table.strings_end - end > LARGEST_STRING_TABLE_PADDING:
             return Payload(offset=end, size=table.strings_end - end)
     return Payload(offset=described, size=size - described) if size > described else None
 
 
-def _strings_used(source: str, base: int, read: int, table: SymbolTable) -> Parser[int]:
+def _strings_used(
+    source: str, base: int, read: int, table: SymbolTable, names: Names | None
+) -> Parser[int]:
     """Return where in the image the last string ends that a symbol names."""
     position = read
     for start, end in table.areas:
@@ -110,13 +121,16 @@ def _strings_used(source: str, base: int, read: int, table: SymbolTable) -> Pars
         position = end
     if table.stroff < table.symoff and table.nsyms:
         return (yield from _strings_first(source, base, table))
-    last = yield from _last_string(source, base, table)
+    last = yield from _last_string(source, base, table, names)
     if last is None or last >= table.strsize:
         return table.stroff if last is None else table.strings_end
-    start = base + table.stroff + last
+    strings = base + table.stroff
+    start = strings + (last if names is None else names.first_string(last))
     for piece in pieces(start, base + table.strings_end - start):
         data = yield piece
-        if (nul := data.find(0)) >= 0:
+        if names is not None:
+            names.read(piece.offset - strings, data)
+        if (nul := data.find(0, max(0, strings + last - piece.offset))) >= 0:
             return piece.offset + nul + 1 - base
         _check_length(source, piece, data)
     return table.strings_end
@@ -140,7 +154,9 @@ def _strings_first(source: str, base: int, table: SymbolTable) -> Parser[int]:
     return tail_at + nul + 1 if nul >= 0 else table.strings_end
 
 
-def _last_string(source: str, base: int, table: SymbolTable) -> Parser[int | None]:
+def _last_string(
+    source: str, base: int, table: SymbolTable, names: Names | None = None
+) -> Parser[int | None]:
     """Return the largest index into the string table that a symbol names, or None."""
     entry = table.entry_size
     words_per_entry = entry // 4
@@ -148,6 +164,8 @@ def _last_string(source: str, base: int, table: SymbolTable) -> Parser[int | Non
     for piece in pieces(base + table.symoff, table.nsyms * entry, unit=entry):
         data = yield piece
         _check_length(source, piece, data)
+        if names is not None:
+            names.see(data)
         words = array("I", data)
         if table.order != _HOST_ORDER:
             words.byteswap()

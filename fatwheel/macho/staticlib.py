@@ -15,6 +15,7 @@ from fatwheel.macho.cpu import arch_name
 from fatwheel.macho.image import MAGICS, Image, parse_image, plain_arch
 from fatwheel.macho.platforms import is_foreign
 from fatwheel.macho.probe import LARGEST_RANGE, Parser, Range
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = ["AR_MAGIC", "ForeignArchiveError", "StaticLibrary", "parse_static_library"]
@@ -141,16 +142,15 @@ def _member_header(source: str, position: int, end: int) -> Parser[_Member]:
     size = _number(source, position + 48, header[48:58])
     start = position + _HEADER_SIZE
     if start + size > end:
-        problem = (
-            f"the member is {size} bytes long, the archive ends {end - start} bytes after here"
-        )
+        left = counted(end - start, "byte")
+        problem = f"the member is {counted(size, 'byte')} long, the archive ends {left} after here"
         raise FormatError(source, position + 48, problem)
     name = header[:16].rstrip(b" ")
     header_end = start
     if name.startswith(b"#1/"):
         length = _number(source, position + 3, name[3:])
         if length > min(size, LARGEST_RANGE):
-            problem = f"the name of {length} bytes is longer than the member's {size} bytes"
+            problem = f"the name of {counted(length, 'byte')} is longer than the member's {counted(size, 'byte')}"
             raise FormatError(source, position, problem)
         name = (yield Range(start, length)).rstrip(b"\0")
         header_end += length

@@ -40,6 +40,7 @@ from fatwheel.macho.staticlib import (
     parse_static_library,
 )
 from fatwheel.macho.wire import FAT_ARCH, FAT_ARCH_64, FAT_HEADER, MACH_HEADER_64
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -147,6 +148,7 @@ class _Wanted(NamedTuple):
     payload: bool
     bitcode: bool
     pages: PageChoice | None
+    symbols: bool
 
 
 def parse(
@@ -156,17 +158,19 @@ def parse(
     payload: bool = True,
     bitcode: bool = False,
     pages: PageChoice | None = None,
+    symbols: bool = False,
 ) -> Parser[Universal | Image | StaticLibrary | Bitcode | None]:
     """Parse a file of `size` bytes, or return None where it is no Mach-O, universal file or static
     library.
 
     An archive without Mach-O members is none either. `payload` says whether to look for a payload
     in images, and at their signatures, for which `pages` says how to hash the pages; `bitcode`
-    whether LLVM bitcode counts. Slices are read in the order of their offsets.
+    whether LLVM bitcode counts, `symbols` whether to gather those that go from image to image. Slices
+    are read in the order of their offsets.
     Raises `FormatError` for a file that starts as one of them and is damaged.
     """
     head = yield Range(0, min(size, FAT_HEADER.size))
-    wanted = _Wanted(payload, bitcode, pages)
+    wanted = _Wanted(payload, bitcode, pages, symbols)
     if len(head) >= FAT_HEADER.size and _is_universal(head):
         return (yield from _universal(source, size, head, wanted))
     try:
@@ -189,7 +193,13 @@ def _content(
     if head[:4] in MAGICS:
         return (
             yield from parse_image(
-                source, size, base=base, head=head, payload=wanted.payload, pages=wanted.pages
+                source,
+                size,
+                base=base,
+                head=head,
+                payload=wanted.payload,
+                pages=wanted.pages,
+                symbols=wanted.symbols,
             )
         )
     if head[:8] == AR_MAGIC:
@@ -261,7 +271,7 @@ def _table(source: str, size: int, head: bytes) -> Parser[tuple[bool, list[_Entr
         raise FormatError(source, 4, f"nfat_arch is {count}, it must be 1 to {LARGEST_COUNT}")
     table_end = FAT_HEADER.size + count * entry_layout.size
     if table_end > size:
-        problem = f"the table of {count} slices ends at {table_end}, the file at {size}"
+        problem = f"the table of {counted(count, 'slice')} ends at {table_end}, the file at {size}"
         raise FormatError(source, FAT_HEADER.size, problem)
     table = yield Range(FAT_HEADER.size, count * entry_layout.size)
     if len(table) < count * entry_layout.size:

@@ -21,6 +21,7 @@ __all__ = [
     "DYLD_INFO",
     "DYLIB",
     "DYSYMTAB",
+    "ENCRYPTION_INFO",
     "FAT_ARCH",
     "FAT_ARCH_64",
     "FAT_HEADER",
@@ -93,6 +94,7 @@ DYLIB = Layout(mach_o.dylib_command)
 RPATH = Layout(mach_o.rpath_command)
 LINKEDIT_DATA = Layout(mach_o.linkedit_data_command)
 DYLD_INFO = Layout(mach_o.dyld_info_command)
+ENCRYPTION_INFO = Layout(mach_o.encryption_info_command)  # the 64-bit one adds nothing but padding
 NOTE = Layout(mach_o.note_command)
 BUILD_VERSION = Layout(mach_o.build_version_command)
 VERSION_MIN = Layout(mach_o.version_min_command)

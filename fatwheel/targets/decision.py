@@ -110,15 +110,17 @@ class Decision:
     `archs` has x86_64 first; it is empty where the target is not macOS: then everything is maturin's.
     `decided_by` is one of this module's names for the inputs ("option", "CARGO_BUILD_TARGET", "ARCHFLAGS",
     "_PYTHON_HOST_PLATFORM", "universal2", "interpreter"), `why` a sentence. `overruled` has a sentence for
-    each input that asked for something else, `contradictions` one for each two that disagree where nobody
-    can have meant both. `universal2_is_optional` says that only the setting `universal2 = true` asked for
-    both, so that an installation from source without both Rust targets may fall back (`fall_back`).
+    each input that asked for something else, `unloadable` one where this Python cannot load the result,
+    `contradictions` one for each two that disagree where nobody can have meant both. `universal2_is_optional` says
+    that only the setting `universal2 = true` asked for both, so that an installation from source without both Rust
+    targets may fall back (`fall_back`).
     """
 
     archs: tuple[Arch, ...]
     decided_by: str
     why: str
     overruled: tuple[str, ...] = ()
+    unloadable: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
     universal2_is_optional: bool = False
 
@@ -187,7 +189,8 @@ def decide_targets(wishes: Wishes, python: PythonFacts) -> Decision:
     )
     return replace(
         decision,
-        overruled=(*_overruled(decider, others), *_unloadable(decision, python)),
+        overruled=tuple(_overruled(decider, others)),
+        unloadable=tuple(_unloadable(decision, python)),
         contradictions=(*_contradictions(claims), *_odd_interpreter(python)),
     )
 

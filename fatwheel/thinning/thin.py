@@ -11,13 +11,14 @@ from pathlib import Path
 
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import DateTime
-from fatwheel.archive.ranges import file_sha256
+from fatwheel.archive.ranges import Progress, file_sha256
 from fatwheel.atomic import new_file
 from fatwheel.check.finding import Finding
 from fatwheel.check.verdict import check
 from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import RefusedError, UsageError
 from fatwheel.fusion.glob import Glob, compile_glob
+from fatwheel.fusion.passes import InPasses
 from fatwheel.fusion.readpair import wrong_record
 from fatwheel.fusion.verify import refuse_worse, reread
 from fatwheel.fusion.write import newest_date, write_wheel
@@ -28,13 +29,13 @@ from fatwheel.thinning.plan import Patterns, Reading, ThinPlan, plan_thin, thin_
 from fatwheel.thinning.texts import split_texts
 from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import REPORT_NAME
-from fatwheel.wheels.read import Progress, read_wheel, reading_threads
+from fatwheel.wheels.read import read_wheel, reading_threads
 from fatwheel.wheels.wheel import OpenWheel, Wheel, open_wheel
 
 __all__ = ["ThinOptions", "Thinned", "plan_wheel", "thin_wheel"]
 
-_ONE_ARCHITECTURE = "FW202"
-"""What a check of universal2 wheels says of every thin one."""
+_PLANNING, _THINNING = 1, 2
+"""How often a wheel's data are read: to be verified, and to be written."""
 
 
 @valueclass
@@ -101,8 +102,8 @@ def plan_wheel(
 
     Raises as `thin_wheel` does.
     """
-    with _opened(wheel, arch) as opened:
-        return _plan(opened, _read(opened, options, progress), arch, options)
+    with _opened(wheel, arch, progress, _PLANNING) as opened:
+        return _plan(opened, _read(opened, options), arch, options)
 
 
 def thin_wheel(
@@ -116,8 +117,8 @@ def thin_wheel(
     is taken, `WheelError` for a damaged wheel, `ChangedError` (which is one) for one that somebody changed meanwhile,
     `UsageError` for patterns that are none. Then nothing was written.
     """
-    with _opened(wheel, arch) as opened:
-        read = _read(opened, options, progress)
+    with _opened(wheel, arch, progress, _THINNING) as opened:
+        read = _read(opened, options)
         plan = _plan(opened, read, arch, options)
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / plan.name.filename
@@ -143,7 +144,7 @@ def thin_wheel(
                 inflater=options.chosen_inflater,
                 threads=options.threads if options.verify_output else None,
             )
-            findings = tuple(f for f in check(result) if f.code != _ONE_ARCHITECTURE)
+            findings = check(result)
             refuse_worse(findings, (read,), target, options.allow)
             opened.file.check_unchanged()
             return Thinned(
@@ -157,20 +158,22 @@ def thin_wheel(
 
 
 @contextlib.contextmanager
-def _opened(path: Path, arch: Arch) -> Iterator[OpenWheel]:
+def _opened(path: Path, arch: Arch, progress: Progress | None, passes: int) -> Iterator[OpenWheel]:
     opened = open_wheel(path)
+    told = None if progress is None else InPasses(progress, opened.file.size, passes)
     try:
         thin_name(opened.name, arch)  # what its name refuses needs no reading
+        opened.file.progress = told
         yield opened
+        if told is not None:
+            told.finish()
     finally:
         opened.close()
 
 
-def _read(opened: OpenWheel, options: ThinOptions, progress: Progress | None) -> Wheel:
+def _read(opened: OpenWheel, options: ThinOptions) -> Wheel:
     with reading_threads(options.threads, [opened]) as executor:
-        wheel = read_wheel(
-            opened, inflater=options.chosen_inflater, executor=executor, progress=progress
-        )
+        wheel = read_wheel(opened, inflater=options.chosen_inflater, executor=executor)
     for base in ("METADATA", "WHEEL"):
         opened.entry(f"{wheel.dist_info}/{base}")
     return wheel

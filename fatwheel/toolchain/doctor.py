@@ -84,6 +84,8 @@ def _patient_lines(patient: Patient) -> Iterator[str]:
     yield f"  builds for {_targets(decision)}: {decision.why}"
     for sentence in decision.overruled:
         yield f"  overruled: {sentence}"
+    for sentence in decision.unloadable:
+        yield f"  note: {sentence}"
     for sentence in decision.contradictions:
         yield f"  contradiction: {sentence}"
 
@@ -175,6 +177,7 @@ def _patient_json(patient: Patient) -> dict[str, Any]:
             "decided_by": decision.decided_by,
             "why": decision.why,
             "overruled": list(decision.overruled),
+            "unloadable": list(decision.unloadable),
             "contradictions": list(decision.contradictions),
             "cross": decision.is_cross(python),
         },

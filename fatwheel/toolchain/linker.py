@@ -9,6 +9,7 @@ from pathlib import Path
 from fatwheel.arch import Arch
 from fatwheel.toolchain.cc import LinkSettings, wrapper_environment, write_wrapper
 from fatwheel.toolchain.host import Look, Missing, Search
+from fatwheel.toolchain.probes import cmake_variables
 from fatwheel.toolchain.rust import Rust, cargo_variable
 from fatwheel.toolchain.sdk import Sdk, need_named_sdk, need_xcode_sdk
 from fatwheel.toolchain.stubs import make_stub_sdk
@@ -77,8 +78,17 @@ def _is_set_up(look: Look, archs: Sequence[Arch]) -> bool:
 def _zig_linker(look: Look, zig: Path | None, note: str = "") -> Linker | None:
     if zig is None:
         return None
-    variables = dict.fromkeys(Arch, zig_variables(zig, look.host.cache))
+    sdk = look.host.environ.get("SDKROOT") or str(look.host.cache / "nothing")
+    shared = zig_variables(zig, look.host.cache)
+    variables = {arch: (*shared, *_cmake(look, arch, sdk)) for arch in Arch}
     return Linker(kind="zig", zig=True, variables=variables, note=note)
+
+
+def _cmake(look: Look, arch: Arch, root: str) -> tuple[tuple[str, str], ...]:
+    """Keep the crate cmake from the libraries of this machine, where there is a cmake and a shell."""
+    if look.which("cmake") is None or look.host.platform in {"darwin", "win32"}:
+        return ()
+    return cmake_variables(arch, look.host.environ, look.host.cache, root)
 
 
 def find_lld(look: Look, rust: Rust | None) -> tuple[str, ...] | None:
@@ -104,6 +114,7 @@ def _lld_linker(
         if libsystem is None:
             return None
         stubs = str(make_stub_sdk(libsystem, look.host.cache))
+    root = sdk.root if sdk else stubs
     settings = LinkSettings(
         lld=lld,
         stubs=stubs,
@@ -114,8 +125,11 @@ def _lld_linker(
         *zig_variables(zig, look.host.cache),
         *wrapper_environment(settings, look.host.python).items(),
         # Without it, rustc warns in every run that it found no Xcode.
-        ("SDKROOT", sdk.root if sdk else stubs),
+        ("SDKROOT", root),
     )
     wrapper = str(write_wrapper(look.host.cache))
-    variables = {arch: (*shared, (cargo_variable(arch, "LINKER"), wrapper)) for arch in Arch}
+    variables = {
+        arch: (*shared, (cargo_variable(arch, "LINKER"), wrapper), *_cmake(look, arch, root))
+        for arch in Arch
+    }
     return Linker(kind="lld", zig=True, variables=variables)

@@ -51,7 +51,7 @@ def need_zig(look: Look) -> Search[Path | None]:
     if zig is None:
         yield Missing(
             what="zig, which compiles C and brings libSystem's stub",
-            how=f"{look.host.python} -m pip install ziglang",
+            how=f"{look.host.python} -m pip install 'fatwheel[zig]'",
         )
     return zig
 

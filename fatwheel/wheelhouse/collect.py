@@ -17,13 +17,25 @@ from fatwheel.atomic import new_file
 from fatwheel.errors import FatwheelError
 from fatwheel.index.cache import Made
 from fatwheel.index.listing import Entry
+from fatwheel.index.page import File
 from fatwheel.index.serve import Running
 from fatwheel.index.work import Job, UnservedError
 from fatwheel.values import valueclass
+from fatwheel.wheelhouse.build import Builder, BuiltConflictError, build_wheel
 from fatwheel.wheelhouse.choose import choose_entry
 from fatwheel.wheelhouse.resolve import Pin, newer_versions
+from fatwheel.wheelhouse.sdists import ToBuild
 
-__all__ = ["Item", "Unavailable", "collect", "lay_out", "plan_items"]
+__all__ = [
+    "Ingredients",
+    "Item",
+    "Unavailable",
+    "build_items",
+    "collect",
+    "fetch_ingredients",
+    "lay_out",
+    "plan_items",
+]
 
 REPORT = "wheelhouse.json"
 """The file that says what the folder holds; by it the next run knows which wheels are its own."""
@@ -31,12 +43,29 @@ REPORT = "wheelhouse.json"
 
 @valueclass
 class Item:
-    """A project of the tree and the file that serves it; `notes` are sentences on it."""
+    """A project of the tree and the file that serves it; `notes` are sentences on it.
+
+    With `build`, the file is to be built, and `entry` stands for it until then.
+    """
 
     pin: Pin
     upstream: str
     entry: Entry
     notes: tuple[str, ...] = ()
+    build: ToBuild | None = None
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """Those of upstream that it is made of."""
+        return self.entry.files if self.build is None else self.build.files
+
+
+@valueclass
+class Ingredients:
+    """What a wheel that is to be built needs of upstream: the sdist, and the half that is there."""
+
+    sdist: Made
+    half: Made | None
 
 
 @valueclass
@@ -51,9 +80,12 @@ class Unavailable:
 
 
 async def plan_items(
-    pins: Sequence[Pin], running: Running, tags: Mapping[Arch, Mapping[Tag, int]]
+    pins: Sequence[Pin],
+    running: Running,
+    tags: Mapping[Arch, Mapping[Tag, int]],
+    builds: Mapping[str, ToBuild],
 ) -> tuple[list[Item], list[Unavailable]]:
-    """Return the file for each pin, and the pins that have none."""
+    """Return the file for each pin, and the pins that have none; `builds` are those to be built, by file name."""
     items: list[Item] = []
     missing: list[Unavailable] = []
     for pin in pins:
@@ -68,7 +100,15 @@ async def plan_items(
         notes = list(newer_versions(pin, project.listing.left_out))
         if len(pin.archs) == 1:
             notes.append(f"{pin.name} {pin.version} is needed by {pin.archs[0].value} only")
-        items.append(Item(pin=pin, upstream=project.upstream.name, entry=entry, notes=tuple(notes)))
+        items.append(
+            Item(
+                pin=pin,
+                upstream=project.upstream.name,
+                entry=entry,
+                notes=tuple(notes),
+                build=builds.get(entry.filename),
+            )
+        )
     return items, missing
 
 
@@ -76,6 +116,8 @@ async def collect(
     items: Sequence[Item], running: Running
 ) -> tuple[dict[str, Made], list[Unavailable]]:
     """Fetch and fuse all files at the same time, by name of the project; one that fails stops no other.
+
+    What is to be built is not among `items`.
 
     The largest come first, so that no core waits at the end for one that began late.
     """
@@ -99,6 +141,63 @@ async def collect(
             failed.append(Unavailable(pin=item.pin, why=str(answer), filename=item.entry.filename))
         else:
             raise answer
+    return made, failed
+
+
+async def fetch_ingredients(
+    items: Sequence[Item], running: Running
+) -> tuple[dict[str, Ingredients], list[Unavailable]]:
+    """Fetch what is needed to build the `items`, by name of the project; one that fails stops no other."""
+    found: dict[str, Ingredients] = {}
+    failed: list[Unavailable] = []
+    for item in items:
+        project = await running.projects.get(item.pin.name, fresh=False)
+        assert project is not None
+        assert item.build is not None
+        build = item.build
+        entries = [build.sdist] if build.half is None else [build.sdist, build.half]
+        try:
+            made = [await running.work.make(project.upstream, item.pin.name, e) for e in entries]
+        except (FatwheelError, OSError) as error:
+            failed.append(Unavailable(pin=item.pin, why=str(error)))
+        else:
+            found[item.pin.name] = Ingredients(sdist=made[0], half=made[1] if made[1:] else None)
+    return found, failed
+
+
+def build_items(
+    items: Sequence[Item],
+    ingredients: Mapping[str, Ingredients],
+    builder: Builder,
+    tags: Mapping[Arch, Mapping[Tag, int]],
+) -> tuple[dict[str, Made], list[Unavailable]]:
+    """Build and fuse what upstream lacks, one after the other, by name of the project."""
+    made: dict[str, Made] = {}
+    failed: list[Unavailable] = []
+    for item in items:
+        parts = ingredients.get(item.pin.name)
+        if parts is None or item.build is None:
+            continue
+        try:
+            one = build_wheel(builder, parts.sdist, parts.half, item.build.archs)
+        except BuiltConflictError as error:
+            found = error.result
+            lines = found.conflicts
+            why = found.count if lines else f"what was built is no other half: {found.problem}"
+            failed.append(Unavailable(pin=item.pin, why=why, lines=lines, rules=found.rules))
+        except FatwheelError as error:
+            failed.append(Unavailable(pin=item.pin, why=error.sentence, lines=error.details))
+        except OSError as error:
+            failed.append(Unavailable(pin=item.pin, why=str(error)))
+        else:
+            entry = Entry(filename=one.path.name, version=item.pin.version)
+            if choose_entry([entry], item.pin.version, tags) is None:
+                why = (
+                    f"it came out as {one.path.name}, which that Python or that macOS does not take"
+                )
+                failed.append(Unavailable(pin=item.pin, why=why))
+            else:
+                made[item.pin.name] = one
     return made, failed
 
 

@@ -14,6 +14,7 @@ from fatwheel.arch import Arch
 from fatwheel.index.cache import Made
 from fatwheel.printable import counted, size_text
 from fatwheel.version import __version__
+from fatwheel.webpage import Bar, bars, key, page
 from fatwheel.wheelhouse.collect import REPORT, Item, Unavailable
 from fatwheel.wheels.tags import Floor, format_floor
 
@@ -81,7 +82,9 @@ def pylock(items: Sequence[Item], made: Mapping[str, Made], *, python: str) -> s
 
 
 def sources(item: Item) -> str:
-    """Return in words where a wheel comes from."""
+    """Return in words where a wheel comes from; the first word is one of a kind."""
+    if item.build is not None:
+        return f"built for {' and '.join(arch.value for arch in item.build.archs)}"
     if item.entry.halves is not None:
         return "fused"
     if item.entry.filename.endswith("-any.whl"):
@@ -110,11 +113,12 @@ def report_json(
                 "filename": one.path.name,
                 "size": one.size,
                 "sha256": one.sha256,
-                "source": sources(item),
+                "source": sources(item) if item.build is None else "built",
+                "built": [arch.value for arch in item.build.archs] if item.build else [],
                 "upstream": item.upstream,
                 "inputs": [
                     {"url": file.url, "sha256": file.sha256, "size": file.size}
-                    for file in item.entry.files
+                    for file in item.files
                 ],
                 "notes": list(item.notes),
             }
@@ -135,19 +139,13 @@ def report_json(
     }
 
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8885; --soft: #8882; --fused: #3b6fb6; --pure: #8a8a8a; --own: #2d8a57; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 64rem; padding: 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; } .wide { overflow-x: auto; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-pre { background: var(--soft); padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere; border-radius: .4rem; }
-.bars { display: grid; grid-template-columns: max-content 1fr max-content; gap: .2rem .6rem; align-items: center; }
-.bar { height: 1rem; border-radius: .2rem; min-width: 2px; } .small { font-size: .875rem; opacity: .8; }
-.fused { background: var(--fused); } .pure { background: var(--pure); } .universal2 { background: var(--own); }
-.key { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem; margin-right: .3rem; }
-"""
+_COLOURS = {"fused": "#3b6fb6", "pure": "#8a8a8a", "universal2": "#2d8a57", "built": "#b5651d"}
+_KINDS = {
+    "fused": "fused",
+    "universal2": "universal2 upstream",
+    "built": "built here",
+    "pure": "pure",
+}
 
 
 def report_html(
@@ -165,31 +163,19 @@ def report_html(
         f"{counted(len(there), 'wheel')}, {size_text(total)}, for CPython {html.escape(python)} on macOS "
         f"{format_floor(macos)} or later, Intel and Apple silicon"
     )
-    parts = [
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Wheelhouse</title><style>{_STYLE}</style></head><body>",
+    body = [
         f"<h1>Wheelhouse</h1><p>{head}.</p>",
         *_missing_html(missing),
         "<h2>Where the megabytes are</h2>",
-        '<p class="small">'
-        + " ".join(
-            f'<span class="key {kind}"></span>{words}&ensp;'
-            for kind, words in (
-                ("fused", "fused"),
-                ("universal2", "universal2 upstream"),
-                ("pure", "pure"),
-            )
-        )
-        + "</p>",
-        f'<div class="bars">{_bars(there)}</div>',
+        key(_KINDS),
+        bars(_bars(there)),
         "<h2>Every wheel</h2>",
         '<div class="wide"><table><tr><th>project</th><th>version</th><th>from</th>',
         '<th class="n">x86_64</th><th class="n">arm64</th><th class="n">wheel</th></tr>',
         *(_row(item, one) for item, one in there),
-        f"</table></div><p class='small'>fatwheel {html.escape(__version__)}</p></body></html>\n",
+        "</table></div>",
     ]
-    return "\n".join(parts)
+    return page("Wheelhouse", body, colours=_COLOURS)
 
 
 def _missing_html(missing: Sequence[Unavailable]) -> list[str]:
@@ -203,17 +189,12 @@ def _missing_html(missing: Sequence[Unavailable]) -> list[str]:
     return [f"<h2>Not there ({len(missing)})</h2>", *rows] if rows else []
 
 
-def _bars(there: Sequence[tuple[Item, Made]]) -> str:
-    largest = max((one.size for _, one in there), default=1)
-    rows = []
-    for item, one in sorted(there, key=lambda pair: (-pair[1].size, pair[0].pin.name))[:30]:
-        kind = sources(item).split()[0]
-        width = max(0.5, 100 * one.size / largest)
-        rows.append(
-            f'<span>{html.escape(item.pin.name)}</span><span class="bar {kind}" style="width:{width:.1f}%"></span>'
-            f"<span>{size_text(one.size)}</span>"
-        )
-    return "".join(rows)
+def _bars(there: Sequence[tuple[Item, Made]]) -> list[Bar]:
+    largest = sorted(there, key=lambda pair: (-pair[1].size, pair[0].pin.name))[:30]
+    return [
+        Bar(label=item.pin.name, parts={sources(item).split()[0]: one.size})
+        for item, one in largest
+    ]
 
 
 def _row(item: Item, one: Made) -> str:

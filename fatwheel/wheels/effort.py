@@ -35,8 +35,8 @@ class Effort:
         steps = 16 + min(size, 1 << 12) // 4 + min(size, 1 << 15) // 16 + size // 64
         self._take(member, steps)
 
-    def keep(self, member: str, slices: int, texts: Sequence[str]) -> None:
-        """Count what is looked at again: slices that may be cut out, and paths that are loaded or searched."""
+    def keep(self, member: str, slices: int, texts: Sequence[str | bytes]) -> None:
+        """Count what is looked at again: slices that may be cut out, paths and symbols that code looks for."""
         steps = _BY_SLICE * slices + _BY_TEXT * len(texts) + sum(map(len, texts)) // _CHARACTERS
         if steps:
             self._take(member, steps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +17,7 @@ from fatwheel.archive.directory import Entry
 from fatwheel.archive.ranges import ReadAhead
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import WheelError
+from fatwheel.printable import counted
 from fatwheel.wheels.distinfo import MOST_HEADERS, REPORT_NAME, read_headers
 from fatwheel.wheels.record import BadRow, RecordHash, RecordRow, parse_record
 from fatwheel.wheels.scan import Scanned, Wanted, scan_member
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH",
-    "Progress",
     "Source",
     "batches",
     "compare_record",
@@ -37,13 +37,11 @@ __all__ = [
     "open_source",
     "read_wheel",
     "reading_threads",
+    "result_of",
 ]
 
 A = TypeVar("A")
 T = TypeVar("T")
-
-Progress = Callable[[int], None]
-"""Called with the number of bytes of the archives that were read since the last call."""
 
 BATCH = 4 << 20
 """Compressed bytes that are handed to a thread at once."""
@@ -61,6 +59,7 @@ _MOST_ROWS = 1000  # more than there are files
 _PLAIN = {judged: Wanted(signatures=judged) for judged in Judged}
 _SMALL = 16 << 10  # compressed bytes
 _OVERHEAD = 5 << 10  # compressed bytes that take as long to read as what each member costs besides
+_WAIT = 0.1  # seconds
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
@@ -149,7 +148,7 @@ def open_source(
         raise WheelError(wheel.path.name, entry.name, problem) from None
     lines = max(text.count("\n"), text.count("\r"))
     if lines > 2 * files + _MOST_ROWS:
-        problem = f"has {lines} lines, and the wheel {files} files; rebuild the wheel"
+        problem = f"has {counted(lines, 'line')}, and the wheel {counted(files, 'file')}; rebuild the wheel"
         raise WheelError(wheel.path.name, entry.name, problem)
     rows, bad = parse_record(text)
     source = Source(
@@ -165,7 +164,7 @@ def open_source(
 
 def _refuse_larger(wheel: OpenWheel, entry: Entry, most: int) -> None:
     if entry.size > most:
-        problem = f"is {entry.size} bytes long, more than {most}; no real wheel's is"
+        problem = f"is {counted(entry.size, 'byte')} long, more than {most}; no real wheel's is"
         raise WheelError(wheel.path.name, entry.name, problem)
 
 
@@ -185,14 +184,14 @@ def read_wheel(
     *,
     inflater: Inflater,
     executor: Executor | None,
-    progress: Progress | None = None,
+    signatures: Judged = Judged.ALL,
 ) -> Wheel:
     """Read one wheel whole with the threads of `executor`, or in this one; what is wrong with RECORD is in the result.
 
-    Raises `WheelError` for damaged members.
+    `signatures` says which are compared with the code. Raises `WheelError` for damaged members.
     """
     source = open_source(wheel, inflater)
-    source.signatures = Judged.ALL
+    source.signatures = signatures
     sizes = {n: e.compressed_size for n, e in source.entries.items() if n != source.record}
 
     def scan(names: list[str]) -> dict[str, Scanned]:
@@ -202,7 +201,7 @@ def read_wheel(
             for name in names
         }
 
-    for found in in_parallel(executor, scan, sizes, progress):
+    for found in in_parallel(executor, scan, sizes):
         source.scanned.update(found)
     return source.result()
 
@@ -211,14 +210,28 @@ def later(executor: Executor | None, work: Callable[[A], T], argument: A) -> Cal
     """Begin `work` in a thread of `executor`, or leave it until it is asked for; return what to call for its result."""
     if executor is None:
         return functools.partial(work, argument)
-    return executor.submit(work, argument).result
+    return functools.partial(result_of, executor.submit(work, argument))
+
+
+def result_of(future: Future[T], meanwhile: Callable[[], None] | None = None) -> T:
+    """Wait for a result, and call `meanwhile` ten times a second.
+
+    No wait is long, since Python sees Ctrl-C on Windows only between them.
+    """
+    from concurrent.futures import TimeoutError as NotYetError  # Python's own from 3.11 on
+
+    while True:
+        try:
+            return future.result(_WAIT)
+        except NotYetError:
+            if future.done():  # it is what the work itself raised, or has come by now
+                return future.result()
+        if meanwhile is not None:
+            meanwhile()
 
 
 def in_parallel(
-    executor: Executor | None,
-    work: Callable[[list[str]], T],
-    sizes: Mapping[str, int],
-    progress: Progress | None = None,
+    executor: Executor | None, work: Callable[[list[str]], T], sizes: Mapping[str, int]
 ) -> Iterator[T]:
     """Begin to do `work` on batches of names (see `batches`), and return an iterator over the results.
 
@@ -227,37 +240,17 @@ def in_parallel(
     """
     planned = batches(sizes)
     if executor is None:
-        calls = [functools.partial(work, batch) for batch in planned]
-        return _results(planned, calls, sizes, progress, cancel=lambda: None)
+        return map(work, planned)
     futures = [executor.submit(work, batch) for batch in planned]
-
-    def cancel() -> None:
-        for future in futures:
-            future.cancel()
 
     def cancel_others(done: Future[T]) -> None:
         if not done.cancelled() and done.exception() is not None:
-            cancel()
+            for future in futures:
+                future.cancel()
 
     for future in futures:
         future.add_done_callback(cancel_others)
-    return _results(planned, [future.result for future in futures], sizes, progress, cancel)
-
-
-def _results(
-    planned: Sequence[Sequence[str]],
-    results: Sequence[Callable[[], T]],
-    sizes: Mapping[str, int],
-    progress: Progress | None,
-    cancel: Callable[[], None],
-) -> Iterator[T]:
-    try:
-        for batch, result in zip(planned, results, strict=True):
-            yield result()
-            if progress is not None:
-                progress(sum(sizes[name] for name in batch))
-    finally:
-        cancel()
+    return map(result_of, futures)
 
 
 def batches(sizes: Mapping[str, int]) -> list[list[str]]:
@@ -336,19 +329,28 @@ def _compare_row(
     if row.hash != found:
         detail = f"RECORD says {row.hash}, its content has {found}"
     elif row.size is not None and row.size != size:
-        detail = f"RECORD says {row.size} bytes, it has {size}"
+        detail = f"RECORD says {counted(row.size, 'byte')}, it has {size}"
     else:
         return None
     return RecordProblem(member=name, kind="differs", detail=detail)
 
 
 @contextlib.contextmanager
-def reading_threads(count: int, wheels: Iterable[OpenWheel]) -> Iterator[Executor | None]:
-    """Yield what shares the reading of `wheels`; None where they are one batch, which one thread reads."""
+def reading_threads(count: int, wheels: Collection[OpenWheel]) -> Iterator[Executor | None]:
+    """Yield what shares the reading of `wheels`; None where they are one batch, which one thread reads.
+
+    When the block is left by an exception (Ctrl-C is one), all that is under way and all that waits is given up.
+    """
     if sum(wheel.file.size for wheel in wheels) <= BATCH:
         yield None
         return
     from concurrent.futures import ThreadPoolExecutor  # with logging 4 ms
 
     with ThreadPoolExecutor(count) as executor:
-        yield executor
+        try:
+            yield executor
+        except BaseException:
+            for wheel in wheels:
+                wheel.file.abandon()
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -23,7 +23,7 @@ from fatwheel.deflate.stream import Buffers
 from fatwheel.errors import FormatError, ToolError, WheelError
 from fatwheel.macho.bitcode import Bitcode
 from fatwheel.macho.image import Image, PageChoice
-from fatwheel.macho.probe import Probe
+from fatwheel.macho.probe import Parser, Probe
 from fatwheel.macho.staticlib import StaticLibrary
 from fatwheel.macho.textstub import TextStub, looks_like_stub, parse_text_stub
 from fatwheel.macho.universal import Layout, Universal, layout, looks_like, parse, thin_head
@@ -71,7 +71,7 @@ class Wanted:
     """What to gather of one member besides the facts.
 
     `text` keeps the content. `algorithm` is the one in which RECORD states the hash. `signatures` says which
-    are compared with the code.
+    are compared with the code; where all are, the symbols that go from image to image are gathered, too.
     """
 
     text: bool = False
@@ -117,6 +117,7 @@ class _Reading:
         self._other = None if other == "sha256" else hashlib.new(other)
         self._text: list[bytes] | None = [] if wanted.text else None
         self._pages = first_choice(wanted.signatures)
+        self._symbols = wanted.signatures is Judged.ALL
         self._crc = 0
         self._crc32 = inflater.crc32
         self._probe: Probe[Parsed] | None = None
@@ -146,10 +147,13 @@ class _Reading:
         self._undecided = None
         start = bytes(chunk[:_HEAD])
         if looks_like(start):
-            parser = parse(self._source, self._entry.size, pages=self._pages)
-            self._parse(chunk, Probe(parser, self._ask))
+            self._parse(chunk, Probe(self._parser(self._pages), self._ask))
         elif looks_like_stub(start):
             self._parse(chunk, Probe(parse_text_stub(self._source, self._entry.size), self._ask))
+
+    def _parser(self, pages: PageChoice) -> Parser[Parsed]:
+        size = self._entry.size
+        return parse(self._source, size, pages=pages, symbols=self._symbols)
 
     def _ask(self, size: int) -> None:
         self._effort.ask(self._entry.name, size)
@@ -163,7 +167,7 @@ class _Reading:
 
     def again(self, chunks: Iterable[Chunk], pages: PageChoice) -> Content:
         """Parse the content once more, to hash the signed pages in other ways than they were at first."""
-        probe = Probe(parse(self._source, self._entry.size, pages=pages), self._ask)
+        probe = Probe(self._parser(pages), self._ask)
         for chunk in chunks:
             probe.feed(chunk)
         parsed = probe.finish()
@@ -189,11 +193,15 @@ class _Reading:
         return Scanned(member=member, other=other, text=text)
 
 
-def _to_keep(content: Content) -> tuple[int, list[str]]:
-    """Return how many slices there are, and all paths that code loads or searches."""
+def _to_keep(content: Content) -> tuple[int, list[str | bytes]]:
+    """Return how many slices there are, and all paths and symbols that code looks for."""
     found = [image for image in images(content) if isinstance(image, Image)]
     slices = len(content.slices) if isinstance(content, Universal) else 0
-    return slices, [text for image in found for text in (*image.loads, *image.rpaths)]
+    texts: list[str | bytes] = []
+    for image in found:
+        texts += (*image.loads, *image.rpaths)
+        texts += (one.name for one in (image.symbols and image.symbols.undefined) or ())
+    return slices, texts
 
 
 def _wrong_crc(wheel: str, entry: Entry, found: int) -> WheelError:
@@ -286,7 +294,10 @@ def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
     effort = job.wheel.effort
     reading = _Reading(f"{name}: {entry.name}", entry, job.wanted, inflater, effort)
 
+    go_on = job.wheel.file.go_on
+
     def take(chunk: Chunk) -> None:
+        go_on()  # a few bytes can be inflated to very many
         reading.feed(chunk)
         if chain is not None:
             chain.update(chunk)

@@ -16,15 +16,16 @@ __all__ = ["Judged", "first_choice", "second_choice"]
 
 
 class Judged(Enum):
-    """Which CodeDirectories are compared with the code: all, or what macOS enforces on arm64, which kills."""
+    """Which CodeDirectories are compared with the code: all, what macOS enforces on arm64, which kills, or none."""
 
     ALL = "all"
     ENFORCED = "enforced on arm64"
+    NONE = "none"
 
 
 def first_choice(judged: Judged) -> PageChoice:
     """Return how to hash pages when nothing is known yet of the signatures."""
-    return _likely if judged is Judged.ALL else _likely_enforced
+    return {Judged.ALL: _likely, Judged.ENFORCED: _likely_enforced, Judged.NONE: _no_pages}[judged]
 
 
 def _likely(image: SignedImage) -> Collection[PageHash]:
@@ -35,8 +36,14 @@ def _likely_enforced(image: SignedImage) -> Collection[PageHash]:
     return likely_hashes(image)[:1] if image.arch is Arch.ARM64 else ()
 
 
+def _no_pages(_image: SignedImage) -> Collection[PageHash]:
+    return ()
+
+
 def second_choice(content: Content, judged: Judged) -> PageChoice | None:
     """Return how to hash the pages in a second reading, now that directories are known; None where none is needed."""
+    if judged is Judged.NONE:
+        return None
     wanted = {base: list(_judged(image, judged)) for base, image in _images(content)}
     if all(directory.verified for found in wanted.values() for directory in found):
         return None

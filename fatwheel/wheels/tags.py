@@ -21,6 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from fatwheel.arch import Arch
 from fatwheel.errors import WheelError
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
 __all__ = [
@@ -187,7 +188,9 @@ def parse_wheel_name(filename: str) -> WheelName:
     if not filename.endswith(".whl"):
         raise refuse("not a wheel: the file name does not end in .whl")
     if len(filename) > _LONGEST_NAME:
-        raise refuse(f"the file name has {len(filename)} characters, more than {_LONGEST_NAME}")
+        raise refuse(
+            f"the file name has {counted(len(filename), 'character')}, more than {_LONGEST_NAME}"
+        )
     parts = filename.removesuffix(".whl").split("-")
     if len(parts) not in {5, 6}:
         raise refuse(

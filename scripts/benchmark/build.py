@@ -80,7 +80,7 @@ def measure(
     python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     commands = {
         "fatwheel": [
-            *(sys.executable, "-I", "-m", "fatwheel", "build", "--quiet"),
+            *(sys.executable, "-I", "-m", "fatwheel", "build", "--quiet", "--force"),
             *("-o", str(folder / "out"), "--linker", linker),
         ],
         "maturin": [

@@ -473,7 +473,7 @@ CONTRADICTIONS = {
     "no local header": (Zip(header_offset=0, local={"name": b"x" * 9000}), "names another file, x"),
     "disk": (Zip(disk=3), "lies on disk 3; wheels have one disk, number 0"),
     "overlap": (Zip(compressed_size=500), r"overlaps the central directory: it ends at byte "),
-    "gap": (Zip(after=b"hidden"), "is followed by 6 bytes that belong to no member"),
+    "gap": (Zip(after=b"hidden"), "is followed by 6 bytes of no member"),
     "extra field": (Zip(extra=b"\x99\x99\x09\x00abc"), "extra field 0x9999 has 9 bytes, but 3 are"),
     "two Zip64 fields": (Zip(extra=zip64() * 2), "has 2 Zip64 fields; one header has at most one"),
     "needless Zip64 field": (
@@ -638,7 +638,7 @@ ENDS = {
     "prepended": (b"#!/bin/sh\n" + GOOD, "must end at byte .* where the end record begins"),
     "prepended, shifted": (
         archive(Zip(), before=b"#!/bin/sh\n"),
-        "has 10 bytes that belong to no member at its start",
+        "has 10 bytes of no member at its start",
     ),
     "appended": (GOOD + b"tail", "has 4 bytes after its end record"),
     "cut in the end record": (GOOD[:-5], "is cut off in its end record"),
@@ -663,7 +663,7 @@ ENDS = {
     ),
     "too many members": (
         archive(Zip(), here=2, members=2),
-        "has 1 members, but its end record says 2",
+        "has 1 member, but its end record says 2",
     ),
     "directory too short": (archive(Zip(), size=9), "central directory of 9 bytes at byte"),
     "directory elsewhere": (archive(Zip(), offset=9), "central directory of 54 bytes at byte 9"),
@@ -697,7 +697,7 @@ ENDS = {
     ),
     "Zip64 members": (
         archive64(Zip(), here=2, members=2),
-        "has 1 members, but its end record says",
+        "has 1 member, but its end record says",
     ),
     "Zip64 directory": (archive64(Zip(), offset=1), "its central directory of 54 bytes at byte 1"),
     "Zip64 huge directory": (

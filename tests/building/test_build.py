@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.building.build import BuildFailedError, Built, compiler_errors, made_wheels, run_build
+from fatwheel.building.build import BuildFailedError, Built, made_wheels, run_build
 from fatwheel.building.maturin import MaturinSettings
 from fatwheel.building.plan import ORDER, BuildPlan, BuildRequest, plan_build
+from fatwheel.building.report import built_json
 from fatwheel.config import ArchConfig, Config
-from fatwheel.errors import RefusedError, ToolError, UsageError
+from fatwheel.errors import OutputExistsError, RefusedError, ToolError, UsageError
 from fatwheel.fusion.fuse import ConflictsError, FuseOptions
 from fatwheel.process import Command, Completed
-from fatwheel.toolchain.advice import advice
 from fatwheel.toolchain.host import Host
 from fatwheel.toolchain.linker import Linker
 from fatwheel.toolchain.lookup import Toolchain
@@ -31,6 +31,7 @@ TOOLCHAIN = Toolchain(
     linker=Linker(kind="lld", zig=True, note="a note of the linker"),
 )
 Make = Callable[[Arch, Path], object]
+_REPLACE = FuseOptions(replace=True)
 
 
 def maturin(make: Make) -> Callable[[Command], Completed]:
@@ -74,11 +75,11 @@ class Building:
         toolchain = replace(TOOLCHAIN, linker=replace(TOOLCHAIN.linker, kind=self.linker))
         return plan_build(BuildRequest(**values), host, toolchain, self.work)  # type: ignore[arg-type]
 
-    def run(self, **changes: object) -> Built:
+    def run(self, options: FuseOptions = _REPLACE, **changes: object) -> Built:
         return run_build(
             self.plan(**changes),
             self.work,
-            FuseOptions(replace=True),
+            options,
             self.runner,
             say=self.said.append,
             output=self.output.append,
@@ -115,6 +116,74 @@ def test_a_second_build_replaces_the_first(building: Building) -> None:
     building.work = building.folder / "work2"
     building.run()
     assert building.results() == [FUSED_NAME]
+
+
+@pytest.mark.parametrize("archs", [ORDER, (Arch.ARM64,)], ids=["both", "one"])
+def test_a_wheel_is_replaced_only_where_that_is_allowed(
+    building: Building, archs: tuple[Arch, ...]
+) -> None:
+    building.environ["MACOSX_DEPLOYMENT_TARGET"] = "10.13"
+    (taken,) = [one.path for one in building.run(archs=archs).results]
+    taken.write_bytes(b"precious")
+    building.work = building.folder / "work2"
+    with pytest.raises(OutputExistsError, match=rf"{taken.name} exists; replace it with --force"):
+        building.run(FuseOptions(), archs=archs)
+    assert taken.read_bytes() == b"precious"
+    # its name is known after the first architecture, so the second is not compiled for nothing
+    assert building.said[len(archs) :] == building.said[:1]
+
+
+def test_other_results_are_not_replaced_either(building: Building) -> None:
+    (thin,) = building.run(archs=(Arch.ARM64,)).alone
+    (building.out / "thin").mkdir()
+    taken = thin.path.rename(building.out / "thin" / thin.path.name)
+    building.work = building.folder / "work2"
+    with pytest.raises(OutputExistsError, match=rf"thin/{taken.name} exists"):
+        building.run(FuseOptions(), keep_thin=True)
+    assert building.results() == ["thin", f"thin/{taken.name}"]
+
+
+@pytest.mark.parametrize("arch", Arch)
+def test_one_architecture(building: Building, arch: Arch) -> None:
+    name = f"pkg-1.0-cp312-cp312-{PLATFORMS[arch]}.whl"
+    loads = ("/usr/lib/libSystem.B.dylib", "/opt/homebrew/lib/libpq.5.dylib")
+    building.made_by(
+        lambda arch, out: make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch, loads=loads)})
+    )
+    built = building.run(archs=(arch,), keep_thin=True)
+    assert building.results() == [name]
+    (one,) = built.alone
+    assert (built.wheels, built.thin) == ((), ())
+    assert (one.path, one.size) == (building.out / name, (building.out / name).stat().st_size)
+    assert [line.split(",")[0] for line in built.external] == [f"{NATIVE} loads {loads[1]}"]
+    (line,) = building.said
+    assert line.startswith(f"building {arch.value} ({arch.rust_target}, ")
+    (entry,) = built_json(building.plan(archs=(arch,)), built, 1.0)["wheels"]
+    assert (entry["path"], entry["plan"]) == (str(one.path), None)
+    assert [finding["code"] for finding in entry["findings"]] == [f.code for f in one.findings]
+    assert "FW202" not in {finding.code for finding in one.findings}
+
+
+def test_one_architecture_whose_code_is_newer_than_its_tag(building: Building) -> None:
+    building.made_by(
+        lambda arch, out: make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch, minos=(13, 0))})
+    )
+    with pytest.raises(RefusedError, match=r"needs macOS 13\.0, the tags promise .*; raise deploy"):
+        building.run(archs=(Arch.X86_64,))
+    assert not building.out.exists()
+
+
+def test_a_failure_leaves_no_empty_folder(building: Building) -> None:
+    building.made_by(lambda _arch, _out: says("error: no", 101))
+    building.out = building.folder / "a" / "b"
+    with pytest.raises(BuildFailedError):
+        building.run()
+    assert not (building.folder / "a").exists()
+    (building.folder / "a").mkdir()
+    building.work = building.folder / "work2"
+    with pytest.raises(BuildFailedError):
+        building.run()
+    assert list((building.folder / "a").iterdir()) == []
 
 
 def test_thin_wheels_are_kept_in_a_folder_of_their_own(building: Building) -> None:
@@ -280,6 +349,15 @@ def test_dylibs_from_outside_are_reported(building: Building) -> None:
     )
 
 
+def test_rpaths_of_the_machine_that_builds_are_reported(building: Building) -> None:
+    rpaths = ("@loader_path/../lib", "/home/me/lib", "/usr/lib/swift", "/DLC/pkg")
+    building.made_by(
+        lambda arch, out: make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch, rpaths=rpaths)})
+    )
+    (line,) = building.run().external
+    assert line.startswith(f"{NATIVE} looks for libraries in /home/me/lib, a folder of the machine")
+
+
 def graft(command: Command) -> Completed:
     words = list(command.arguments)
     wheel, out = Path(words[-1]), Path(words[words.index("-w") + 1])
@@ -380,41 +458,3 @@ def test_notes(building: Building) -> None:
 def test_contradictions(building: Building, changes: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         building.plan(**changes)
-
-
-# --- the reason of a failure
-
-
-LACKING = 'error: unable to find system framework "Foo"'
-ERROR = "error[E0308]: mismatched types\n --> src/lib.rs:1:1\n  |\n\nerror: could not compile `x`"
-
-
-@pytest.mark.parametrize(
-    ("output", "reason"),
-    [
-        (f"   Compiling x\nwarning: y\n{ERROR}\n💥 maturin failed\n  Caused by: cargo", ERROR),
-        (
-            f"\x1b[1mnote\x1b[0m\n\x1b[1m\x1b[91merror\x1b[0m: linking failed\n{ERROR}\n💥 m",
-            f"\x1b[1m\x1b[91merror\x1b[0m: linking failed\n{ERROR}",
-        ),
-        (
-            "found\n💥 maturin failed\n  Caused by: no python",
-            "found\n💥 maturin failed\n  Caused by: no python",
-        ),
-        (f"{ERROR}\n{LACKING}\n💥 m", f"{ERROR}\n{LACKING}\n{advice(LACKING)}"),
-        (f"{LACKING}\n{advice(LACKING)}\n💥 m", f"{LACKING}\n{advice(LACKING)}"),
-        ("\n".join(map(str, range(99))), "\n".join(map(str, range(69, 99)))),
-        ("", ""),
-    ],
-    ids=[
-        "compiler",
-        "coloured",
-        "maturin",
-        "a framework",
-        "as its linker said",
-        "neither",
-        "silence",
-    ],
-)
-def test_the_reason_of_a_failure(output: str, reason: str) -> None:
-    assert compiler_errors(output) == reason

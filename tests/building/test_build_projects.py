@@ -23,6 +23,7 @@ from tests.support.projects import (
     require_rust,
     run_fatwheel,
 )
+from tests.support.required import require_tool, unavailable
 
 PROGRAM = Path(sys.executable).with_name("fatwheel")
 
@@ -162,7 +163,7 @@ def test_a_generated_file_that_differs_is_a_conflict_without_a_rule(tmp_path: Pa
     assert done.returncode == 1
     assert "conflict: fixture_generated/_build.py" in done.stderr
     assert done.stderr.count("fatwheel: kept ") == 2
-    assert list((project / "dist").iterdir()) == []
+    assert not (project / "dist").exists()
 
 
 @pytest.mark.parametrize("built", ["each"], indirect=True)
@@ -183,6 +184,19 @@ def test_each_architecture_has_its_own_settings(built: BuiltWheel, tmp_path: Pat
     assert (minos(images["x86_64"]), minos(images["arm64"])) == ([10, 15], [12, 0])
 
 
+def test_no_path_of_this_machine_is_in_the_load_commands(tmp_path: Path) -> None:
+    """rustc leaves a cdylib without an install name, and linkers take the path of the output then."""
+    project = copy_project("cffi", tmp_path)
+    done = run_fatwheel(project, "build", CARGO_TARGET_DIR=str(tmp_path / "target"))
+    assert done.returncode == 0, done.stderr
+    (path,) = (project / "dist").glob("*.whl")
+    for image in BuiltWheel(path).images().values():
+        (own, *_) = [c for c in image.commands if isinstance(c, lief.MachO.DylibCommand)]
+        assert own.command == lief.MachO.LoadCommand.TYPE.ID_DYLIB
+        assert str(own.name) == "@rpath/libfixture_cffi.dylib"
+    assert "install name" not in done.stderr
+
+
 @pytest.mark.parametrize("built", ["native"], indirect=True)
 def test_c_sources_and_a_framework(built: BuiltWheel) -> None:
     framework = "/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation"
@@ -196,6 +210,32 @@ def test_c_sources_and_a_framework(built: BuiltWheel) -> None:
         assert bound["_CFRelease"] == bound["_kCFAbsoluteTimeIntervalSince1970"] == framework
         python = {name: library for name, library in bound.items() if name.startswith("_Py")}
         assert set(python.values()) == {None}
+
+
+@pytest.mark.parametrize("linker", ["lld", "zig"])
+def test_build_scripts_find_no_library_of_this_machine(linker: str, tmp_path: Path) -> None:
+    """Whatever pkg-config and CMake know here is Linux's; the crates compile the source that they bring."""
+    for tool in ("pkg-config", "cmake"):
+        require_tool(tool, f"apt-get install {tool}")
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "liblzma.pc").write_text(
+        f"Name: liblzma\nDescription: x\nVersion: 9\nLibs: -L{here} -llzma\n"
+    )
+    for name in ("fixture_host.h", "libfixture_host.a", "libfixture_host.dylib"):
+        (here / name).touch()
+    environ = {"PKG_CONFIG_PATH": str(here), "FIXTURE_HOST": str(here)}
+    environ["CMAKE_PREFIX_PATH"] = str(here)
+    wheel = build(copy_project("probes", tmp_path), "--linker", linker, **environ)
+    nothing = b"header=HEADER-NOTFOUND library=LIBRARY-NOTFOUND pkg-config=;"
+    assert wheel.binary().count(nothing) == 2
+
+
+def test_bindgen_reads_headers_of_macos(tmp_path: Path) -> None:
+    if not list(Path("/usr/lib").glob("**/libclang*.so*")):
+        unavailable("libclang", "apt-get install libclang1-19")
+    wheel = build(copy_project("headers", tmp_path))
+    assert wheel.binary().count(b"linux-header=false;") == 2
 
 
 def test_a_framework_that_zig_lacks(tmp_path: Path) -> None:
@@ -265,7 +305,7 @@ def test_a_failing_build(tmp_path: Path) -> None:
     ours = told.index("fatwheel: building x86_64 failed (maturin's exit code is 1)")
     assert told[ours + 1] == "error[E0308]: mismatched types"
     assert told[-1].startswith("error: could not compile `fixture-broken`")
-    assert list((project / "dist").iterdir()) == []
+    assert not (project / "dist").exists()
 
 
 def test_quiet_hides_the_output_until_it_fails(tmp_path: Path) -> None:
@@ -320,6 +360,21 @@ def test_a_dry_run_prints_the_commands_and_builds_nothing(tmp_path: Path) -> Non
     assert not (project / "dist").exists()
 
 
+def test_one_architecture_with_its_own_settings(tmp_path: Path) -> None:
+    project = copy_project("each", tmp_path)
+    done = run_fatwheel(
+        project, "build", "--arch", "x86_64", "--json", ARCHFLAGS="-arch arm64", RUST_BACKTRACE="0"
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [build["arch"] for build in report["builds"]] == ["x86_64"]
+    (wheel,) = [BuiltWheel(path) for path in (project / "dist").iterdir()]
+    assert wheel.path.name.endswith("_x86_64.whl")
+    assert [entry["path"] for entry in report["wheels"]] == [f"dist/{wheel.path.name}"]
+    assert b"env:x86_64" in wheel.binary()
+    assert set(wheel.images()) == {"x86_64"}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
     project = copy_project("abi3", tmp_path)
@@ -338,7 +393,7 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
-    assert list((project / "dist").iterdir()) == []
+    assert not (project / "dist").exists()
     assert list(tmp_path.glob("fatwheel-*")) == []
     time.sleep(0.5)
     assert not _running_in(tmp_path)
@@ -363,9 +418,14 @@ def _running_in(folder: Path) -> list[str]:
         (["--", "--target", "x86_64-apple-darwin"], "--: --target is fatwheel's to set"),
         (["--", "--zig"], "use --linker zig"),
         (["-m", "no/Cargo.toml"], "no/Cargo.toml: there is no such file"),
+        (["-m", "."], ".: is a folder; -m takes the crate's Cargo.toml, here Cargo.toml"),
+        (["-m", "src"], "src: is a folder; -m takes the crate's Cargo.toml\n"),
+        (["-m", "pyproject.toml"], "pyproject.toml: is no Cargo.toml; -m takes the crate's"),
         (["crates/py"], "crates/py: the crate is named with -m"),
         (["-i", "python3"], "-i python3 names no Python version"),
         (["--linker", "gold"], "Invalid value for '--linker'"),
+        (["--arch", "arm64e"], "Invalid value for '--arch'"),
+        (["--arch", "arm64", "--tags", "exact"], "--tags is about fusing, and with --arch arm64"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fatwheel.arch import Arch
-from fatwheel.building.requirements import build_requirements, needs_cffi
+from fatwheel.building.requirements import build_requirements, is_for_any_python, needs_cffi
 from fatwheel.toolchain.host import Host
 from tests.support.projects import CDYLIB
 from tests.support.wheels import A, X
@@ -48,3 +48,19 @@ def test_cffi_is_required_where_maturin_will_need_it(
     pyproject: str, cargo: str, needed: bool
 ) -> None:
     assert needs_cffi(pyproject, cargo) is needed
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "cargo", "expected"),
+    [
+        ('[tool.maturin]\nbindings = "bin"', "", True),
+        ('[tool.maturin]\nbindings = "pyo3"', "[package]\n", False),
+        ("", "[package]\n[dependencies]\nlibc = '1'", True),
+        ("", "[package]\n[dependencies]\npyo3 = '1'", False),
+        ("", "[package]\n[dependencies]\np = { package = 'pyo3', version = '1' }", False),
+        ("", "[workspace]\n", False),
+        ("no toml [", "", False),
+    ],
+)
+def test_wheels_for_any_python(pyproject: str, cargo: str, expected: bool) -> None:
+    assert is_for_any_python(pyproject, cargo) is expected

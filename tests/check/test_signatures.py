@@ -198,7 +198,7 @@ SILENT = {
     "an object file": {"pkg/a.o": universal(*(altered(code(arch, kind=FileType.OBJECT), 140) for arch in (X, A)))},
     "a dSYM": {"pkg/a": universal(*(altered(code(arch, kind=FileType.DSYM), 140) for arch in (X, A)))},
     "slices of other processors": {
-        NATIVE: universal(code(X), code(A), altered(code(A, TEXT, cpu=(0x0100000C, 2)), 40))
+        NATIVE: universal(code(X), code(A), altered(code(X, TEXT, cpu=(0x01000007, 8)), 40))
     },
     "more than a megabyte": {NATIVE: universal(code(X), code(A, TEXT * 60, directories=TWO))},
 }  # fmt: skip

@@ -65,6 +65,7 @@ VARYING = (
     (r'"size": \d+', '"size": SIZE'),
     (r'"fatwheel": "[^"]*"', '"fatwheel": "VERSION"'),
     (r"[\d.]+ k?B in TIME", "SIZE in TIME"),
+    (r"made by fatwheel \S+", "made by fatwheel VERSION"),
     (r"[\d.]+ k?B of SIZE", "SIZE of SIZE"),
     (r'"size_before": \d+', '"size_before": SIZE'),
     (r"No such option:? '?(--\w+)'?\.?", r"No such option \1"),  # click 8.1 and later ones
@@ -81,8 +82,8 @@ def member(value: str | dict[str, Any]) -> bytes:
     text = options.pop("text", "").encode()
     payload = options.pop("payload", "").encode()
     wrong = options.pop("altered", [])
-    if "minos" in options:
-        options["minos"] = tuple(options["minos"])
+    for version in {"minos", "sdk"} & options.keys():
+        options[version] = tuple(options[version])
     if payload:
         options["trailing"] = payload
     made = [
@@ -138,7 +139,8 @@ def run(
     handler = signal.getsignal(signal.SIGTERM)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    for name in ("SOURCE_DATE_EPOCH", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
 
     def run_(argv: str, env: Mapping[str, str]) -> Result:
         with monkeypatch.context() as patched:

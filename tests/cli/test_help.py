@@ -124,3 +124,12 @@ def test_environment_variables_on_the_pages_are_read_by_fatwheel() -> None:
         text = sections(page(command)).get("Environment", "").replace("<TARGET>", "")
         for name in re.findall(r"\b[A-Z][A-Z_]{5,}\b", text):
             assert name.rpartition("__")[2] in source, name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("columns", [40, 57, 72, 80])
+def test_no_name_of_an_option_is_broken(command: str, columns: int) -> None:
+    """A name with a hyphen in it stands whole wherever a page mentions it."""
+    text = page(command, columns=columns)
+    assert re.findall(r"(?m)(?<![\w-])--?[A-Za-z][\w-]*-$", text) == []
+    assert text.isascii() or "\N{NON-BREAKING HYPHEN}" not in text

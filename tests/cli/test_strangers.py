@@ -59,6 +59,11 @@ def commands_for(wheels: tuple[Path, ...]) -> Iterator[list[str]]:
     yield ["fuse", *sorted({str(path.parent) for path in wheels}), "-o", "out"]
     yield ["check", *paths]
     yield ["check", "--json", *paths]
+    yield ["inspect", *paths]
+    yield ["inspect", "--loads", *paths]
+    yield ["inspect", "--json", *paths]
+    yield ["inspect", "--require", "universal2", *paths]
+    yield ["inspect", *sorted({str(path.parent) for path in wheels})]
     yield ["lipo", "-info", *paths]
 
 
@@ -116,7 +121,9 @@ def output(
 def test_no_encoding_is_too_small(route: str, environ: dict[str, str], tmp_path: Path) -> None:
     wheels = ROUTES[route](tmp_path / "größe")
     codec = environ.get("PYTHONIOENCODING", "ascii").partition(":")[0]
-    for words in (["fuse", "-oout"], ["check"], ["lipo", "-info"]):
+    if environ.get("LC_ALL") == "C":  # the folder's name stays the bytes that it is
+        codec = "utf-8"
+    for words in (["fuse", "-oout"], ["check", "--universal2"], ["lipo", "-info"]):
         done = output(*words, *wheels, environ=environ, cwd=tmp_path)
         assert done.returncode == 1
         assert b"Traceback" not in done.stderr
@@ -126,7 +133,7 @@ def test_no_encoding_is_too_small(route: str, environ: dict[str, str], tmp_path:
 
 
 @pytest.mark.parametrize("environ", STREAMS.values(), ids=STREAMS)
-@pytest.mark.parametrize("command", [["fuse", "--dry-run"], ["check"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["fuse", "--dry-run"], ["check"], ["inspect"]], ids=" ".join)
 def test_json_is_unicode(command: list[str], environ: dict[str, str], tmp_path: Path) -> None:
     name = "größe\udcff" if os.name == "posix" else "größe"
     wheels = make_pair(
@@ -224,7 +231,7 @@ def test_words_of_the_command_line_and_of_settings(tmp_path: Path) -> None:
 def test_a_fault_of_our_own_is_text_too(tmp_path: Path) -> None:
     script = (
         "import sys, fatwheel.cli.check as check\n"
-        "def fail(*_): raise ValueError(sys.argv[1])\n"
+        "def fail(*_, **__): raise ValueError(sys.argv[1])\n"
         "check.check_wheel = fail\n"
         "from fatwheel.cli.main import main; main(['check', sys.argv[2]])"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -130,6 +131,59 @@ def test_a_pipe_gets_no_bar(environ: dict[str, str], tmp_path: Path) -> None:
     )
     assert "\x1b" not in done.stdout + done.stderr
     assert "━" not in done.stderr
+
+
+# ---- colours ----
+
+
+def report(folder: Path, environ: Mapping[str, str]) -> str:
+    """What is said of a conflict and of a warning, in a pipe."""
+    conflict = make_pair(folder / "in", x86_64={"pkg/a.txt": b"1"}, arm64={"pkg/a.txt": b"2"})
+    words = [
+        sys.executable,
+        "-m",
+        "fatwheel",
+        "fuse",
+        *map(str, conflict),
+        "-o",
+        "out",
+        "--rule",
+        "x=drop",
+    ]
+    done = subprocess.run(
+        words, env=environment(environ), cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    return done.stderr
+
+
+def test_colours_say_nothing_that_words_do_not(tmp_path: Path) -> None:
+    plain = report(tmp_path / "plain", {})
+    coloured = report(tmp_path / "coloured", {"FORCE_COLOR": "1"})
+    assert "\x1b" not in plain
+    assert "\x1b[1;31mconflict\x1b[0m: pkg/a.txt" in coloured
+    assert "\x1b[33mwarning\x1b[0m: --rule 'x' matched nothing" in coloured
+    assert "    \x1b[31m-1\x1b[0m\n    \x1b[32m+2\x1b[0m\n" in coloured
+    assert re.sub(r"\x1b\[[\d;]+m", "", coloured) == plain
+    assert report(tmp_path / "none", {"FORCE_COLOR": "1", "NO_COLOR": "1"}) == plain
+
+
+def test_results_for_programs_have_no_colours(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, x86_64={"pkg/a.txt": b"1"}, arm64={"pkg/a.txt": b"2"})
+    for words in (
+        ["fuse", "--json", "-o", "out"],
+        ["check", "--json"],
+        ["fuse", "-o", "out", "-q"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "fatwheel", *words, *map(str, pair)],
+            env=environment({"FORCE_COLOR": "1"}),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "\x1b" not in done.stdout
 
 
 # ---- keys and pipes ----

@@ -195,7 +195,7 @@ def test_what_does_not_exist_is_found(old: str, new: str, problem: str) -> None:
         ("runs-on: ubuntu-latest", "runs-ons: ubuntu-latest"),
         ("id-token: write", "id-token: always"),
         ("  workflow_dispatch:", "  workflow_dispatched:"),
-        ("      - run: fatwheel check dist/*.whl", "      - runs: fatwheel check dist/*.whl"),
+        ("      - run: fatwheel check --universal2", "      - runs: fatwheel check --universal2"),
     ],
 )
 def test_what_the_schema_forbids_is_found(old: str, new: str, tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ def test_the_action_s_snippet_is_what_was_tried(call: Callable[..., Called]) -> 
 
 
 def test_the_action_checks(call: Callable[..., Called]) -> None:
-    called = call(command="check", wheels="intel/*.whl")
+    called = call(command="check", wheels="intel/*.whl", args="--universal2")
     assert called.code == 1
     assert "FW202" in called.said
 

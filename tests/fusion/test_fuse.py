@@ -106,7 +106,7 @@ def test_what_is_told_of_a_fused_wheel(tmp_path: Path) -> None:
 
 def test_a_decision_is_written_down_and_check_reads_it(tmp_path: Path) -> None:
     pair = make_pair(tmp_path, x86_64={"pkg/avx.so": code(X)})
-    with pytest.raises(ConflictsError, match=r"have 1 members in conflict \(pkg/avx\.so\)"):
+    with pytest.raises(ConflictsError, match=r"have 1 member in conflict \(pkg/avx\.so\)"):
         fuse(pair, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     path = fuse(pair, tmp_path / "out", "pkg/avx.so=allow")

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fatwheel.arch import Arch
-from fatwheel.errors import FatwheelError, RefusedError, UsageError, WheelError
+from fatwheel.errors import FatwheelError, RefusedError, WheelError
 from fatwheel.fusion.pairing import (
     Candidate,
-    find_wheels,
     held_architectures,
     inspect,
     later_build,
@@ -224,25 +223,6 @@ def test_one_wheel_twice(how: str, tmp_path: Path) -> None:
 
 
 # ---- many wheels ----
-
-
-def test_arguments_are_files_and_folders(tmp_path: Path) -> None:
-    one, two = touch(tmp_path / "d" / "deep", "b.whl", "a.whl")
-    (three,) = touch(tmp_path, "z.whl")
-    touch(tmp_path / "d", "notes.txt")
-    (tmp_path / "d" / "folder.whl").mkdir()
-    found = find_wheels([three, tmp_path / "d", one, three])
-    assert found == (three, two, one)
-
-
-@pytest.mark.parametrize(
-    ("name", "problem"),
-    [("empty", "the folder holds no wheels"), ("none", "there is no such file or folder")],
-)
-def test_arguments_without_wheels(name: str, problem: str, tmp_path: Path) -> None:
-    touch(tmp_path / "empty", "a.txt")
-    with pytest.raises(UsageError, match=f"{name}: {problem}"):
-        find_wheels([tmp_path / name])
 
 
 def test_what_there_is_of_the_same_project_is_named(tmp_path: Path) -> None:

@@ -161,9 +161,10 @@ def test_the_report_names_inputs_and_decisions() -> None:
                 "member": "pkg/b.txt",
                 "action": "keep-arm64",
                 "by": "--on-conflict",
-                "reason": "differs: 1 bytes in the x86_64 wheel, 1 bytes in the arm64 wheel",
+                "reason": "differs: 1 byte in the x86_64 wheel, 1 byte in the arm64 wheel",
             },
         ],
+        "rules": [{"glob": "pkg/a.*", "action": "keep-x86_64"}],
     }
 
 

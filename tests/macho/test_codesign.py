@@ -303,7 +303,7 @@ MALFORMED = {
     "more blobs than bytes": (
         with_blob(struct.pack(">3I", 0xFADE0CC0, 12, 1)),
         START + 8,
-        "lists 1 blobs",
+        "lists 1 blob",
     ),
     "65 blobs": (
         with_blob(superblob((slot, blob(1)) for slot in range(0x2000, 0x2041))),
@@ -398,7 +398,7 @@ MALFORMED = {
     "version": (
         with_blob(superblob([(0, blob(0xFADE0C02, struct.pack(">7I4BI", 0x20300, *[0] * 6, 32, 2, 0, 12, 0)))])),
         BLOB + 8,
-        "its 44 bytes are too few for version 0x20300",
+        "it is too short for version 0x20300: 44 bytes",
     ),
 }  # fmt: skip
 

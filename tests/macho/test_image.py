@@ -14,7 +14,7 @@ from macholib.MachO import MachO
 
 from fatwheel.arch import Arch
 from fatwheel.errors import FormatError
-from fatwheel.macho.image import FileType, Image, Payload, parse_image
+from fatwheel.macho.image import FileType, Image, LoadKind, Payload, parse_image
 from fatwheel.macho.platforms import platform_name
 from fatwheel.macho.probe import LARGEST_RANGE, Parser
 from fatwheel.macho.universal import Universal, parse
@@ -67,6 +67,7 @@ def test_what_load_commands_say() -> None:
         signed=False,
         payload=None,
         natural_align=14,
+        load_kinds=tuple(LoadKind),
     )
     assert found.arch is Arch.ARM64
 

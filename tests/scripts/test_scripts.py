@@ -96,6 +96,6 @@ def test_the_demo_runs_no_modules_of_where_it_is_called(tmp_path: Path) -> None:
     if not (ROOT / ".venv" / "bin" / "fatwheel").exists():
         unavailable("fatwheel's .venv", "scripts/setup makes it")
     hostile(tmp_path)
-    done = run([ROOT / "scripts" / "demo", "--no-build"], tmp_path)
+    done = run([ROOT / "scripts" / "demo", "fuse"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "are: x86_64 arm64" in done.stdout

@@ -112,10 +112,11 @@ def image(
     filetype: int = 2,
     is64: bool = True,
     order: str = "<",
+    flags: int = 0,
 ) -> bytes:
     magic = 0xFEEDFACF if is64 else 0xFEEDFACE
     joined = b"".join(commands)
-    head = (magic, cpu[0], cpu[1], filetype, len(commands), len(joined), 0)
+    head = (magic, cpu[0], cpu[1], filetype, len(commands), len(joined), flags)
     return struct.pack(f"{order}7I", *head) + bytes(4 * is64) + joined + body
 
 

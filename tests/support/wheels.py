@@ -67,29 +67,41 @@ def code(
     cpu: tuple[int, int] | None = None,
     kind: FileType = FileType.BUNDLE,
     loads: Sequence[str] = (),
+    kinds: Mapping[str, int] = {},
     rpaths: Sequence[str] = (),
+    install_name: str = "@rpath/this.dylib",
     signed: bool = True,
     directories: Sequence[Directory] = (),
     blobs: Mapping[int, bytes] = {},
     minos: tuple[int, int] | None = None,
+    sdk: tuple[int, int] = (0, 0),
+    tools: Sequence[tuple[int, int]] = (),
     platform: int = 1,
     exports: Sequence[str] | None = None,
+    undefined: Sequence[tuple[str, int]] = (),
+    flags: int | None = None,
     thread_locals: tuple[int, int] | None = None,
+    encrypted: int | None = None,
     trailing: bytes = b"",
 ) -> bytes:
     """A thin image whose `__TEXT` is `text`; `trailing` are bytes that no load command describes.
 
     `exports` are the symbols of its export trie (None: it has none), `thread_locals` the address and the
-    alignment (log2) of its only section of thread-local variables. It is signed ad hoc, with these
-    directories and further blobs.
+    alignment (log2) of its only section of thread-local variables. `kinds` maps loads to commands other
+    than LC_LOAD_DYLIB; `install_name` is a dynamic library's, `encrypted` the cryptid of its
+    LC_ENCRYPTION_INFO_64, `undefined` its undefined symbols with their ordinals (and the low byte of
+    n_desc above these), `tools` are numbers and versions as LC_BUILD_VERSION encodes them. It is
+    signed ad hoc, with these directories and further blobs.
     """
     os_version = minos or {X: (10, 13), A: (11, 0)}[arch]
-    others = [text_command(0x0D, b"@rpath/this.dylib")] if kind is FileType.DYLIB else []
-    others += [text_command(0x0C, load.encode()) for load in loads]
+    others = [text_command(0x0D, install_name.encode())] if kind is FileType.DYLIB else []
+    others += [text_command(kinds.get(load, 0x0C), load.encode()) for load in loads]
     others += [text_command(0x8000001C, rpath.encode()) for rpath in rpaths]
-    others.append(
-        command(0x32, struct.pack("<4I", platform, os_version[0] << 16 | os_version[1] << 8, 0, 0))
-    )
+    versions = (major << 16 | minor << 8 for major, minor in (os_version, sdk))
+    build = struct.pack("<4I", platform, *versions, len(tools))
+    others.append(command(0x32, build + b"".join(struct.pack("<2I", *tool) for tool in tools)))
+    if encrypted is not None:
+        others.append(command(0x2C, struct.pack("<4I", 0, 4096, encrypted, 0)))
     body = text or f"{arch.value} code".encode()
     sections = []
     if thread_locals is not None:
@@ -97,15 +109,28 @@ def code(
         sections.append(section(0, 8, address=address, align=align, flags=0x12))
     tries = [] if exports is None else [trie(exports)]
     start = 32 + 72 + 80 * len(sections) + sum(map(len, others)) + 16 * (signed + len(tries))
+    start += 24 * bool(undefined)
     commands = [segment(b"__TEXT", start, len(body), sections=sections), *others]
     for data in tries:
         commands.append(command(0x80000033, struct.pack("<2I", start + len(body), len(data))))
         body += data
+    if undefined:
+        nlists, strings = b"", b"\0"
+        for name, ordinal in undefined:
+            low, high = ordinal >> 8, ordinal & 0xFF
+            nlists += struct.pack("<IBBHQ", len(strings), 1, 0, high << 8 | low, 0)
+            strings += name.encode() + b"\0"
+        at = start + len(body)
+        where = (at, len(undefined), at + len(nlists), len(strings))
+        commands.append(command(2, struct.pack("<4I", *where)))
+        body += nlists + strings
     if signed:
         limit = start + len(body)
         size = len(signature(bytes(limit), *directories, blobs=blobs))
         commands.append(command(0x1D, struct.pack("<2I", limit, size)))
-    data = image(cpu or CPUS[arch], commands, body, filetype=kind)
+    if flags is None:
+        flags = 0x80 if undefined else 0  # MH_TWOLEVEL
+    data = image(cpu or CPUS[arch], commands, body, filetype=kind, flags=flags)
     assert len(data) == start + len(body)
     return data + (signature(data, *directories, blobs=blobs) if signed else b"") + trailing
 

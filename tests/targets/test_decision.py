@@ -492,7 +492,12 @@ def test_decision(row: Row) -> None:
     assert (decision.archs, decision.decided_by) == (row.archs, row.by)
     assert bool(decision.contradictions) == row.contradicts, decision.contradictions
     assert decision.universal2_is_optional == (row.by == UNIVERSAL2)
-    for sentence in (decision.why, *decision.overruled, *decision.contradictions):
+    for sentence in (
+        decision.why,
+        *decision.overruled,
+        *decision.unloadable,
+        *decision.contradictions,
+    ):
         assert sentence.endswith(".")
         assert sentence[0].isupper() or sentence.startswith(("_PYTHON", "/"))
 
@@ -655,8 +660,8 @@ def test_everything_that_is_said() -> None:
                 "The setting universal2 = true asks for universal2 (x86_64 and arm64); "
                 "CARGO_BUILD_TARGET=x86_64-apple-darwin has precedence."
             ),
-            "This Python runs as arm64 and cannot load what is built for macOS x86_64.",
         ),
+        unloadable=("This Python runs as arm64 and cannot load what is built for macOS x86_64.",),
         contradictions=(
             (
                 "CARGO_BUILD_TARGET=x86_64-apple-darwin asks for macOS x86_64 and ARCHFLAGS='-arch arm64' for "
@@ -691,7 +696,7 @@ def test_an_option_overrules_variables_that_agree_without_contradicting_them() -
 def test_is_cross(wishes: Wishes, python: PythonFacts, is_cross: bool) -> None:
     decision = decide_targets(wishes, python)
     assert decision.is_cross(python) == is_cross
-    assert any("cannot load" in sentence for sentence in decision.overruled) == is_cross
+    assert any("cannot load" in sentence for sentence in decision.unloadable) == is_cross
 
 
 def test_rust_targets_have_the_order_of_the_architectures() -> None:

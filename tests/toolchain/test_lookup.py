@@ -83,7 +83,7 @@ def no_objcopy_and_no_rustup(machine: Machine) -> None:
         (
             lambda m: m.zig_program.unlink(),
             "zig, which compiles C and brings libSystem's stub",
-            f"{PIP} ziglang",
+            f"{PIP} 'fatwheel[zig]'",
         ),
     ],
     ids=["maturin", "old-maturin", "cargo", "rustc", "target", "debian-targets", "objcopy", "zig"],

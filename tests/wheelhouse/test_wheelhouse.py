@@ -21,6 +21,7 @@ from packaging.pylock import Pylock
 from fatwheel.index.pool import pool
 from fatwheel.index.serve import IndexOptions, serve
 from tests.support.corpus import ROOT
+from tests.support.projects import BuiltWheel, copy_project, require_rust, run_fatwheel
 from tests.support.required import require_tool
 from tests.support.terminals import NEEDS_TERMINAL, on_terminal
 from tests.support.upstream import FakeIndex, Handler, fake_index
@@ -323,3 +324,74 @@ def test_the_report_is_one_file(behind: FakeIndex, tmp_path: Path) -> None:
         assert outside not in text
     assert str(tmp_path) not in text
     assert str(ROOT) not in text
+
+
+@pytest.fixture
+def lacking(tmp_path: Path) -> Iterator[FakeIndex]:
+    """A project whose newest version has a wheel for arm64 only, and an sdist of maturin's."""
+    require_rust()
+    project = copy_project("bin", tmp_path)
+    done = run_fatwheel(project, "build", "--arch", "arm64", "--sdist", "-o", "dist", "-q")
+    assert done.returncode == 0, done.stderr
+    with fake_index() as index:
+        index.add("fixture-bin", *(project / "dist").iterdir())
+        index.add("fixture-bin", *make_pair(tmp_path / "old", name="fixture_bin", version="0.0.1"))
+        yield index
+
+
+def test_a_half_that_upstream_lacks_is_built(
+    lacking: FakeIndex, index: Path, tmp_path: Path
+) -> None:
+    env = {**CLEAN, "UV_FIND_LINKS": str(index), "UV_NO_INDEX": "1", "FIXTURE_NOTE": "x"}
+    env["CARGO_TARGET_DIR"] = str(ROOT / ".cache" / "cargo")
+
+    def wheelhouse(*arguments: str) -> str:
+        command = words(lacking, "fixture-bin", *arguments)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stderr
+
+    assert "fixture-bin 0.0.1" in wheelhouse()  # what there is without building
+    planned = wheelhouse("--build", "--dry-run")
+    assert "fixture-bin 0.1.0  built for x86_64" in planned
+    warning = "warning: fixture_bin 0.1.0: the x86_64 half is built here from the sdist"
+    assert warning in planned
+    said = wheelhouse("--build")
+    assert warning in said
+    assert "building fixture_bin-0.1.0.tar.gz for x86_64" in said
+    house = tmp_path / "wheelhouse"
+    (row,) = json.loads((house / "wheelhouse.json").read_text("utf-8"))["wheels"]
+    assert (row["source"], row["built"], row["version"]) == ("built", ["x86_64"], "0.1.0")
+    inputs = [entry["url"].rpartition("/")[2] for entry in row["inputs"]]
+    assert [name.rpartition("-")[2] for name in inputs] == ["macosx_11_0_arm64.whl", "0.1.0.tar.gz"]
+    assert "built for x86_64" in (house / "report.html").read_text("utf-8")
+    wheel = BuiltWheel(house / row["filename"])
+    assert set(wheel.images()) == {"x86_64", "arm64"}
+    before = wheel.path.read_bytes()
+    again = wheelhouse("--build")  # out of the cache
+    assert "building" not in again
+    assert wheel.path.read_bytes() == before
+
+
+def test_a_half_that_cannot_be_built_stops_no_other(
+    lacking: FakeIndex, index: Path, tmp_path: Path
+) -> None:
+    lacking.add("other", *make_pair(tmp_path / "other", name="other"))
+    env = {**CLEAN, "UV_FIND_LINKS": str(index), "UV_NO_INDEX": "1", "CARGO": "/nowhere/cargo"}
+    done = subprocess.run(
+        words(lacking, "fixture-bin", "other", "--build"),
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert (
+        "not to be had: fixture-bin 0.1.0: fixture_bin-0.1.0.tar.gz could not be built for x86_64"
+        in done.stderr
+    )
+    assert "other 1.0" in done.stderr
+    assert list((tmp_path / "wheelhouse").glob("other-*.whl"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import threading
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fatwheel.arch import Arch
+from fatwheel.archive.ranges import CHUNK, file_sha256
 from fatwheel.deflate.inflaters import best_inflater
-from fatwheel.errors import RefusedError, WheelError
+from fatwheel.errors import AbandonedError, RefusedError, WheelError
 from fatwheel.fusion.pairing import inspect, match
 from fatwheel.fusion.readpair import Reading, read_pair
-from fatwheel.macho.image import Image
-from fatwheel.wheels.read import batches, in_parallel, open_source, read_wheel
+from fatwheel.macho.image import Image, Signature
+from fatwheel.wheels.read import batches, in_parallel, open_source, read_wheel, reading_threads
 from fatwheel.wheels.record import RecordHash
-from fatwheel.wheels.wheel import Wheel, open_wheel
+from fatwheel.wheels.scan import Wanted, scan_member
+from fatwheel.wheels.signedpages import Judged
+from fatwheel.wheels.wheel import Wheel, open_wheel, slices
 from tests.support.wheels import (
     DIST_INFO,
     METADATA,
@@ -248,11 +252,53 @@ def test_damage_anywhere_is_found(tmp_path: Path, executor: Executor) -> None:
 
 
 def test_progress_counts_every_byte_of_members(tmp_path: Path, executor: Executor) -> None:
-    opened = open_wheel(wheel(tmp_path))
+    opened = open_wheel(wheel(tmp_path, {"pkg/__init__.py": b"x = 1"}))
     done: list[int] = []
-    read_wheel(opened, inflater=best_inflater(), executor=executor, progress=done.append)
-    entries = opened.entries
-    assert sum(done) == sum(e.compressed_size for name, e in entries.items() if name != RECORD)
+    opened.file.progress = done.append
+    read_wheel(opened, inflater=best_inflater(), executor=executor)
+    total = sum(entry.compressed_size for entry in opened.entries.values())
+    assert sum(done) == total
+    file_sha256(opened.file)
+    assert sum(done) == 2 * total
+
+
+def test_progress_moves_while_a_member_is_read(tmp_path: Path, executor: Executor) -> None:
+    opened = open_wheel(wheel(tmp_path, {"pkg/large.bin": random.Random(1).randbytes(3 << 20)}))
+    done: list[int] = []
+    opened.file.progress = done.append
+    read_wheel(opened, inflater=best_inflater(), executor=executor)
+    assert 0 < max(done) <= CHUNK
+
+
+def test_what_is_left_by_an_exception_is_given_up_at_once(tmp_path: Path) -> None:
+    """A thread in the middle of a member stops there, and what waits is never begun."""
+    files = {f"pkg/{n}.bin": random.Random(n).randbytes(5 << 20) for n in range(6)}
+    opened = open_wheel(wheel(tmp_path, files))
+    begun, go_on = threading.Event(), threading.Event()
+    pieces: list[int] = []
+
+    def progress(size: int) -> None:
+        pieces.append(size)
+        if sum(pieces) > 1 << 20:
+            begun.set()
+            assert go_on.wait(10)
+
+    def read_members(names: list[str]) -> None:
+        for name in names:
+            scan_member(opened, opened.entries[name], Wanted(), best_inflater())
+
+    opened.file.progress = progress
+    sizes = {name: opened.entries[name].compressed_size for name in files}
+    results: Iterator[None] = iter(())
+    with contextlib.suppress(KeyboardInterrupt), reading_threads(1, [opened]) as threads:
+        results = in_parallel(threads, read_members, sizes)
+        assert begun.wait(10)
+        threading.Timer(0.1, go_on.set).start()  # when it was interrupted
+        raise KeyboardInterrupt
+    assert sum(pieces) <= (1 << 20) + CHUNK
+    for expected in (AbandonedError, *[CancelledError] * 5):
+        with pytest.raises(expected):
+            next(results)
 
 
 def test_names_may_be_changed_while_reading(tmp_path: Path) -> None:
@@ -497,3 +543,17 @@ def test_code_takes_nothing_of_the_room_for_texts(tmp_path: Path, executor: Exec
     members = {m.name: m for m in read_both(x86_64, arm64, executor).pair.members}
     assert members["pkg/zz.h"].x86_64_text == b"1"
     assert members[names[0]].x86_64_text is None
+
+
+@pytest.mark.parametrize("judged", Judged)
+def test_pages_are_hashed_where_that_is_asked_for(judged: Judged, tmp_path: Path) -> None:
+    files = {arch.value: code(arch, bytes(9000)) for arch in Arch}
+    wheel = open_wheel(make_wheel(tmp_path, "macosx_10_13_universal2", files))
+    read = read_wheel(wheel, inflater=best_inflater(), executor=None, signatures=judged)
+    wheel.close()
+    verified = {}
+    for name, _, image in slices(read):
+        assert isinstance(image.signature, Signature)
+        verified[name] = image.signature.enforced.verified
+    wanted = {Judged.ALL: [True, True], Judged.ENFORCED: [False, True], Judged.NONE: [False, False]}
+    assert verified == dict(zip(["x86_64", "arm64"], wanted[judged], strict=True))

@@ -35,10 +35,11 @@ from packaging.utils import canonicalize_name
 
 from fatwheel.errors import WheelError
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.printable import counted
 from fatwheel.wheels.distinfo import read_headers
 from fatwheel.wheels.tags import parse_version
 
-__all__ = ["merge_entry_points", "merge_metadata", "merge_top_level"]
+__all__ = ["merge_entry_points", "merge_license", "merge_metadata", "merge_top_level"]
 
 _BLANKS = re.compile(r"(?<=\S)[^\S\n]{2,}")
 _Entry = tuple[str, str]  # (group, name)
@@ -51,9 +52,12 @@ _LONGEST_PARSED = (
 _MOST_ENTRIES = 20_000  # lines of entry_points.txt
 
 
-def merge_metadata(x86_64: bytes, arm64: bytes) -> MergeResult:
+def merge_metadata(x86_64: bytes, arm64: bytes, *, spelling: bool = True) -> MergeResult:
     """Merge two METADATA files (core metadata); see the module for what counts as the same.
 
+    Without `spelling`, the rule book's kind `metadata-spelling` decides besides: a field that is UNKNOWN, as old
+    setuptools write what is not known, counts as one that is missing, and of two versions of the format that differ,
+    the higher is taken, where the fields of either file are those that both versions have.
     `Unmergeable` names the first field that differs and both values.
     """
     try:
@@ -68,6 +72,12 @@ def merge_metadata(x86_64: bytes, arm64: bytes) -> MergeResult:
     except WheelError as error:
         return Unmergeable(why=str(error))
     x_body, a_body = _unix(x_body).rstrip(), _unix(a_body).rstrip()
+    version = None
+    if not spelling:
+        x_fields, a_fields = _known(x_fields, a_fields), _known(a_fields, x_fields)
+        version = _higher_version(x_fields, a_fields)
+        if version is not None:
+            x_fields, a_fields = _without_version(x_fields), _without_version(a_fields)
     same = Counter(x_fields) & Counter(a_fields)  # most are, and need not be parsed
     x_headers, a_headers = _grouped(x_fields, same), _grouped(a_fields, same)
     only_x = _without(x_headers, a_headers)
@@ -82,6 +92,8 @@ def merge_metadata(x86_64: bytes, arm64: bytes) -> MergeResult:
         )
     if x_body != a_body:
         return Unmergeable(why=f"the description differs: {_first_difference(x_body, a_body)}")
+    if not spelling:
+        return _respelled(arm64, version, only_x, a_fields)
     if not only_x:
         how = "arm64's License-File lines include x86_64's" if only_a else "equal as values"
         return Merged(content=arm64, how=f"{how}; arm64's spelling kept")
@@ -90,6 +102,142 @@ def merge_metadata(x86_64: bytes, arm64: bytes) -> MergeResult:
         content=_with_license_files(arm64, missing),
         how=f"arm64's spelling, and License-File {', '.join(missing)} of x86_64",
     )
+
+
+_Fields = list[tuple[str, str]]
+_UNKNOWN = "UNKNOWN"
+_MAYBE_UNKNOWN = frozenset(
+    [
+        "platform",
+        "summary",
+        "description",
+        "keywords",
+        "home-page",
+        "download-url",
+        "author",
+        "author-email",
+        "maintainer",
+        "maintainer-email",
+        "license",
+    ]
+)
+_COMMON_FIELDS = {
+    "1.0": "metadata-version name version platform summary description keywords home-page author author-email license",
+    "1.1": "supported-platform download-url classifier requires provides obsoletes",
+    "1.2": "maintainer maintainer-email requires-python requires-external requires-dist provides-dist obsoletes-dist "
+    "project-url",
+    "2.1": "provides-extra description-content-type",
+    "2.2": "",
+    "2.3": "",
+    "2.4": "",
+}
+"""Fields by the version that brought them and mean the same ever since, as far as wheels are concerned.
+
+`Dynamic` (2.2), `License-Expression` and `License-File` (2.4) and what follows are left out on purpose: what they
+mean depends on the version.
+"""
+
+
+def _known(fields: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> _Fields:
+    """Return the fields without those that are UNKNOWN and that the other file lacks."""
+    present = {name for name, _ in others}
+    return [
+        (name, text)
+        for name, text in fields
+        if text != _UNKNOWN or name in present or name not in _MAYBE_UNKNOWN
+    ]
+
+
+def _higher_version(x_fields: _Fields, a_fields: _Fields) -> str | None:
+    """Return the higher Metadata-Version where both can be read by it; None where they are equal, or cannot."""
+    versions = [
+        [text for name, text in fields if name == "metadata-version"]
+        for fields in (x_fields, a_fields)
+    ]
+    order = [*_COMMON_FIELDS]
+    if any(len(found) != 1 or found[0] not in order for found in versions):
+        return None
+    (x_version,), (a_version,) = versions
+    if x_version == a_version:
+        return None
+    lower, higher = sorted((x_version, a_version), key=order.index)
+    common = " ".join(
+        _COMMON_FIELDS[version] for version in order[: order.index(lower) + 1]
+    ).split()
+    if {name for name, _ in (*x_fields, *a_fields)} - {*common}:
+        return None
+    return higher
+
+
+def _without_version(fields: _Fields) -> _Fields:
+    return [(name, text) for name, text in fields if name != "metadata-version"]
+
+
+def _respelled(
+    arm64: bytes, version: str | None, only_x: Mapping[_Header, list[str]], a_fields: _Fields
+) -> MergeResult:
+    """Return arm64's text without UNKNOWN fields that only it has, in the higher version."""
+    if only_x:
+        return Unmergeable(why="License-File differs")
+    kept = {name for name, _ in a_fields}
+    lines = arm64.splitlines(keepends=True)
+    end = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
+    headers = []
+    for line in lines[:end]:
+        name, _, text = line.partition(b":")
+        word = name.decode().lower()
+        if text.strip() == _UNKNOWN.encode() and word in _MAYBE_UNKNOWN - kept:
+            continue
+        if word == "metadata-version" and version is not None:
+            line = name + b": " + version.encode() + line[len(line.rstrip()) :]  # noqa: PLW2901
+        headers.append(line)
+    content = b"".join([*headers, *lines[end:]])
+    what = "equal but for UNKNOWN" if version is None else f"Metadata-Version {version}, the higher"
+    return Merged(content=content, how=f"{what}; else arm64's spelling")
+
+
+def merge_license(x86_64: bytes, arm64: bytes) -> MergeResult:
+    """Keep the METADATA whose `License` holds the other's whole text, where all else agrees as values.
+
+    `License-File` must agree as well: this is for wheels from before it, which have the text of their licence, and of
+    those of bundled libraries, in that field.
+    """
+    from fatwheel.fusion.merge.notices import merge_notices
+
+    (x_license, x_rest), (a_license, a_rest) = _parted(x86_64), _parted(arm64)
+    if not x_license or not a_license:
+        return Unmergeable(why="one of the two has no License")
+    longer = merge_notices(x_license, a_license)
+    if isinstance(longer, Unmergeable):
+        return longer
+    kept, rest, other = arm64, a_rest, x_rest
+    if longer.content == x_license:
+        kept, rest, other = x86_64, x_rest, a_rest
+    elif longer.content != a_license:
+        return Unmergeable(why="neither License holds the other's text")
+    agree = merge_metadata(other, rest)
+    if isinstance(agree, Merged) and agree.content != rest:
+        return Unmergeable(why="License-File differs, too")
+    if isinstance(agree, Unmergeable):
+        return agree
+    return Merged(content=kept, how="the longer License, which holds the other's text")
+
+
+def _parted(text: bytes) -> tuple[bytes, bytes]:
+    """Return the only `License` field with its lines, and all else; nothing where there is none, or several."""
+    lines = text.splitlines(keepends=True)
+    end = next((i for i, line in enumerate(lines) if not line.strip(b"\r\n")), len(lines))
+    starts = [i for i, line in enumerate(lines[:end]) if line.lower().startswith(b"license:")]
+    if len(starts) != 1:
+        return b"", text
+    stop = starts[0] + 1
+    while stop < end and lines[stop][:1] in (b" ", b"\t"):
+        stop += 1
+    field = lines[starts[0] : stop]
+    own = b"".join(
+        [field[0].partition(b":")[2].lstrip(), *(line.lstrip(b" \t") for line in field[1:])]
+    )
+    return own, b"".join([*lines[: starts[0]], *lines[stop:]])
 
 
 def _grouped(
@@ -175,7 +323,7 @@ def _first_difference(x_body: str, a_body: str) -> str:
                 f"line {number} is {_short(repr(x_line))} for x86_64"
                 f" and {_short(repr(a_line))} for arm64"
             )
-    return f"{len(x_lines)} lines for x86_64 and {len(a_lines)} for arm64"
+    return f"{counted(len(x_lines), 'line')} for x86_64 and {len(a_lines)} for arm64"
 
 
 def _with_license_files(content: bytes, paths: list[str]) -> bytes:

@@ -16,11 +16,21 @@ import itertools
 import re
 import tokenize
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 
-__all__ = ["dispatch", "merge_python", "same_tokens", "undispatch"]
+__all__ = [
+    "Token",
+    "UnlikeError",
+    "decode_both",
+    "dispatch",
+    "merge_python",
+    "read_tokens",
+    "same_tokens",
+    "undispatch",
+]
 
 _LARGEST = 1024 * 1024  # bytes of a source that is tokenized
 _MOST_WORK = 256 * 1024 * 1024  # characters; some tokenizers copy a token's whole line each time
@@ -47,11 +57,18 @@ _NO_OPERATORS = frozenset("!$?`")  # Python 3.12 and later call them operators
 _COOKIE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
 """A line that tells the encoding, as `tokenize` looks for it (PEP 263)."""
 
-_Token = tuple[int, str, int]  # (kind, text, line number)
+
+class Token(NamedTuple):
+    """A token that counts: its kind (`tokenize`'s), what counts of its text, and where it begins (lines from 1)."""
+
+    kind: int
+    text: str
+    line: int
+    column: int
 
 
-class _UnlikeError(Exception):
-    """Carries the clause of an `Unmergeable`."""
+class UnlikeError(Exception):
+    """Why two sources cannot be compared: carries the clause of an `Unmergeable`."""
 
 
 # ---- the same code in other words ----
@@ -71,15 +88,17 @@ def merge_python(x86_64: bytes, arm64: bytes) -> MergeResult:
     if max(len(x86_64), len(arm64)) > _LARGEST:
         return Unmergeable(why=f"the sources differ, and one has more than {_LARGEST} bytes")
     try:
-        x_text, a_text = _decode_both(x86_64, arm64)
-        tokens = itertools.zip_longest(_tokens(Arch.X86_64, x_text), _tokens(Arch.ARM64, a_text))
+        x_text, a_text = decode_both(x86_64, arm64)
+        tokens = itertools.zip_longest(
+            read_tokens(Arch.X86_64, x_text), read_tokens(Arch.ARM64, a_text)
+        )
         for x_token, a_token in tokens:
             if x_token is None or a_token is None or x_token[:2] != a_token[:2]:
                 skip = _common(x_token, a_token)
                 return Unmergeable(
                     why=f"{_place(x_token, skip)} for x86_64 and {_place(a_token, skip)} for arm64"
                 )
-    except _UnlikeError as error:
+    except UnlikeError as error:
         return Unmergeable(why=str(error))
     return Merged(
         content=arm64, how="differs in nothing that Python reads (comments, blank lines, line ends)"
@@ -101,16 +120,17 @@ def _check_tabs(arch: Arch, text: str) -> None:
         try:
             ast.parse(text)
         except IndentationError as error:
-            raise _UnlikeError(f"{arch.value}'s cannot be tokenized ({error.msg})") from None
+            raise UnlikeError(f"{arch.value}'s cannot be tokenized ({error.msg})") from None
         except SyntaxError:
             pass  # a Python newer or older than this one may have written it
 
 
-def _decode_both(x86_64: bytes, arm64: bytes) -> tuple[str, str]:
+def decode_both(x86_64: bytes, arm64: bytes) -> tuple[str, str]:
+    r"""Return both sources as Python reads them, with `\n` line ends; raises `UnlikeError` (its `#!` lines, too)."""
     x_text, a_text = _decode(Arch.X86_64, x86_64), _decode(Arch.ARM64, arm64)
     x_line, a_line = _shebang(x_text), _shebang(a_text)
     if x_line != a_line:
-        raise _UnlikeError(
+        raise UnlikeError(
             f"the first line is {_short(x_line) if x_line else 'no #! line'} for x86_64"
             f" and {_short(a_line) if a_line else 'no #! line'} for arm64"
         )
@@ -120,14 +140,14 @@ def _decode_both(x86_64: bytes, arm64: bytes) -> tuple[str, str]:
 def _decode(arch: Arch, source: bytes) -> str:
     r"""Return the source as Python reads it: by its own cookie, without a mark, `\n` line ends."""
     if b"\0" in source:
-        raise _UnlikeError(f"{arch.value}'s has NUL bytes")
+        raise UnlikeError(f"{arch.value}'s has NUL bytes")
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
         if codecs.lookup(encoding).name.replace("_", "-") in _UNUSUAL_CODECS:
             raise LookupError(f"no source is written in {encoding}")
         text = source.decode(encoding)
     except (SyntaxError, LookupError, ValueError) as error:
-        raise _UnlikeError(f"{arch.value}'s cannot be decoded ({error})") from None
+        raise UnlikeError(f"{arch.value}'s cannot be decoded ({error})") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -135,7 +155,7 @@ def _shebang(text: str) -> str:
     return text.partition("\n")[0] if text.startswith("#!") else ""
 
 
-def _tokens(arch: Arch, text: str) -> Iterator[_Token]:
+def read_tokens(arch: Arch, text: str) -> Iterator[Token]:
     """Yield all tokens that count; an f-string is one, with its text as written."""
     _check_tabs(arch, text)
     lines = text.split("\n")
@@ -145,20 +165,28 @@ def _tokens(arch: Arch, text: str) -> Iterator[_Token]:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             work += len(token.line)
             if work > _MOST_WORK:
-                raise _UnlikeError(f"{arch.value}'s has too many tokens on long lines")
+                raise UnlikeError(f"{arch.value}'s has too many tokens on long lines")
             if token.type in _PARTED_STARTS:
                 depth += 1
                 start = token.start if depth == 1 else start
             elif token.type in _PARTED_ENDS:
                 depth -= 1
                 if depth == 0:
-                    yield tokenize.STRING, _between(lines, start, token.end), start[0]
+                    rest = lines[token.end[0] - 1][token.end[1] :]  # as in `_written`
+                    yield Token(tokenize.STRING, _between(lines, start, token.end) + rest, *start)
             elif depth == 0 and token.type not in _IGNORED:
-                if token.type == tokenize.ERRORTOKEN or token.string in _NO_OPERATORS:
-                    raise _UnlikeError(f"{arch.value}'s line {token.start[0]} cannot be tokenized")
-                yield token.type, _written(token, lines), token.start[0]
+                if token.type == tokenize.ERRORTOKEN or _is_no_token(token):
+                    raise UnlikeError(f"{arch.value}'s line {token.start[0]} cannot be tokenized")
+                yield Token(token.type, _written(token, lines), *token.start)
     except (SyntaxError, tokenize.TokenError) as error:
-        raise _UnlikeError(f"{arch.value}'s cannot be tokenized ({error.args[0]})") from None
+        raise UnlikeError(f"{arch.value}'s cannot be tokenized ({error.args[0]})") from None
+
+
+def _is_no_token(token: tokenize.TokenInfo) -> bool:
+    """Tell whether some tokenizers call an error what others let pass: marks and names that Python does not have."""
+    if token.type == tokenize.OP:
+        return token.string in _NO_OPERATORS or token.string not in tokenize.EXACT_TOKEN_TYPES
+    return token.type == tokenize.NAME and not token.string.isidentifier()
 
 
 def _written(token: tokenize.TokenInfo, lines: list[str]) -> str:
@@ -185,7 +213,7 @@ def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> 
     return "\n".join([lines[start[0] - 1][start[1] :], *inner, lines[end[0] - 1][: end[1]]])
 
 
-def _common(one: _Token | None, other: _Token | None) -> int:
+def _common(one: Token | None, other: Token | None) -> int:
     """Return how many characters at the start of two long tokens need not be shown: they are equal."""
     if one is None or other is None:
         return 0
@@ -194,7 +222,7 @@ def _common(one: _Token | None, other: _Token | None) -> int:
     return max(0, equal - _SHOWN // 3) if max(len(one[1]), len(other[1])) > _SHOWN else 0
 
 
-def _place(token: _Token | None, skip: int) -> str:
+def _place(token: Token | None, skip: int) -> str:
     """Return line and text of a token, without the first `skip` characters."""
     if token is None or token[0] == tokenize.ENDMARKER:
         return "the end"
@@ -218,6 +246,10 @@ _IF = '{word} __import__("os").uname().machine == "{machine}":\n'
 _RUN = '    exec(compile("\\n" * {lines} + '
 _RUN_END = ', __file__, "exec", dont_inherit=True), globals())\n'
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_DISPATCHED = (
+    "dispatch: each architecture runs its own source; py2app, PyInstaller and type checkers see neither its imports "
+    "nor its names"
+)
 _ELSE = (
     "else:\n"
     "    raise ImportError(\n"
@@ -240,8 +272,8 @@ def dispatch(x86_64: bytes, arm64: bytes, name: str) -> MergeResult:
     line than the other.
     """
     try:
-        x_text, a_text = _decode_both(x86_64, arm64)
-    except _UnlikeError as error:
+        x_text, a_text = decode_both(x86_64, arm64)
+    except UnlikeError as error:
         return Unmergeable(why=str(error))
     shebang = f"{_in_utf8(_shebang(a_text))}\n" if _shebang(a_text) else ""
     # In the first two lines the name could be read as an encoding (PEP 263).
@@ -251,7 +283,7 @@ def dispatch(x86_64: bytes, arm64: bytes, name: str) -> MergeResult:
         # The literal begins with a line end, so that the source's first line is one of the file's.
         module += _RUN.format(lines=module.count("\n")) + _literal("\n" + text) + _RUN_END
     content = (module + _ELSE).encode("utf-8")
-    return Merged(content=content, how="dispatch: each architecture runs its own source")
+    return Merged(content=content, how=_DISPATCHED)
 
 
 def undispatch(content: bytes, name: str) -> Mapping[Arch, bytes] | None:

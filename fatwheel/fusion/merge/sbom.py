@@ -34,9 +34,16 @@ from typing import Any, cast
 
 from fatwheel.arch import Arch
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.printable import counted
 from fatwheel.wheels.jsontext import load_json
 
-__all__ = ["ARCHITECTURES_PROPERTY", "is_sbom", "merge_sbom", "split_sbom"]
+__all__ = ["ARCHITECTURES_PROPERTY", "SCOPE_PROPERTY", "is_sbom", "merge_sbom", "split_sbom"]
+
+SCOPE_PROPERTY = "fatwheel:scope"
+"""Name of the property that says which scope a component has for each architecture, where they differ."""
+
+_SCOPES = ("excluded", "optional", "required")
+"""In rising order; the last holds where none is named."""
 
 ARCHITECTURES_PROPERTY = "fatwheel:architectures"
 """Name of the property that says which architecture a component belongs to, where not to both."""
@@ -61,8 +68,11 @@ def is_sbom(name: str) -> bool:
     return len(parts) > 2 and parts[0].endswith(".dist-info") and parts[1] == "sboms"
 
 
-def merge_sbom(x86_64: bytes, arm64: bytes) -> MergeResult:
+def merge_sbom(x86_64: bytes, arm64: bytes, *, scopes: bool = False) -> MergeResult:
     """Merge two CycloneDX documents in JSON; see the module for how.
+
+    With `scopes`, the rule book's kind `sbom-scope` decides besides: of a component that both have, and that differs in
+    `scope` alone, the stronger scope is taken, and the property `fatwheel:scope` says each architecture's.
 
     `Unmergeable` names what is not CycloneDX in JSON, or the first field that differs and must not.
     The result has no blanks between its values.
@@ -71,6 +81,8 @@ def merge_sbom(x86_64: bytes, arm64: bytes) -> MergeResult:
         x_bom, a_bom = _load("x86_64", x86_64), _load("arm64", arm64)
         x_bom = _rename(x_bom, _renamed_references(x_bom, a_bom))
         _require_equal_rest(x_bom, a_bom)
+        if scopes:
+            x_bom, a_bom = _with_scopes(x_bom, a_bom)
         merged = _merge(x_bom, a_bom)
         if "serialNumber" in a_bom:
             merged["serialNumber"] = _serial_number(x86_64, arm64)
@@ -88,7 +100,9 @@ def merge_sbom(x86_64: bytes, arm64: bytes) -> MergeResult:
 
 def _load(arch: str, content: bytes) -> _Object:
     if len(content) > _LARGEST:
-        raise _CannotMergeError(f"{arch}'s has {len(content)} bytes, more than {_LARGEST}")
+        raise _CannotMergeError(
+            f"{arch}'s has {counted(len(content), 'byte')}, more than {_LARGEST}"
+        )
     try:
         bom = load_json(content)
     except ValueError as error:
@@ -182,6 +196,51 @@ def _without_targets(dependency: _Object, gone: set[str]) -> _Object:
         if field in dependency
     }
     return {**dependency, **left}
+
+
+# ---- scopes ----
+
+
+def _with_scopes(x_bom: _Object, a_bom: _Object) -> tuple[_Object, _Object]:
+    """Return both documents with one scope for the components that differ in it alone."""
+    x_known, a_known = ({**_by_key(bom)} for bom in (x_bom, a_bom))
+    united = {
+        key: _with_scope(x_known[key], a_known[key])
+        for key in x_known.keys() & a_known.keys()
+        if x_known[key] != a_known[key]
+        and _without_scope(x_known[key]) == _without_scope(a_known[key])
+    }
+    if not united:
+        raise _CannotMergeError("no component differs in its scope alone")
+    return tuple(  # type: ignore[return-value]
+        {**bom, "components": [united.get(_component_key(c), c) for c in bom["components"]]}
+        for bom in (x_bom, a_bom)
+    )
+
+
+def _by_key(bom: _Object) -> dict[str, _Object]:
+    return {_component_key(component): component for component in bom.get("components", [])}
+
+
+def _without_scope(component: _Object) -> str:
+    return _canonical({name: value for name, value in component.items() if name != "scope"})
+
+
+def _with_scope(x_component: _Object, a_component: _Object) -> _Object:
+    scopes = [c.get("scope", _SCOPES[-1]) for c in (x_component, a_component)]
+    if any(scope not in _SCOPES for scope in scopes):
+        raise _CannotMergeError(f"scope is {_shown(scopes[0])} and {_shown(scopes[1])}")
+    properties = a_component.get("properties", [])
+    if not isinstance(properties, list):
+        raise _CannotMergeError(
+            f"component {_component_key(a_component)} has no list of properties"
+        )
+    own = {"name": SCOPE_PROPERTY, "value": f"{scopes[0]} for x86_64, {scopes[1]} for arm64"}
+    return {
+        **a_component,
+        "scope": max(scopes, key=_SCOPES.index),
+        "properties": [*properties, own],
+    }
 
 
 # ---- references that hold the path of the build ----
