@@ -89,6 +89,6 @@ def unpacked(wheel: Path, folder: Path) -> Path:
 
 
 def module_in(folder: Path) -> Path:
-    """Return the one extension module in the folder of an unpacked wheel."""
-    (found,) = folder.rglob("*.so")
+    """Return the one library or extension module in the folder of an unpacked wheel."""
+    (found,) = (path for path in folder.rglob("*") if path.suffix in {".so", ".dylib"})
     return found
