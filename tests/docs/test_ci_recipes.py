@@ -407,9 +407,13 @@ def test_the_wheels_for_the_macs_are_made(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "wheels").iterdir()) == [
         "fixture_abi3-0.1.0-cp310-abi3-macosx_10_12_universal2.whl",
+        "fixture_exercise-0.1.0-cp310-abi3-macosx_10_12_universal2.whl",
         FUSED,
         "numpy-2.2.6-cp312-cp312-macosx_10_13_universal2.whl",
+        "programs",
     ]
+    uses = ["exercise_use.py", "exercise_use.txt", "markupsafe_use.py", "markupsafe_use.txt"]
+    assert sorted(path.name for path in (tmp_path / "wheels" / "programs").iterdir()) == uses
     refused = subprocess.run(
         [script, "wheels"], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -51,8 +51,9 @@ def install(loader: Loader, folders: Iterable[str]) -> None:
     ]
 
     def hook(path: str) -> FileFinder:
-        if not any(path == root or path.startswith(root + "/") for root in roots):
-            raise ImportError
+        inside = any(path == root or path.startswith(root + "/") for root in roots)
+        if not inside or not Path(path).is_dir():
+            raise ImportError(f"{path} is no folder of macOS modules")
         return FileFinder(path, *details)  # type: ignore[arg-type]
 
     sys.path_hooks.insert(0, hook)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.corpus import Published
-from tests.support.required import unavailable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,6 +73,8 @@ def needed() -> dict[str, Needed]:
 
 def require_project(name: str) -> Project:
     """Return the project, whose wheels lie in the cache; otherwise the test is skipped."""
+    from tests.support.required import unavailable  # scripts/fetch_wheels.py does without pytest
+
     project = projects()[name]
     wheels = [*project.wheels, *([needed()[project.needs].any] if project.needs else [])]
     if not all(wheel.is_cached() for wheel in wheels):
@@ -89,6 +90,6 @@ def unpacked(wheel: Path, folder: Path) -> Path:
 
 
 def module_in(folder: Path) -> Path:
-    """Return the one extension module in the folder of an unpacked wheel."""
-    (found,) = folder.rglob("*.so")
+    """Return the one library or extension module in the folder of an unpacked wheel."""
+    (found,) = (path for path in folder.rglob("*") if path.suffix in {".so", ".dylib"})
     return found

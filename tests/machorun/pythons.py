@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -12,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.support.corpus import ROOT
 from tests.support.required import unavailable
@@ -65,7 +68,7 @@ class Interpreter:
 def require_linux() -> None:
     """Skip the test where the machine is another than those that modules can be run on."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        unavailable("Linux on x86_64", "macOS modules are run there alone")
+        pytest.skip("macOS modules are run on Linux and x86_64 alone")
 
 
 @functools.cache
@@ -115,6 +118,8 @@ def compiled_shim(arch: str) -> Path:
             unavailable("a C compiler", "apt-get install gcc libc6-dev")
         compiler = ["cc"]
     else:
+        if importlib.util.find_spec("ziglang") is None:
+            unavailable("ziglang", "scripts/setup installs it")
         compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-gnu.2.36"]
     options = ["-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
     content = b"".join(path.read_bytes() for path in (*sources, NATIVE / "machorun.h"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import struct
+import sys
 from itertools import permutations
 from pathlib import Path
 
@@ -15,6 +17,22 @@ from tests.machorun.published import module_in, projects, require_project, unpac
 from tests.machorun.pythons import require_python
 from tests.machorun.reader import BadImageError, Image, read
 from tests.machorun.unwind import _permutation
+
+LOADER = ("reader", "fixups", "exports", "unwind", "symbols", "loader", "importer", "run")
+
+
+@pytest.mark.parametrize("name", LOADER)
+def test_it_shares_no_code_with_fatwheel(name: str) -> None:
+    """And needs no package, since Debian's Python for arm64 has none."""
+    tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text("utf-8"))
+    imported = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    for node in imported:
+        names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            names = [str(node.module)]
+        for module in names:
+            ours = module.startswith("tests.machorun")
+            assert ours or module.partition(".")[0] in sys.stdlib_module_names, module
 
 
 @pytest.mark.parametrize("count", range(1, 7))

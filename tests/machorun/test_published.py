@@ -75,6 +75,11 @@ def test_as_published(name: str, arch: str, folder: Path, expected: dict[str, st
     assert run(name, arch, wheel, folder) == expect(name, folder, expected)
 
 
+def test_what_scripts_try_on_mac_compares_with(folder: Path, expected: dict[str, str]) -> None:
+    said = program("markupsafe").with_suffix(".txt").read_text("utf-8")
+    assert expect("markupsafe", folder, expected) == said
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_fused(name: str, folder: Path, tmp_path: Path, expected: dict[str, str]) -> None:
     project = require_project(name)
