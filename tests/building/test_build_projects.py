@@ -252,7 +252,7 @@ def test_thread_locals_are_where_code_expects_them(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "thread-local variables begin at " in done.stderr
     assert "--linker lld" in done.stderr.splitlines()[-1]
-    assert not list((project / "dist").iterdir())
+    assert not (project / "dist").exists()
     for image in build(project, "--linker", "lld").images().values():
         kinds = lief.MachO.Section.TYPE
         sections = [
