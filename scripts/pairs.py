@@ -39,6 +39,7 @@ DATA = Path(__file__).with_suffix(".toml")
 PYTHONS = ("3.12", "3.11", "3.10", "3.9")
 LARGE = 60 << 20  # bytes of one wheel
 _SIZE = re.compile(r"Downloading \S+ \((?P<size>[0-9.]+) (?P<unit>kB|MB|GB)\)")
+_NOT_HALVES = ("one-architecture", "platform", "swapped", "unlike")  # an architecture lacks code
 _UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
@@ -130,6 +131,8 @@ def row(pair: Pair) -> Row:
         )
     except FatwheelError as error:
         return Row(pair=pair, fate=Fate.REFUSED, why=str(error))
+    if halved := [one for one in plan.conflicts if one.kind in _NOT_HALVES]:
+        return Row(pair=pair, fate=Fate.REFUSED, why=f"{halved[0].name} {halved[0].problem}")
     if plan.conflicts:
         names = [conflict.name for conflict in plan.conflicts]
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""

@@ -96,7 +96,6 @@ REASONS = {
     "scripts/benchmark/wheelhouse.py": "says in its help how it is started",
     "scripts/benchmark/mirror.py": "runs a module of the repository, in its folder",
     "scripts/benchmark/fuse.py": "starts them in a scratch folder, without variables of Python's",
-    "scripts/releasing/command.py": "says in its help what builds a project",
 }
 
 

@@ -76,7 +76,7 @@ def test_the_metadata_is_valid_and_says_what_a_user_looks_for(built: Path) -> No
     metadata = Metadata.from_email(raw)  # raises for what the specification forbids
     assert metadata.license_expression == "MIT"
     assert metadata.description == (ROOT / "README.md").read_text("utf-8")
-    assert metadata.provides_extra == ["index", "zig"]
+    assert metadata.provides_extra == ["index", "release", "zig"]
     assert metadata.requires_python is not None
     classifiers = metadata.classifiers or []
     for minor in range(10, 14):

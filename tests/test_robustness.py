@@ -257,18 +257,60 @@ def test_many_who_write_different_wheels_into_one_folder(tmp_path: Path) -> None
     assert len(list(out.iterdir())) == 6
 
 
-@POSIX
-def test_a_killed_run_of_many_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+def many_of_scipy(folder: Path) -> list[Path]:
+    """Return folders with the same large pair under different names."""
     real = require_pair("scipy")
-    inputs = [wheel.path for wheel in real.wheels]
     copies = []
     for number in range(3):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        for path in inputs:
+        copy = folder / str(number)
+        copy.mkdir()
+        for path in (wheel.path for wheel in real.wheels):
             name = path.name.replace("scipy-1.15.3", f"scipy-1.15.3-{number}", 1)
-            (folder / name).symlink_to(path)
-        copies.append(folder)
+            (copy / name).symlink_to(path)
+        copies.append(copy)
+    return copies
+
+
+@POSIX
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("moment", ["reading", "writing"])
+def test_ctrl_c_in_a_run_of_many(moment: str, jobs: str, tmp_path: Path) -> None:
+    """A terminal sends it to all processes of the group."""
+    out = tmp_path / "out"
+    copies = map(str, many_of_scipy(tmp_path))
+    words = [
+        sys.executable,
+        "-m",
+        "fatwheel",
+        "fuse",
+        *copies,
+        "-o",
+        str(out),
+        "-j",
+        jobs,
+        "--dry-run",
+    ]
+    if moment == "writing":
+        words.remove("--dry-run")
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    if moment == "reading":
+        time.sleep(1)
+    deadline = time.monotonic() + 60
+    while moment == "writing" and not list(out.glob("*.part")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert said.endswith("fatwheel: interrupted; what was not complete is gone\n")
+    assert "Traceback" not in said
+    assert list(out.glob("*.part")) + list(out.glob(".*")) == []
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+@POSIX
+def test_a_killed_run_of_many_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    copies = many_of_scipy(tmp_path)
     out = tmp_path / "out"
     words = [
         sys.executable,

@@ -6,6 +6,7 @@ checked.
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 import tempfile
 import time
@@ -327,13 +328,30 @@ def external_loads(plan: FusePlan) -> Iterator[str]:
 
 
 def _external(name: str, code: Iterable[object]) -> Iterator[str]:
-    loads = {load for image in code if isinstance(image, Image) for load in image.loads}
-    for load in sorted(loads):
-        if load.startswith("/") and not load.startswith(("/usr/lib/", "/System/")):
-            yield (
-                f"{name} loads {load}, which other machines lack; graft it on a Mac "
-                "(--repair delocate), or link it statically"
-            )
+    """Yield a line for each path of a machine that the code of a member names."""
+    found = [image for image in code if isinstance(image, Image)]
+    for load in sorted({load for image in found for load in image.loads if _is_of_a_machine(load)}):
+        yield (
+            f"{name} loads {load}, which other machines lack; graft it on a Mac "
+            "(--repair delocate), or link it statically"
+        )
+    names = {image.install_name for image in found if image.install_name}
+    for own in sorted(filter(_is_of_a_machine, names)):
+        yield (
+            f"{name} has the install name {own}, a path of the machine that built it; link it with "
+            f"-Wl,-install_name,@rpath/{posixpath.basename(own)}"
+        )
+    rpaths = {rpath for image in found for rpath in image.rpaths}
+    for rpath in sorted(filter(_is_of_a_machine, rpaths)):
+        yield (
+            f"{name} looks for libraries in {rpath}, a folder of the machine that built it; give an rpath that begins "
+            "with @loader_path, or none"
+        )
+
+
+def _is_of_a_machine(path: str) -> bool:
+    """Return whether a path is neither relative nor macOS's, nor one that delocate makes up."""
+    return path.startswith("/") and not path.startswith(("/usr/lib/", "/System/", "/DLC/"))
 
 
 def _place(path: Path, folder: Path) -> Path:

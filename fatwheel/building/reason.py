@@ -24,7 +24,7 @@ _FRAME = re.compile(r"\s{2,}([0-9]+: +[\w<{].*(::|main).*|at /\S+:[0-9]+.*)")
 _BACKTRACE = re.compile(r"\s*stack backtrace:")
 _TAIL = re.compile(
     r"(  note: (Some details are omitted|run with `RUST_BACKTRACE)|note: To improve backtraces|"
-    r"  note: run with|warning: build failed, waiting).*"
+    r"  note: run with|warning: build failed, waiting|  Caused by: Cargo build finished with).*"
 )
 _MOST_BYTES = 64 * 1024  # of a line that is held back
 
@@ -39,23 +39,30 @@ class Quieted:
         """`output` gets what is left."""
         self._output = output
         self._held = b""
+        self._within = False  # a line whose beginning was passed on
 
     def __call__(self, piece: bytes) -> None:
         """Take a piece of the output."""
         lines = (self._held + piece).splitlines(keepends=True)
         self._held = b""
+        kept = [lines.pop(0)] if self._within and lines else []
         last = lines[-1] if lines else b""
-        if last.startswith(b"  ") and not last.endswith(b"\n") and len(last) < _MOST_BYTES:
+        if last.startswith(b" ") and not _is_whole(last) and len(last) < _MOST_BYTES:
             self._held = lines.pop()
-        kept = b"".join(line for line in lines if not _is_noise(line.decode("utf-8", "replace")))
+        kept += [line for line in lines if not _is_noise(line.decode("utf-8", "replace"))]
         if kept:
-            self._output(kept)
+            self._within = not _is_whole(kept[-1])
+            self._output(b"".join(kept))
 
     def close(self) -> None:
         """Pass on what was held back."""
         if self._held:
             self._output(self._held)
             self._held = b""
+
+
+def _is_whole(line: bytes) -> bool:
+    return line.endswith((b"\n", b"\r"))  # a progress bar ends with the latter
 
 
 def _is_noise(line: str) -> bool:
@@ -84,12 +91,17 @@ def compiler_errors(output: str, arch: Arch | None = None) -> str:
 
 
 def _shortened(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the lines without noise; a heading that nothing is left of goes, too."""
-    kept = [line for line in lines if not _is_noise(line)]
-    for line, following in zip(kept, [*kept[1:], ""], strict=False):
-        is_heading = line.strip() == "--- stdout"
-        if not (is_heading and following.strip() in {"", "--- stderr"}):
+    """Yield the lines without noise, of a build script's standard output the warnings only, and no empty ones twice."""
+    has_errors = any(line.strip() == "--- stderr" for line in lines)
+    in_output, before = False, ""
+    for line in lines:
+        words = line.strip()
+        in_output = has_errors and (words == "--- stdout" or (in_output and words != "--- stderr"))
+        if _is_noise(line) or (in_output and not words.startswith("cargo:warning=")):
+            continue
+        if words or before:
             yield line
+        before = words
 
 
 def _hints(everything: Sequence[str], said: Sequence[str], arch: Arch | None) -> Iterator[str]:

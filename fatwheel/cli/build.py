@@ -18,6 +18,7 @@ from fatwheel.arch import Arch
 from fatwheel.building.build import BuildFailedError, Built, made_wheels, run_build
 from fatwheel.building.plan import ORDER, BuildPlan, BuildRequest, plan_build
 from fatwheel.building.pythons import refuse_unknown_pythons
+from fatwheel.building.reason import Quieted
 from fatwheel.building.report import build_plan_json, built_json, built_lines, command_lines
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.failure import say_failure
@@ -32,10 +33,21 @@ from fatwheel.cli.options import (
     tags_option,
     verbose_option,
 )
-from fatwheel.cli.terminal import announce, exit_code, print_bytes, print_json, say, tell, tell_path
+from fatwheel.cli.pulse import Pulse
+from fatwheel.cli.terminal import (
+    announce,
+    exit_code,
+    is_live,
+    print_bytes,
+    print_json,
+    say,
+    tell,
+    tell_path,
+)
 from fatwheel.errors import FatwheelError, UsageError
+from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.request import Request, fuse_options
-from fatwheel.process import SubprocessRunner
+from fatwheel.process import Runner, SubprocessRunner
 from fatwheel.targets.interpreter import choose_interpreters
 from fatwheel.toolchain.host import Host
 from fatwheel.toolchain.lookup import inspect_toolchain
@@ -213,21 +225,28 @@ def build_command(**given: Any) -> None:
             for line in command_lines(plan, host):
                 say(line)
         started = time.monotonic()
-        output = None if options.quiet else print_bytes
-        told = _say_nothing if options.quiet else announce
-        built = run_build(plan, work, fuse, runner, say=told, output=output)
+        built = _run(plan, work, fuse, runner, options)
         _print_built(plan, built, time.monotonic() - started, options)
     except FatwheelError as error:
         kept = made_wheels(work)
         for wheel in kept:
             announce(f"kept {wheel}")
         if options.quiet and isinstance(error, BuildFailedError):
-            print_bytes(f"{error.output}\n".encode())
+            quieted = Quieted(print_bytes)
+            quieted(f"{error.output}\n".encode())
+            quieted.close()
         say_failure(error)
         raise click.exceptions.Exit(exit_code(error)) from error
     finally:
         if not kept:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _run(plan: BuildPlan, work: Path, fuse: FuseOptions, runner: Runner, options: Options) -> Built:
+    if options.quiet:
+        return run_build(plan, work, fuse, runner, say=_say_nothing, output=None)
+    with Pulse(announce, print_bytes, live=is_live(os.environ, sys.stderr)) as pulse:
+        return run_build(plan, work, fuse, runner, say=pulse.say, output=pulse.output)
 
 
 def _names(texts: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fatwheel.building.project import Project, parse_project
+from fatwheel.cli.pulse import ROOM
 from fatwheel.cli.terminal import is_live, wants_colour
 from fatwheel.config import read_pyproject
 from fatwheel.targets.interpreter import RunningPython
@@ -98,5 +99,6 @@ def terminal_settings(environ: Mapping[str, str]) -> dict[str, str]:
         settings["CARGO_TERM_COLOR"] = "never"  # its configuration file may say "always"
     if is_live(environ, sys.stderr):
         settings["CARGO_TERM_PROGRESS_WHEN"] = "always"
-        settings["CARGO_TERM_PROGRESS_WIDTH"] = str(shutil.get_terminal_size().columns)
+        columns = shutil.get_terminal_size().columns
+        settings["CARGO_TERM_PROGRESS_WIDTH"] = str(max(columns - ROOM, 1))
     return {name: value for name, value in settings.items() if name not in environ}

@@ -46,6 +46,7 @@ _COMMANDS = {
         "fatwheel.cli.wheelhouse:wheelhouse_command",
         "Fill a folder with an app's wheels.",
     ),
+    "release": ("fatwheel.cli.release:release_command", "Make a project's release, checked."),
     "develop": ("fatwheel.cli.develop:develop_command", "Install a crate for development."),
     "doctor": ("fatwheel.cli.doctor:doctor_command", "Tell what this machine builds, and why."),
     "rules": ("fatwheel.cli.rules:rules_command", "Print the shipped rule book."),

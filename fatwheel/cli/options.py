@@ -62,7 +62,9 @@ def floor_option(help_: str) -> Callable[[_F], _F]:
     return click.option("--floor", type=click.Choice(["tags", "binaries"]), help=help_)
 
 
-def output_option(help_: str, default: str | None = None) -> Callable[[_F], _F]:
+def output_option(
+    help_: str, default: str | None = None, *, required: bool = False
+) -> Callable[[_F], _F]:
     """Return --output, the folder for what a command makes."""
     from pathlib import Path
 
@@ -73,6 +75,7 @@ def output_option(help_: str, default: str | None = None) -> Callable[[_F], _F]:
         type=click.Path(file_okay=False, path_type=Path),
         default=default,
         show_default=default is not None,
+        required=required,
         help=help_,
     )
 

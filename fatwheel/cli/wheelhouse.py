@@ -395,12 +395,13 @@ def _lines(
     """Yield the table at the end: what there is, and what is missing, with the lines to paste."""
     if not wanted.quiet:
         width = max((len(f"{item.pin.name} {item.pin.version}") for item in items), default=0)
+        kinds = max((len(sources(item)) for item in items), default=0) + 1
         for item in items:
             one = made.get(item.pin.name)
             if one is not None or wanted.dry_run:
                 size = f"{size_text(one.size):>9}" if one is not None else ""
                 name = f"{item.pin.name} {item.pin.version}"
-                yield f"  {name:<{width}}  {sources(item):<20}{size}".rstrip()
+                yield f"  {name:<{width}}  {sources(item):<{kinds}}{size}".rstrip()
     for lost in missing:
         what = lost.filename or f"{lost.pin.name} {lost.pin.version}"
         yield f"not to be had: {what}: {lost.why}"

@@ -72,7 +72,9 @@ class Decider:
             planned = ruled
         if rule is None and isinstance(planned, Conflict) and planned.kind in ("differs", "stub"):
             settled = self._by_kind(pair)
-            if settled is not None:
+            if isinstance(settled, str):
+                planned = replace(planned, problem=f"{planned.problem}; {settled}")
+            elif settled is not None:
                 return settled
         if isinstance(planned, Conflict) and self.on_conflict is not None:
             decision = Decision(
@@ -92,8 +94,12 @@ class Decider:
     def _metadata(self) -> str:
         return f"{self.dist_info}/METADATA"
 
-    def _by_kind(self, pair: MemberPair) -> tuple[Planned, Decision] | None:
-        """Return what a kind of file settles, and its decision; None where none does."""
+    def _by_kind(self, pair: MemberPair) -> tuple[Planned, Decision] | str | None:
+        """Return what a kind of file settles, and its decision; None where none does.
+
+        Of databases, which nobody can look at, it is the clause that says in how many rows they differ.
+        """
+        why = None
         x86_64, arm64 = pair.x86_64_text, pair.arm64_text
         if not self.rules.kinds or x86_64 is None or arm64 is None:
             return None
@@ -102,6 +108,7 @@ class Decider:
         for kind in kinds_of(pair.name, self.dist_info, self.rules.kinds):
             result = merge_kind(kind.name, x86_64, arm64)
             if isinstance(result, Unmergeable):
+                why = result.why if kind.name == "sqlite" else why
                 continue
             by = f"kind {kind.name}"
             result = replace(result, how=f"{by}: {result.how}")
@@ -111,7 +118,7 @@ class Decider:
             kept = planned.source if isinstance(planned, Keep) else None
             action = next((action for action, side in _KEEP.items() if side is kept), None)
             return planned, Decision(member=pair.name, action=action, by=by, reason=kind.why)
-        return None
+        return why
 
     def _always_dropped(self, pair: MemberPair) -> Drop | None:
         folder, base = posixpath.split(pair.name)

@@ -29,6 +29,7 @@ from fatwheel.fusion.write import Written, newest_date, write_wheel
 from fatwheel.macho.image import Image
 from fatwheel.printable import counted
 from fatwheel.values import valueclass
+from fatwheel.wheels.pair import Pair
 from fatwheel.wheels.read import reading_threads
 from fatwheel.wheels.wheel import OpenWheel, images, open_wheel, slices
 
@@ -38,9 +39,9 @@ __all__ = [
     "Fused",
     "further_options",
     "fuse_wheels",
-    "newest_date",
     "opened_pair",
     "plan_fuse",
+    "read_and_plan",
 ]
 
 
@@ -116,6 +117,13 @@ def plan_fuse(a: Path, b: Path, options: FuseOptions, progress: Progress | None 
         if not plan.conflicts:
             _refuse_fatal(_planned_code(plan, options.engine), plan, options)
         return plan
+
+
+def read_and_plan(a: Path, b: Path, options: FuseOptions) -> tuple[Pair, FusePlan]:
+    """Read two wheels, in any order, and return them as a value, and the plan; raises as `plan_fuse` does."""
+    with opened_pair(a, b, None, _PLANNING) as (candidates, wheels):
+        pair = _read(candidates, wheels, options).pair
+        return pair, plan_pair(pair, options.plan)
 
 
 def fuse_wheels(

@@ -70,10 +70,22 @@ KINDS = (
         why="nothing that either wheel says gets lost, and people alone read it",
     ),
     Kind(
+        name="sqlite",
+        files="*.db, *.db3, *.sqlite, *.sqlite3 that are SQLite databases, up to 16 MiB",
+        settles="the same schema and the same rows by value, type and order: arm64's",
+        why="every query has the same answer from both; only how pages lie differs, which SQLite's release decides",
+    ),
+    Kind(
         name="metadata-spelling",
         files="METADATA",
         settles="a field that is UNKNOWN in one wheel and missing in the other: missing; Metadata-Version: the higher",
         why="UNKNOWN is what old setuptools write for nothing; a higher version only adds fields, and none is lost",
+    ),
+    Kind(
+        name="metadata-license",
+        files="METADATA",
+        settles="License is a text that holds the other's, and all else agrees: the longer",
+        why="nothing that either wheel says of its licence gets lost, and installers do not read it",
     ),
     Kind(
         name="sbom-scope",
@@ -108,7 +120,7 @@ def kinds_of(name: str, dist_info: str, enabled: tuple[str, ...]) -> tuple[Kind,
 
 def _means(kind: str, name: str, dist_info: str) -> bool:
     folder, base = posixpath.split(name)
-    if kind == "metadata-spelling":
+    if kind in ("metadata-spelling", "metadata-license"):
         return folder == dist_info and base == "METADATA"
     if kind == "sbom-scope":
         return folder == f"{dist_info}/sboms"
@@ -117,9 +129,12 @@ def _means(kind: str, name: str, dist_info: str) -> bool:
     if kind == "cmake-policy":
         return base.endswith(".cmake")
     if kind == "cython-source":
-        return base.endswith((".c", ".cpp", ".cc", ".cxx"))
+        included = {"include", "headers"} & {*folder.split("/")}
+        return base.endswith((".c", ".cpp", ".cc", ".cxx")) and not included
     if kind == "import-order":
         return base.endswith((".py", ".pyi"))
+    if kind == "sqlite":
+        return base.endswith((".db", ".db3", ".sqlite", ".sqlite3"))
     if kind == "text-stub":
         return base.endswith(".tbd")
     if kind == "literals":
@@ -161,6 +176,14 @@ def merge_kind(kind: str, x86_64: bytes, arm64: bytes) -> MergeResult:
         from fatwheel.fusion.merge.metadata import merge_metadata
 
         return merge_metadata(x86_64, arm64, spelling=False)
+    if kind == "sqlite":
+        from fatwheel.fusion.merge.sqlite import merge_sqlite
+
+        return merge_sqlite(x86_64, arm64)
+    if kind == "metadata-license":
+        from fatwheel.fusion.merge.metadata import merge_license
+
+        return merge_license(x86_64, arm64)
     if kind == "sbom-scope":
         from fatwheel.fusion.merge.sbom import merge_sbom
 

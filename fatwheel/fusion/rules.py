@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from fatwheel.action import Action
 from fatwheel.errors import UsageError
@@ -32,7 +33,8 @@ class Rule:
 
     `glob` is matched against the whole member name (see `fatwheel.fusion.glob`).
     `origin` says where the rule was written, for reports ("rule book", "pyproject.toml", "--rule").
-    `project` limits the rule to wheels of one project, by normalised name.
+    `project` limits the rule to wheels of one project, by normalised name; `seen` are versions in which an entry of the
+    rule book was found right.
     """
 
     glob: str
@@ -40,6 +42,7 @@ class Rule:
     reason: str
     origin: str
     project: str | None = None
+    seen: tuple[str, ...] = ()
 
     def matches(self, member: str, project: str) -> bool:
         """Return whether the rule speaks of `member` in a wheel of `project` (normalised name)."""
@@ -106,7 +109,7 @@ def rule_book() -> tuple[Rule, ...]:
     return tuple(_book_rules(tomllib.loads(text)["rule"]))
 
 
-def _book_rules(tables: Iterable[dict[str, str]]) -> Iterable[Rule]:
+def _book_rules(tables: Iterable[dict[str, Any]]) -> Iterable[Rule]:
     for table in tables:
         yield Rule(
             glob=table["member"],
@@ -114,4 +117,5 @@ def _book_rules(tables: Iterable[dict[str, str]]) -> Iterable[Rule]:
             reason=table["reason"],
             origin="rule book",
             project=table["project"],
+            seen=tuple(table.get("seen", ())),
         )

@@ -29,7 +29,7 @@ from fatwheel.wheels.wheel import Content, architectures, images
 __all__ = ["ThinnedTree", "TreeFile", "TreePlan", "plan_tree", "thin_tree"]
 
 _HEAD = 32  # bytes; what `looks_like` asks for
-_SEAL = "_CodeSignature/CodeResources"
+_SEAL, _BUNDLES = "_CodeSignature/CodeResources", (".app", ".framework")
 
 
 @valueclass
@@ -79,9 +79,9 @@ def plan_tree(source: Path, arch: Arch, options: ThinOptions) -> TreePlan:
     """
     patterns = options.patterns
     found = []
-    seals = 0
+    sealed = source.name.endswith(_BUNDLES)
     for path, entry in _walk(source, ""):
-        seals += path.endswith(_SEAL)
+        sealed = sealed or path.endswith((*_BUNDLES, _SEAL))
         if entry.is_file(follow_symlinks=False):
             with RangeFile(Path(entry.path), name=entry.path) as file:
                 content, size = _read(file), file.size
@@ -97,7 +97,7 @@ def plan_tree(source: Path, arch: Arch, options: ThinOptions) -> TreePlan:
         raise RefusedError(f"{source} holds no code for {arch.value}{hint}")
     one_sided = [file.path for file in found if file.one_sided]
     notes = []
-    if seals or source.name.endswith(".app"):
+    if sealed:
         notes.append(
             "signatures over a whole app or framework do not fit any more, so sign anew before you ship it (codesign); "
             "those of each file's own code stay valid"

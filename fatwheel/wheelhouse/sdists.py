@@ -89,13 +89,11 @@ class ToBuild:
     def sentence(self) -> str:
         """What is done, and why."""
         lacking = " and ".join(arch.value for arch in self.archs)
-        halves = (
-            "half is" if self.half is not None else "halves are" if self.archs[1:] else "wheel is"
-        )
+        halves = "half is" if self.half is not None else "halves are"
         name = f"{self.entry.filename.partition('-')[0]} {self.entry.version}"
         return (
             f"{name}: the {lacking} {halves} built here from the sdist, by the project's own code, for upstream has no "
-            f"{lacking} wheel"
+            f"{' or '.join(arch.value for arch in self.archs)} wheel"
         )
 
 

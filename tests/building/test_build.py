@@ -349,6 +349,15 @@ def test_dylibs_from_outside_are_reported(building: Building) -> None:
     )
 
 
+def test_rpaths_of_the_machine_that_builds_are_reported(building: Building) -> None:
+    rpaths = ("@loader_path/../lib", "/home/me/lib", "/usr/lib/swift", "/DLC/pkg")
+    building.made_by(
+        lambda arch, out: make_wheel(out, PLATFORMS[arch], {NATIVE: code(arch, rpaths=rpaths)})
+    )
+    (line,) = building.run().external
+    assert line.startswith(f"{NATIVE} looks for libraries in /home/me/lib, a folder of the machine")
+
+
 def graft(command: Command) -> Completed:
     words = list(command.arguments)
     wheel, out = Path(words[-1]), Path(words[words.index("-w") + 1])

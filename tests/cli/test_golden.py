@@ -65,6 +65,8 @@ VARYING = (
     (r'"size": \d+', '"size": SIZE'),
     (r'"fatwheel": "[^"]*"', '"fatwheel": "VERSION"'),
     (r"[\d.]+ k?B in TIME", "SIZE in TIME"),
+    (r"[\d.]+ k?B of SIZE", "SIZE of SIZE"),
+    (r'"size_before": \d+', '"size_before": SIZE'),
     (r"No such option:? '?(--\w+)'?\.?", r"No such option \1"),  # click 8.1 and later ones
     (r"(?m)^(Usage:|Try 'fatwheel).*\n+", ""),
 )

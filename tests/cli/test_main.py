@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import fatwheel
+from fatwheel.fusion.kinds import KINDS
 from fatwheel.fusion.rules import rule_book
 from tests.support.commandline import INTERRUPTED, Done, environment, left, run
 from tests.support.corpus import ROOT, SMALL_PAIR
@@ -527,6 +528,25 @@ def test_rules() -> None:
     ] == [(rule.project, rule.glob, rule.action.value, rule.reason) for rule in rule_book()]
     for rule in rule_book():
         assert f"{rule.project}: {rule.glob} = {rule.action.value}\n    {rule.reason}\n" in text
+    assert [kind["kind"] for kind in document["kinds"]] == [kind.name for kind in KINDS]
+    for kind in KINDS:
+        assert f"kind {kind.name}: {kind.files}\n    {kind.settles}\n    {kind.why}\n" in text
+
+
+def test_rules_explain_a_member(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path, {}, {"pkg/a.py": b"A = 1\n"}, {"pkg/a.py": b"A = 2\n"})
+    explained = run("rules", "--explain", "pkg/a.py", *pair).stdout
+    assert "pkg/a.py: merge\n" in explained
+    assert "decided by kind literals (merge)" in explained
+    document = json.loads(
+        run("rules", "--explain", "pkg/a.py", *pair, "--no-kind", "literals", "--json").stdout
+    )
+    assert (document["action"], document["decision"]) == ("conflict", None)
+    assert run("rules", "--explain", "pkg/a.py", pair[0]).returncode == 2
+    assert run("rules", pair[0]).returncode == 2
+    assert run("fuse", *pair, "--no-kind", "literals", "-o", tmp_path / "out").returncode == 1
+    wrong = run("fuse", *pair, "--no-kind", "x", "-o", tmp_path / "out")
+    assert (wrong.returncode, "--no-kind x: there is no such kind" in wrong.stderr) == (2, True)
 
 
 def test_lipo(tmp_path: Path) -> None:

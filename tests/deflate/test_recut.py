@@ -61,7 +61,7 @@ class Source:
     def __init__(self, file: RangeFile, stream: bytes, content: bytes, inflater: Inflater) -> None:
         self.file, self.stream, self.content, self.inflater = file, stream, content, inflater
 
-    def cut(self, start: int, size: int) -> Cut:
+    def cut(self, start: int, size: int, *, dynamic: bool = False) -> Cut:
         return Cut(
             file=self.file,
             member="libomp.dylib",
@@ -71,11 +71,12 @@ class Source:
             start=start,
             size=size,
             inflater=self.inflater,
+            dynamic=dynamic,
         )
 
     def check(self, start: int, size: int) -> None:
-        """Join the cut first, last, alone and twice."""
-        cut = self.cut(start, size)
+        """Join the cut first, last, alone and twice; and alone with edges that have codes of their own."""
+        cut, dynamic = (self.cut(start, size, dynamic=kind) for kind in (False, True))
         expected = self.content[start : start + size]
         lists: list[list[Part]] = [
             [cut],
@@ -86,6 +87,9 @@ class Source:
         for parts in lists:
             content = [p.data if isinstance(p, Literal) else expected for p in parts]
             assert inflated(join(parts)) == b"".join(content)
+        smaller = join([dynamic])
+        assert inflated(smaller) == expected
+        assert smaller.compressed_size <= join([cut]).compressed_size
 
 
 def source(folder: Path, stream: bytes, content: bytes, inflater: Inflater) -> Source:

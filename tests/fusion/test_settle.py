@@ -167,9 +167,9 @@ def test_law_the_rules_settle_their_conflicts_and_nothing_else(kinds: dict[str, 
 
 
 def test_two_hundred_conflicts_of_real_wheels(tmp_path: Path) -> None:
-    x86_64 = {f"itk/m{n}.py": b"x = 1\n" for n in range(200)}
-    x86_64 |= {f"itk/Configuration/c{n}.py": b"x = 1\n" for n in range(42)}
-    arm64 = dict.fromkeys(x86_64, b"x = 2\n")
+    x86_64 = {f"itk/m{n}.py": b"f(1)\n" for n in range(200)}
+    x86_64 |= {f"itk/Configuration/c{n}.py": b"f(1)\n" for n in range(42)}
+    arm64 = dict.fromkeys(x86_64, b"f(2)\n")
     both = {f"itk/support/s{n}.py": b"" for n in range(50)}
     pair = make_pair(tmp_path, both, x86_64, arm64)
     plan = plan_fuse(*pair, FuseOptions())

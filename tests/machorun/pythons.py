@@ -32,9 +32,12 @@ class Interpreter:
     command: tuple[str, ...]
 
     def run(
-        self, program: Path, folders: Sequence[Path], *, native: bool = False
+        self, program: Path, folders: Sequence[Path], *, native: bool = False, limit: int = 200
     ) -> subprocess.CompletedProcess[str]:
-        """Run the program with the macOS modules of the folders; `native`: with Linux modules."""
+        """Run the program with the macOS modules of the folders; `native`: with Linux modules.
+
+        It may take `limit` seconds, then `subprocess.TimeoutExpired` is raised.
+        """
         shim = "-" if native else str(compiled_shim(self.arch))
         words = [*self.command, "-I", "-B", "-c", BOOT, self.arch, shim, str(program)]
         return subprocess.run(
@@ -48,7 +51,7 @@ class Interpreter:
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=limit,
         )
 
     def output(self, program: Path, folders: Sequence[Path], *, native: bool = False) -> str:

@@ -53,9 +53,9 @@ def table(arch: str, memory: Memory, compact: int | None, frames: tuple[int, int
             if function.encoding == 0:
                 continue
             if mode == mode_for_dwarf:
-                assert frames is not None
                 place = function.encoding & 0xFFFFFF
-                entry = by_place.get(frames[0] + place) if place else dwarf.get(function.start)
+                first = frames[0] if frames else 0
+                entry = by_place.get(first + place) if place else dwarf.get(function.start)
                 if entry is None:
                     raise BadImageError(f"no entry of __eh_frame lies at {place:#x}")
                 writer.copy(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import struct
 import subprocess
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from fatwheel import FuseOptions, ThinOptions, fuse_wheels, thin_wheel
 from fatwheel.arch import Arch
+from fatwheel.archive.writer import ZipWriter
 from fatwheel.check.finding import Finding, Severity
 from fatwheel.check.verdict import check_wheel
 from fatwheel.deflate.inflaters import available_inflaters
@@ -92,6 +94,23 @@ def test_the_bytes_are_the_same_however_often_and_on_each_inflater(tmp_path: Pat
         if inflater.finds_blocks:
             again = thin(path, X, tmp_path / str(number), inflater=inflater, threads=1)
             assert again.read_bytes() == first
+
+
+def test_a_slice_that_repeats_the_one_before_it_depends_on_no_zlib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream is nothing but matches that reach back to the other slice, which is gone."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("deflated by Python's zlib")
+
+    monkeypatch.setattr(ZipWriter, "add_recompressed", refuse)
+    text = random.Random(1).randbytes(3000) + bytes(20_000)
+    data = universal(code(X, text), code(A, text), align=4)
+    path = make_wheel(tmp_path, PLATFORM, {NATIVE: data})
+    made = thin(path, A, tmp_path / "out")
+    assert contents(made)[NATIVE] == code(A, text)
+    assert made.stat().st_size <= path.stat().st_size
 
 
 @pytest.mark.parametrize("stored", [(), (NATIVE,)], ids=["deflated", "stored"])

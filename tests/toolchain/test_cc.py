@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import lief
@@ -89,8 +90,8 @@ def test_an_option_without_its_value() -> None:
 @pytest.mark.parametrize(
     ("settings", "sysroot", "version"),
     [
-        (SETTINGS, "/stubs", "11.0.0"),
-        (LinkSettings(lld=("l",), stubs="", sdk="/sdk", sdk_version="15.2"), "/sdk", "15.2"),
+        (SETTINGS, "/stubs", "15.0"),
+        (LinkSettings(lld=("l",), stubs="", sdk="/sdk", sdk_version="14.2"), "/sdk", "14.2"),
     ],
     ids=["stubs", "sdk"],
 )
@@ -105,12 +106,37 @@ def test_command(settings: LinkSettings, sysroot: str, version: str) -> None:
 
 def test_an_old_deployment_target_is_no_old_sdk() -> None:
     link = parse_link(shlex.split("-arch x86_64 -mmacosx-version-min=10.12 a.o"))
-    assert link_command(link, SETTINGS, output="b")[6:9] == ["macos", "10.12", "11.0"]
+    assert link_command(link, SETTINGS, output="b")[6:9] == ["macos", "10.12", "15.0"]
 
 
 def test_a_deployment_target_that_is_none_is_the_linkers_to_refuse() -> None:
     link = parse_link(shlex.split("-arch x86_64 -mmacosx-version-min=x a.o"))
-    assert link_command(link, SETTINGS, output="b")[6:9] == ["macos", "x", "11.0"]
+    assert link_command(link, SETTINGS, output="b")[6:9] == ["macos", "x", "15.0"]
+
+
+def test_a_deployment_target_above_it_is_the_sdks_version() -> None:
+    link = parse_link(shlex.split("-arch arm64 -mmacosx-version-min=26.0 a.o"))
+    assert link_command(link, SETTINGS, output="b")[6:9] == ["macos", "26.0", "26.0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ("-dynamiclib a.o -o /t/deps/libx.dylib", "@rpath/libx.dylib"),
+        ("-Wl,-dylib a.o -o libx.dylib", "@rpath/libx.dylib"),
+        ("-dynamiclib -Wl,-install_name,@rpath/own a.o -o /t/libx.dylib", "@rpath/own"),
+        ("-dynamiclib -install_name /usr/lib/own a.o -o /t/libx.dylib", "/usr/lib/own"),
+        ("a.o -o /t/program", None),
+        ("-bundle a.o -o /t/x.so", None),
+    ],
+)
+def test_a_dylib_is_not_named_after_a_folder_of_this_machine(
+    arguments: str, name: str | None
+) -> None:
+    link = parse_link(shlex.split(f"-arch arm64 -mmacosx-version-min=11.0 {arguments}"))
+    command = link_command(link, SETTINGS, output=link.output)
+    names = [after for word, after in pairwise(command) if word == "-install_name"]
+    assert names == ([name] if name else [])
 
 
 def test_settings_survive_the_environment() -> None:

@@ -123,6 +123,11 @@ def test_what_is_said_of_it() -> None:
         "wheel"
     )
     assert [file.filename for file in wheel.files] == [thin("1.0", A), "pkg-1.0.tar.gz"]
+    (both,) = to_build("pkg-1.0.tar.gz")
+    assert both.sentence == (
+        "pkg 1.0: the x86_64 and arm64 halves are built here from the sdist, by the project's own code, for upstream "
+        "has no x86_64 or arm64 wheel"
+    )
 
 
 def test_pinned_versions() -> None:

@@ -6,7 +6,8 @@ folders that exist on no other machine, either serves both architectures, and ar
 - `/var/folders/XX/…/T/…`, the temporary folder of one user of one Mac, wherever it stands in a line;
 - `/tmp/…`, `/private/tmp/…` and `/Users/runner/work/…`, where a path begins.
 
-What follows a differing folder must be the same, `..` leads out of it and is refused, as is a variable behind it.
+A file in them must have the same name in both, and below `/tmp`, which other programs use as well, so must a folder,
+unless Python's mkdtemp made its name up. `..` leads out of such a folder and is refused, as is a variable behind it.
 `/usr/local`, `/opt/homebrew`, SDKs and frameworks exist on users' machines: where they differ, nothing is settled.
 
 Specification: none; macOS's confstr(3), `_CS_DARWIN_USER_TEMP_DIR`, for the form of the first.
@@ -19,17 +20,18 @@ from typing import NamedTuple
 
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 
-__all__ = ["is_build_text", "merge_build_folders", "merge_cmake_policy"]
+__all__ = ["merge_build_folders", "merge_cmake_policy"]
 
-_SUFFIXES = (".pc", ".la", ".cmake", ".pri", ".prl")
-# A path ends where a shell, CMake, qmake and a C string may end it; a list of CMake's goes on behind a semicolon.
-_REST = r"(?P<rest>(?:/[\w.+~@%^=,-]+)*/?)"
+# Whatever else may stand in a path ends it, so that it must be the same in both: `-Wl,-rpath,/tmp/a,-rpath,/usr/b`.
+_REST = r"(?P<rest>(?:/[\w.+-]+)*/?)"
 _FOLDER = re.compile(
     r"(?P<root>(?:/private)?/var/folders/\w{2}/\w{20,40}/T(?=/)"
-    r"|(?:(?<=^)|(?<=[\s\"'=;,(<:])|(?<=[\s\"'=;,(<:]-[ILF]))"
+    r"|(?:(?<=^)|(?<=[\s\"'=;,(<:])|(?<=^-[ILF])|(?<=[\s\"'=;,(<:]-[ILF]))"
     r"(?:/private/tmp|/tmp|/Users/runner/work)(?=/))" + _REST
 )
-_UNFINISHED = re.compile(r"[$`{\\*?\[]")
+_UNFINISHED = re.compile(r"[$`{\\*?\[@%^~]")
+_FILE = re.compile(r"\.(?:a|o|so|dylib|tbd|h|hpp|pc|la|cmake|py)$")
+_MADE_UP = re.compile(r"(?P<stem>tmp|[\w.+-]*-)[a-z0-9_]{8}")  # as Python's mkdtemp writes it
 _STAMP = re.compile(
     r"cmake_policy\(VERSION (?P<least>[0-9.]{1,20})\.\.\.(?P<most>[0-9]{1,3}(?:\.[0-9]{1,3}){0,2})\)"
 )
@@ -42,11 +44,7 @@ class _Place(NamedTuple):
     start: int
     end: int
     parts: tuple[str, ...]
-
-
-def is_build_text(name: str) -> bool:
-    """Tell whether a member's name is a pkg-config, libtool, qmake or CMake file's."""
-    return name.endswith(_SUFFIXES)
+    private: bool  # below /var/folders or CI's, which no other program uses
 
 
 def merge_build_folders(x86_64: bytes, arm64: bytes) -> MergeResult:
@@ -92,17 +90,31 @@ def _same_but_for_folders(x_line: str, a_line: str) -> bool:
 
 def _places(line: str) -> list[_Place]:
     return [
-        _Place(found.start(), found.end(), tuple(found["rest"].split("/")[1:]))
+        _Place(
+            found.start(),
+            found.end(),
+            tuple(found["rest"].split("/")[1:]),
+            found["root"].endswith(("/T", "/work")),
+        )
         for found in _FOLDER.finditer(line)
     ]
 
 
 def _alike(x_place: _Place, a_place: _Place) -> bool:
-    """Tell whether two folders differ in what a build made up: no `..`, and the same file in it, if one is named."""
+    """Tell whether two folders differ in what a build made up.
+
+    A file in them must have one name. Below `/tmp`, which others use as well, so must a folder, unless it is all there
+    is and mkdtemp made up its name.
+    """
     x_parts, a_parts = x_place.parts, a_place.parts
-    if ".." in {*x_parts, *a_parts} or len(x_parts) != len(a_parts):
+    if ".." in {*x_parts, *a_parts} or len(x_parts) != len(a_parts) or not x_parts:
         return False
-    return len(x_parts) == 1 or x_parts[-1] == a_parts[-1]
+    if x_parts[-1] == a_parts[-1]:
+        return True
+    if x_place.private and a_place.private:
+        return not any(map(_FILE.search, (x_parts[-1], a_parts[-1])))
+    x_name, a_name = (_MADE_UP.fullmatch(parts[-1]) for parts in (x_parts, a_parts))
+    return bool(len(x_parts) == 1 and x_name and a_name and x_name["stem"] == a_name["stem"])
 
 
 def _goes_on(line: str, end: int) -> bool:

@@ -39,7 +39,7 @@ from fatwheel.printable import counted
 from fatwheel.wheels.distinfo import read_headers
 from fatwheel.wheels.tags import parse_version
 
-__all__ = ["merge_entry_points", "merge_metadata", "merge_top_level"]
+__all__ = ["merge_entry_points", "merge_license", "merge_metadata", "merge_top_level"]
 
 _BLANKS = re.compile(r"(?<=\S)[^\S\n]{2,}")
 _Entry = tuple[str, str]  # (group, name)
@@ -106,6 +106,21 @@ def merge_metadata(x86_64: bytes, arm64: bytes, *, spelling: bool = True) -> Mer
 
 _Fields = list[tuple[str, str]]
 _UNKNOWN = "UNKNOWN"
+_MAYBE_UNKNOWN = frozenset(
+    [
+        "platform",
+        "summary",
+        "description",
+        "keywords",
+        "home-page",
+        "download-url",
+        "author",
+        "author-email",
+        "maintainer",
+        "maintainer-email",
+        "license",
+    ]
+)
 _COMMON_FIELDS = {
     "1.0": "metadata-version name version platform summary description keywords home-page author author-email license",
     "1.1": "supported-platform download-url classifier requires provides obsoletes",
@@ -126,7 +141,11 @@ mean depends on the version.
 def _known(fields: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> _Fields:
     """Return the fields without those that are UNKNOWN and that the other file lacks."""
     present = {name for name, _ in others}
-    return [(n, text) for n, text in fields if text != _UNKNOWN or n in present]
+    return [
+        (name, text)
+        for name, text in fields
+        if text != _UNKNOWN or name in present or name not in _MAYBE_UNKNOWN
+    ]
 
 
 def _higher_version(x_fields: _Fields, a_fields: _Fields) -> str | None:
@@ -167,7 +186,7 @@ def _respelled(
     for line in lines[:end]:
         name, _, text = line.partition(b":")
         word = name.decode().lower()
-        if text.strip() == _UNKNOWN.encode() and word not in kept:
+        if text.strip() == _UNKNOWN.encode() and word in _MAYBE_UNKNOWN - kept:
             continue
         if word == "metadata-version" and version is not None:
             line = name + b": " + version.encode() + line[len(line.rstrip()) :]  # noqa: PLW2901
@@ -175,6 +194,50 @@ def _respelled(
     content = b"".join([*headers, *lines[end:]])
     what = "equal but for UNKNOWN" if version is None else f"Metadata-Version {version}, the higher"
     return Merged(content=content, how=f"{what}; else arm64's spelling")
+
+
+def merge_license(x86_64: bytes, arm64: bytes) -> MergeResult:
+    """Keep the METADATA whose `License` holds the other's whole text, where all else agrees as values.
+
+    `License-File` must agree as well: this is for wheels from before it, which have the text of their licence, and of
+    those of bundled libraries, in that field.
+    """
+    from fatwheel.fusion.merge.notices import merge_notices
+
+    (x_license, x_rest), (a_license, a_rest) = _parted(x86_64), _parted(arm64)
+    if not x_license or not a_license:
+        return Unmergeable(why="one of the two has no License")
+    longer = merge_notices(x_license, a_license)
+    if isinstance(longer, Unmergeable):
+        return longer
+    kept, rest, other = arm64, a_rest, x_rest
+    if longer.content == x_license:
+        kept, rest, other = x86_64, x_rest, a_rest
+    elif longer.content != a_license:
+        return Unmergeable(why="neither License holds the other's text")
+    agree = merge_metadata(other, rest)
+    if isinstance(agree, Merged) and agree.content != rest:
+        return Unmergeable(why="License-File differs, too")
+    if isinstance(agree, Unmergeable):
+        return agree
+    return Merged(content=kept, how="the longer License, which holds the other's text")
+
+
+def _parted(text: bytes) -> tuple[bytes, bytes]:
+    """Return the only `License` field with its lines, and all else; nothing where there is none, or several."""
+    lines = text.splitlines(keepends=True)
+    end = next((i for i, line in enumerate(lines) if not line.strip(b"\r\n")), len(lines))
+    starts = [i for i, line in enumerate(lines[:end]) if line.lower().startswith(b"license:")]
+    if len(starts) != 1:
+        return b"", text
+    stop = starts[0] + 1
+    while stop < end and lines[stop][:1] in (b" ", b"\t"):
+        stop += 1
+    field = lines[starts[0] : stop]
+    own = b"".join(
+        [field[0].partition(b":")[2].lstrip(), *(line.lstrip(b" \t") for line in field[1:])]
+    )
+    return own, b"".join([*lines[: starts[0]], *lines[stop:]])
 
 
 def _grouped(

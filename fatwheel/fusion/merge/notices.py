@@ -18,6 +18,9 @@ _NAME = re.compile(
     r"(?:[-_.][\w.+-]*)?",
     re.IGNORECASE,
 )
+_PROSE = re.compile(
+    r"(?i)copyright|licen[cs]e|warrant"
+)  # what is a key to a program says none of these
 _SUFFIXES = ("txt", "md", "rst")
 
 
@@ -39,6 +42,8 @@ def merge_notices(x86_64: bytes, arm64: bytes) -> MergeResult:
         return Unmergeable(why="one of the two is not UTF-8")
     if "\0" in x_text or "\0" in a_text:
         return Unmergeable(why="one of the two has NUL bytes")
+    if not (_PROSE.search(x_text) and _PROSE.search(a_text)):
+        return Unmergeable(why="one of the two does not read like a licence")
     if _holds(a_text, x_text):
         return Merged(content=arm64, how="arm64's has all of x86_64's")
     if _holds(x_text, a_text):

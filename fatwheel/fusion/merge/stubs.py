@@ -126,14 +126,14 @@ def _merged(x_stub: _Stub, a_stub: _Stub) -> bytes:
         if x_value != a_value:
             raise _UnreadError(f"{key} is {x_value} for x86_64 and {a_value} for arm64")
     version = a_stub.scalars["tbd-version"]
-    lines = [_HEAD, f"tbd-version:     {version}"]
-    lines.append(f"targets:         [ {', '.join((*x_stub.targets, *a_stub.targets))} ]")
-    lines += [f"{k + ':':<16} {v}" for k, v in a_stub.scalars.items() if k != "tbd-version"]
+    targets = f"[ {', '.join((*x_stub.targets, *a_stub.targets))} ]"
+    scalars = {"tbd-version": version, "targets": targets, **a_stub.scalars}
+    lines = [_HEAD, *(f"{key + ':':<16} {value}" for key, value in scalars.items())]
     for key in dict.fromkeys((*a_stub.lists, *x_stub.lists)):
         lines.append(f"{key}:")
         entries: dict[tuple[str, ...], tuple[str, ...]] = {}
         for entry in (*x_stub.lists.get(key, ()), *a_stub.lists.get(key, ())):
             entries[entry.lines] = (*entries.get(entry.lines, ()), *entry.targets)
-        for inside, targets in entries.items():
-            lines += [f"  - targets:         [ {', '.join(targets)} ]", *inside]
+        for inside, named in entries.items():
+            lines += [f"  - targets:         [ {', '.join(named)} ]", *inside]
     return ("\n".join([*lines, _END]) + "\n").encode()

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from packaging.metadata import parse_email
 
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
-from fatwheel.fusion.merge.metadata import merge_entry_points, merge_metadata, merge_top_level
+from fatwheel.fusion.merge.metadata import (
+    merge_entry_points,
+    merge_license,
+    merge_metadata,
+    merge_top_level,
+)
 
 DIGITS = "9" * 5_000
 DEEP = "(" * 2_000 + 'extra == "x"' + ")" * 2_000
@@ -114,6 +119,67 @@ def test_what_differs_is_named_with_both_values(x86_64: str, arm64: str, why: st
     result = merge(x86_64, arm64)
     assert isinstance(result, Unmergeable)
     assert why in result.why
+
+
+OLD = "Metadata-Version: 2.1\nName: a\nVersion: 1.0\nSummary: x\n"
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64", "merged"),
+    [
+        # SimpleITK 2.2.1
+        (OLD + "Platform: UNKNOWN\n\nText\n", OLD + "\nText\n", OLD + "\nText\n"),
+        (OLD + "\nText\n", OLD + "Platform: UNKNOWN\n\nText\n", OLD + "\nText\n"),
+        (OLD + "License: UNKNOWN\n", OLD + "Author: UNKNOWN\n", OLD),
+        # cmeel-octomap
+        (OLD, OLD.replace("2.1", "2.3"), OLD.replace("2.1", "2.3")),
+        (OLD.replace("2.1", "2.4"), OLD, OLD.replace("2.1", "2.4")),
+        (OLD.replace("2.1", "1.2"), OLD.replace("2.1", "1.1"), OLD.replace("2.1", "1.2")),
+        (
+            OLD.replace("2.1", "2.2").replace("\n", "\r\n"),
+            OLD.replace("\n", "\r\n"),
+            OLD.replace("2.1", "2.2").replace("\n", "\r\n"),
+        ),
+    ],
+)
+def test_what_old_setuptools_write_for_nothing_and_the_formats_version(
+    x86_64: str, arm64: str, merged: str
+) -> None:
+    result = merge_metadata(x86_64.encode(), arm64.encode(), spelling=False)
+    assert isinstance(result, Merged), result
+    assert result.content == merged.encode()
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64"),
+    [
+        (OLD + "License: MIT\n", OLD + "License: UNKNOWN\n"),
+        (OLD + "License: MIT\n", OLD),
+        (OLD + "Requires-Dist: UNKNOWN\n", OLD),
+        (OLD + "Provides-Extra: UNKNOWN\n", OLD),
+        (OLD.replace("2.1", "2.4") + "License-Expression: MIT\n", OLD),
+        (
+            OLD.replace("2.1", "2.4") + "License-File: A\n",
+            OLD + "License-File: A\n",
+        ),
+        (OLD.replace("2.1", "2.2") + "Dynamic: a\n", OLD + "Dynamic: a\n"),
+        (OLD.replace("2.1", "1.0") + "Requires-Dist: b\n", OLD + "Requires-Dist: b\n"),
+        (OLD.replace("2.1", "3.0"), OLD),
+        (OLD.replace("2.1", "2.3") + "Requires-Dist: b\n", OLD),
+    ],
+)
+def test_what_the_formats_version_may_explain(x86_64: str, arm64: str) -> None:
+    for one, other in ((x86_64, arm64), (arm64, x86_64)):
+        result = merge_metadata(one.encode(), other.encode(), spelling=False)
+        assert isinstance(result, Unmergeable)
+
+
+def test_a_line_that_goes_on_is_no_field() -> None:
+    arm64 = OLD + "Keywords: a\n author: UNKNOWN\nPlatform: UNKNOWN\n"
+    x86_64 = OLD + "Keywords: a\n author: UNKNOWN\n"
+    result = merge_metadata(x86_64.encode(), arm64.encode(), spelling=False)
+    assert isinstance(result, Merged)
+    assert result.content == x86_64.encode()
 
 
 def test_bytes_that_are_no_text() -> None:
@@ -274,3 +340,34 @@ def test_top_level_is_a_union(x86_64: str, arm64: str, content: str, how: str) -
 
 def test_top_level_that_is_no_text() -> None:
     assert isinstance(merge_top_level(b"\xff", b"a"), Unmergeable)
+
+
+# numpy 2.3.0: only the arm64 wheel bundles gfortran's libraries
+SHORT = "License: Copyright (c) NumPy Developers.\n         All rights reserved.\n"
+LONG = SHORT + "         ----\n         This distribution also bundles the following software:\n"
+
+
+@pytest.mark.parametrize("end", ["", "Requires-Python: >=3.11\n\nText\n"])
+def test_the_license_that_holds_the_other(end: str) -> None:
+    short, long = ((OLD + text + end).encode() for text in (SHORT, LONG))
+    for x86_64, arm64 in ((short, long), (long, short)):
+        result = merge_license(x86_64, arm64)
+        assert isinstance(result, Merged), result
+        assert result.content == long
+
+
+@pytest.mark.parametrize(
+    ("x86_64", "arm64"),
+    [
+        (SHORT, LONG + "Requires-Dist: a\n"),
+        (SHORT + "License-File: A\n", LONG),
+        (SHORT, LONG.replace("NumPy", "SciPy")),
+        (SHORT, LONG + SHORT),
+        (SHORT, ""),
+        ("License: MIT\n", "License: BSD\n"),
+    ],
+)
+def test_licenses_of_which_neither_holds_the_other(x86_64: str, arm64: str) -> None:
+    for one, other in ((x86_64, arm64), (arm64, x86_64)):
+        result = merge_license((OLD + one).encode(), (OLD + other).encode())
+        assert isinstance(result, Unmergeable)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
-from fatwheel.fusion.merge.sbom import ARCHITECTURES_PROPERTY, is_sbom, merge_sbom
+from fatwheel.fusion.merge.sbom import ARCHITECTURES_PROPERTY, SCOPE_PROPERTY, is_sbom, merge_sbom
 
 X_SERIAL = "urn:uuid:42f04c64-8c62-45b8-8468-ef2b9c692cb4"
 A_SERIAL = "urn:uuid:ad8d4003-2aed-42cd-a272-a1cf0fb48575"
@@ -269,3 +269,51 @@ def test_law_each_architecture_finds_its_own_in_the_union(
     assert sorted(names) == sorted({*x_names, *a_names})
     assert {name for name in names if only.get(name) != "arm64"} == set(x_names)
     assert {name for name in names if only.get(name) != "x86_64"} == set(a_names)
+
+
+# polars-runtime-32 2.1.0: cpufeatures
+def scoped(x_scope: str | None, a_scope: str | None, **more: Any) -> tuple[bytes, bytes]:
+    sides = []
+    for scope in (x_scope, a_scope):
+        document = bom("a", "b")
+        if scope is not None:
+            document["components"][0]["scope"] = scope
+        sides.append(document)
+    sides[0]["components"][0].update(more)
+    return json.dumps(sides[0]).encode(), json.dumps(sides[1]).encode()
+
+
+@pytest.mark.parametrize(
+    ("x_scope", "a_scope", "stronger", "said"),
+    [
+        ("required", "excluded", "required", "required for x86_64, excluded for arm64"),
+        ("excluded", "required", "required", "excluded for x86_64, required for arm64"),
+        ("excluded", "optional", "optional", "excluded for x86_64, optional for arm64"),
+        (None, "excluded", "required", "required for x86_64, excluded for arm64"),
+    ],
+)
+def test_the_stronger_scope(
+    x_scope: str | None, a_scope: str | None, stronger: str, said: str
+) -> None:
+    x86_64, arm64 = scoped(x_scope, a_scope)
+    assert isinstance(merge_sbom(x86_64, arm64), Unmergeable)
+    result = merge_sbom(x86_64, arm64, scopes=True)
+    assert isinstance(result, Merged), result
+    merged = json.loads(result.content)["components"]
+    assert merged[0]["scope"] == stronger
+    assert merged[0]["properties"] == [{"name": SCOPE_PROPERTY, "value": said}]
+    assert "properties" not in merged[1]
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(result.content.decode()) is None
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        scoped("required", "excluded", version="2.0"),
+        scoped("required", "excluded", licenses=[]),
+        scoped("required", "none"),
+    ],
+    ids=["another version", "one more field", "no scope that is known"],
+)
+def test_what_differs_in_more_than_the_scope(sides: tuple[bytes, bytes]) -> None:
+    assert isinstance(merge_sbom(*sides, scopes=True), Unmergeable)

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from releasing.programs import output, run
+from fatwheel.releasing.programs import output, run
 
 __all__ = ["clone_commit"]
 

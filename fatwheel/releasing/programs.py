@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fatwheel.errors import FatwheelError
+
 __all__ = ["PYTHON", "FailedError", "call", "module", "output", "run"]
 
 PYTHON = sys.executable
 _SECONDS = 20  # that a program has to end when it is told to
 
 
-class FailedError(Exception):
+class FailedError(FatwheelError):
     """A step of a release failed; the message says why, in one sentence."""
 
 

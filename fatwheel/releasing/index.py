@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from releasing.platforms import Wanted, oldest_python
-from releasing.programs import FailedError, module
+from fatwheel.releasing.platforms import Wanted, oldest_python
+from fatwheel.releasing.programs import FailedError, module
 
 __all__ = ["Index"]
 

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
-from releasing.programs import FailedError
+from fatwheel.releasing.programs import FailedError
 
 __all__ = ["compare", "sha256"]
 

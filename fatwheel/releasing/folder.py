@@ -6,8 +6,8 @@ import os
 import shutil
 from typing import IO
 
-from releasing.programs import FailedError
-from releasing.release import Release
+from fatwheel.releasing.programs import FailedError
+from fatwheel.releasing.release import Release
 
 __all__ = ["MANIFEST", "publish", "start_clean"]
 
@@ -64,11 +64,12 @@ def _lock(file: IO[str]) -> bool:
 
 
 def publish(release: Release) -> None:
-    """Give the release its name, in place of an earlier one."""
+    """Give the release its name, in place of an earlier one where there is one."""
     shutil.rmtree(release.partial / "target", ignore_errors=True)
     (release.partial / "index.log").unlink()
     earlier = release.partial / "earlier"
     if release.out.exists():
+        release.replaced = any(release.out.iterdir())
         release.out.rename(earlier)
     release.partial.rename(release.out)
     shutil.rmtree(release.out / "earlier", ignore_errors=True)

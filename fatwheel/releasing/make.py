@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from releasing.compare import sha256
-from releasing.programs import FailedError, call, module, output, run
+from fatwheel.releasing.compare import sha256
+from fatwheel.releasing.programs import FailedError, call, module, output, run
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,7 +21,8 @@ else:
 
 __all__ = ["build_project", "fuse_thin"]
 
-_MATURIN_BACKENDS = ("maturin", "fatwheel.backend")
+_FATWHEEL = "fatwheel"
+_MATURIN_BACKENDS = ("maturin", f"{_FATWHEEL}.backend")
 
 
 def build_project(

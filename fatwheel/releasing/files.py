@@ -15,7 +15,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from releasing.programs import FailedError
+from fatwheel.releasing.programs import FailedError
 
 __all__ = ["is_tag_of", "name_and_version", "requires_python"]
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from releasing.platforms import Wanted
+from fatwheel.releasing.platforms import Wanted
 
-__all__ = ["Release", "cache_folder"]
+__all__ = ["Release"]
 
 
 @dataclass
@@ -26,6 +25,8 @@ class Release:
     expect: str | None
     once: bool
     maturin: Sequence[str]
+    cache: Path
+    """The user's folder for what can be made again."""
     repository: Path = Path()
     commit: str = ""
     epoch: str = ""
@@ -38,6 +39,8 @@ class Release:
     reproduced: bool | None = None
     tried: list[Wanted] = field(default_factory=list)
     lock: IO[str] | None = None
+    replaced: bool = False
+    """Whether there was an earlier release of that name."""
 
     @property
     def partial(self) -> Path:
@@ -52,7 +55,7 @@ class Release:
         project's own work tree. Every release into OUT has the same place, as files may hold their sources' path.
         """
         name = hashlib.sha256(os.fsencode(self.out)).hexdigest()[:16]
-        return cache_folder() / "releasing" / name / "source"
+        return self.cache / "releasing" / name / "source"
 
     @property
     def dist(self) -> Path:
@@ -68,14 +71,3 @@ class Release:
     def files(self) -> list[Path]:
         """All of them."""
         return sorted(self.dist.iterdir())
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for what can be made again."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base, "fatwheel").resolve()

@@ -1,4 +1,4 @@
-"""scripts/release: from a commit to checked release files, against a real index on this machine."""
+"""`fatwheel release`: from a commit to checked release files, against a real index on this machine."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from releasing import command, steps
-from releasing.compare import compare
-from releasing.files import is_tag_of
-from releasing.platforms import platforms_to_try
-from releasing.programs import FailedError
 
+from fatwheel.cli.main import main
+from fatwheel.cli.release import asked_for
+from fatwheel.releasing import steps
+from fatwheel.releasing.compare import compare
+from fatwheel.releasing.files import is_tag_of
+from fatwheel.releasing.platforms import platforms_to_try
+from fatwheel.releasing.programs import FailedError
 from tests.support.corpus import ROOT, SMALL_PAIR
 from tests.support.hostile import assert_nothing_ran, hostile
 from tests.support.projects import build_environment, copy_project, require_rust
@@ -124,7 +126,7 @@ def thin_project(tmp_path: Path, *tags: str) -> tuple[Path, list[str]]:
 
 def run(
     *arguments: object,
-    program: Sequence[object] = (sys.executable, "-I", SCRIPTS / "releasing"),
+    program: Sequence[object] = (sys.executable, "-I", "-m", "fatwheel", "release"),
     cwd: Path | None = None,
     **environ: str,
 ) -> subprocess.CompletedProcess[str]:
@@ -140,6 +142,13 @@ def run(
         text=True,
         check=False,
     )
+
+
+def sources_of(out: Path) -> Path:
+    """Return where a release into this folder has its clone."""
+    return asked_for(
+        project=Path(), folder=out, tag=None, thin=(), expect=None, once=False, maturin=None
+    ).sources
 
 
 def manifest(out: Path) -> dict[str, Any]:
@@ -237,7 +246,9 @@ def test_thin_wheels_of_two_runners(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run(project, "-o", out, *thin, "--expect", "1")
     # A made-up wheel has no description.
-    assert_stopped(done, "twine-check", out, "twine check failed with exit code 1")
+    assert_stopped(
+        done, "twine-check", out, "refuses markupsafe 3.0.4: it has no description to show"
+    )
     for side in ("intel", "arm"):
         for path in (tmp_path / side).glob("*"):
             if "macosx" not in path.name:
@@ -419,7 +430,7 @@ def for_another_python(tmp_path: Path) -> list[object]:
         (something_else_among_the_thin_wheels, "names", "logs.tar.gz is no name of a wheel"),
         (in_a_folder_of_thin_wheels, "start", "its own files would be taken for thin wheels"),
         (no_platform, "check", "FW"),
-        (no_description, "twine-check", "twine check failed"),
+        (no_description, "twine-check", "it has no description to show; name a README"),
         (for_another_python, "upload", "pip failed for macosx_11_0_arm64 with cp312-none: "),
     ],
 )
@@ -467,7 +478,7 @@ def endless(tmp_path: Path) -> tuple[Path, str]:
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-I", SCRIPTS / "releasing", *map(str, arguments)],
+        [sys.executable, "-I", "-m", "fatwheel", "release", *map(str, arguments)],
         env=build_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -503,7 +514,7 @@ def test_a_run_that_is_stopped_leaves_no_release_and_nothing_at_work(
         wait_for(lambda: file.is_file() and file.read_text() != "")
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    assert process.returncode == 130
     assert "release: interrupted in step build; the next run starts clean" in said
     assert "Traceback" not in said.partition("release: interrupted")[2]
     assert not out.exists()
@@ -518,7 +529,7 @@ def test_the_index_is_stopped_as_well(tmp_path: Path) -> None:
                 break
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 130
     assert "release: interrupted in step upload; the next run starts clean" in said
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert not [line for line in listed.stdout.splitlines() if str(tmp_path) in line]
@@ -530,7 +541,7 @@ def test_a_second_run_leaves_the_first_alone(tmp_path: Path) -> None:
     with start(project, "-o", out) as first:
         wait_for(file.is_file)
         assert_stopped(run(project, "-o", out), "start", out, "another run is at work in ")
-        sources = command.parse([str(project), "-o", str(out)]).sources
+        sources = sources_of(out)
         assert (sources / "pyproject.toml").is_file()
         first.terminate()
         first.communicate(timeout=60)
@@ -547,7 +558,7 @@ def test_a_mount_point_cannot_be_replaced(
 ) -> None:
     monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path / "out")
     with pytest.raises(SystemExit) as caught:
-        command.main([str(tmp_path), "-o", str(tmp_path / "out")])
+        main(["release", str(tmp_path), "-o", str(tmp_path / "out")])
     assert caught.value.code == 1
     assert "is a mount point, which cannot be replaced" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -600,32 +611,24 @@ def test_a_hooks_repository_is_not_taken_for_the_projects(tmp_path: Path) -> Non
 def test_a_folder_with_a_blank_an_umlaut_and_no_docstrings(tmp_path: Path) -> None:
     project, thin = thin_project(tmp_path)
     out = tmp_path / "out ü"
-    without_docstrings = [sys.executable, "-IOO", SCRIPTS / "releasing"]
+    without_docstrings = [sys.executable, "-IOO", "-m", "fatwheel", "release"]
     done = run(project, "-o", out, *thin, program=without_docstrings, LC_ALL="C")
     assert done.returncode == 0, done.stderr
     assert f"  twine upload '{out}'/dist/*\n" in done.stderr
     assert_complete(out)
 
 
-def copied(folder: Path) -> Path:
-    """Copy what docs/releasing.md says into the folder; return the entry point."""
-    folder.mkdir(parents=True)
-    shutil.copytree(SCRIPTS / "releasing", folder / "releasing")
-    return Path(shutil.copy(SCRIPTS / "release", folder))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the entry point is a shell script")
-def test_the_folder_and_its_entry_point_work_in_any_repository(tmp_path: Path) -> None:
-    project, thin = thin_project(tmp_path)
-    program = copied(project / "ci tools")
-    (project / "ci tools" / "setup").write_text("exit 1 # another project's own")
-    commit(project, "3.0.4")
+def test_a_repository_with_modules_of_its_own(tmp_path: Path) -> None:
+    project, thin = thin_project(tmp_path, "3.0.4")
     hostile(project)
     out = project / "out"
-    done = run("-o", out, "--tag", "3.0.4", *thin, program=[program], cwd=project)
+    done = run("-o", out, "--tag", "3.0.4", *thin, cwd=project)
     assert_nothing_ran(project)
     assert done.returncode == 0, done.stderr
     assert_complete(out)
+    assert f"release: {out} holds markupsafe 3.0.4\n" in done.stderr
+    done = run("-o", out, "--tag", "3.0.4", "--once", *thin, cwd=project)
+    assert f"release: {out} holds markupsafe 3.0.4, in place of an earlier release\n" in done.stderr
 
 
 def rules_for(action: str) -> str:
@@ -684,7 +687,7 @@ def test_cargo_reads_no_settings_of_the_work_tree(tmp_path: Path) -> None:
     done = run(project, "-o", project / "release", "--once", "--tag", "v0.1.0")
     assert done.returncode == 0, done.stderr
     assert_complete(project / "release")
-    assert not command.parse([str(project), "-o", str(project / "release")]).sources.exists()
+    assert not sources_of(project / "release").exists()
 
 
 @pytest.mark.parametrize(
@@ -707,8 +710,6 @@ def test_scripts_release_brings_rust_to_what_maturin_builds(
     )
     (tmp_path / "scripts").mkdir()
     shutil.copy(SCRIPTS / "release", tmp_path / "scripts")
-    (tmp_path / "fatwheel").mkdir()
-    (tmp_path / "fatwheel" / "version.py").write_text("")  # it is fatwheel's own repository
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     for name in ("scripts/setup", "scripts/apple-targets", ".venv/bin/python"):
         (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
@@ -722,7 +723,7 @@ def test_scripts_release_brings_rust_to_what_maturin_builds(
     ).stdout.splitlines()
     assert said[0] == "scripts/setup --release"
     assert said[1].startswith("scripts/apple-targets -- " if rust else ".venv/bin/python ")
-    assert said[1].endswith(" ".join(["/scripts/releasing", *arguments]))
+    assert said[1].endswith(" ".join(["-I -m fatwheel release", *arguments]))
 
 
 def test_a_tool_that_is_missing_is_named(
@@ -731,11 +732,11 @@ def test_a_tool_that_is_missing_is_named(
     monkeypatch.setattr(steps, "PACKAGES", ("pip", "no-such-package"))
     monkeypatch.chdir(tmp_path)  # which it leaves
     with pytest.raises(SystemExit) as caught:
-        command.main([str(tmp_path), "-o", str(tmp_path / "out")])
+        main(["release", str(tmp_path), "-o", str(tmp_path / "out")])
     assert caught.value.code == 1
     said = capsys.readouterr().err
     assert "release: step tools failed: " in said
-    assert "lacks no-such-package; install them: pip install no-such-package" in said
+    assert "lacks no-such-package; install it: pip install no-such-package" in said
 
 
 @pytest.mark.parametrize(
@@ -749,7 +750,7 @@ def test_wrong_usage(
     arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        command.main([".", "-o", "out", *arguments])
+        main(["release", ".", "-o", "out", *arguments])
     assert caught.value.code == 2
     assert problem in capsys.readouterr().err
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from releasing import folder
-from releasing.compare import compare, sha256
-from releasing.files import is_tag_of, name_and_version, requires_python
-from releasing.index import Index
-from releasing.make import build_project, fuse_thin
-from releasing.platforms import platforms_to_try
-from releasing.programs import PYTHON, FailedError, call, module, output, run
-from releasing.release import Release
-from releasing.source import clone_commit
+from fatwheel.releasing import folder
+from fatwheel.releasing.compare import compare, sha256
+from fatwheel.releasing.files import is_tag_of, name_and_version, requires_python
+from fatwheel.releasing.index import Index
+from fatwheel.releasing.make import build_project, fuse_thin
+from fatwheel.releasing.platforms import platforms_to_try
+from fatwheel.releasing.programs import PYTHON, FailedError, call, module, output, run
+from fatwheel.releasing.release import Release
+from fatwheel.releasing.source import clone_commit
 
 __all__ = ["STEPS", "again"]
 
@@ -35,6 +35,21 @@ for name in sys.argv[1:]:
         found[name] = None
 print(json.dumps(found))
 """
+TWINE_WANTS = (
+    (
+        "`long_description` missing",
+        "it has no description to show; name a README in pyproject.toml, below [project]: readme = 'README.md'",
+    ),
+    (
+        "`long_description` has syntax errors",
+        "its description cannot be shown, for the reason above; correct the README",
+    ),
+    (
+        "`long_description_content_type` missing",
+        "nothing says what its description is written in; let [project] readme name a file that ends in .md or .rst",
+    ),
+)
+"""What twine says of metadata, and what it wants; the first that fits counts."""
 COMPILERS = ("maturin", "cargo", "rustc", "zig")
 GIT_PLACES = (
     "GIT_DIR",
@@ -53,7 +68,8 @@ def tools(release: Release) -> None:
     missing = [package for package, version in found.items() if version is None]
     if missing:
         raise FailedError(
-            f"{PYTHON} lacks {', '.join(missing)}; install them: pip install {' '.join(missing)}"
+            f"{PYTHON} lacks {', '.join(missing)}; install {'it' if len(missing) == 1 else 'them'}: "
+            f"pip install {' '.join(missing)}, or 'fatwheel[release]'"
         )
     release.tools |= found
     release.tools["git"] = output(["git", "--version"]).removeprefix("git version ")
@@ -160,7 +176,13 @@ def check(release: Release) -> None:
 
 def twine_check(release: Release) -> None:
     """An index will take the metadata and show the description."""
-    run([*module("twine"), "check", "--strict", *map(str, release.files)])
+    command = [*module("twine"), "check", "--strict", *map(str, release.files)]
+    done = call(command, stdout=subprocess.PIPE)
+    sys.stderr.write(done.stdout)
+    if done.returncode:
+        wants = [hint for said, hint in TWINE_WANTS if said in done.stdout]
+        what = f": {wants[0]}" if wants else ", for the reason above"
+        raise FailedError(f"twine check --strict refuses {release.name} {release.version}{what}")
 
 
 def upload(release: Release) -> None:
@@ -212,7 +234,7 @@ def manifest(release: Release) -> None:
 
 
 def publish(release: Release) -> None:
-    """OUT holds the release, in place of an earlier one."""
+    """The folder gets its name."""
     folder.publish(release)
 
 

@@ -1,0 +1,5 @@
+"""Which machine Python takes this for."""
+
+import platform
+
+print(platform.machine())
