@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from fatwheel.action import Action
 from fatwheel.fusion.fuse import FuseOptions, fuse_wheels
 from fatwheel.fusion.plan import PlanOptions
+from fatwheel.fusion.rules import RuleSet, parse_rule
 from fatwheel.inspection.comparison import compare
 from fatwheel.inspection.folders import inspect_path
 from fatwheel.inspection.inspection import Inspection
@@ -277,7 +277,8 @@ def test_details_end_where_nobody_reads_on(tmp_path: Path, monkeypatch: pytest.M
 
 def test_what_a_wheel_was_made_of_and_what_was_decided(tmp_path: Path) -> None:
     wheels = make_pair(tmp_path, x86_64={"pkg/a.py": b"a = 1\n"}, arm64={"pkg/a.py": b"a = 2\n"})
-    options = FuseOptions(plan=PlanOptions(on_conflict=Action.KEEP_ARM64, generator="fatwheel 9"))
+    rules = RuleSet(rules=(parse_rule("pkg/a.py=keep-arm64"),))
+    options = FuseOptions(plan=PlanOptions(rules=rules, generator="fatwheel 9"))
     text = drawn(screen(inspect_wheel(fuse_wheels(*wheels, tmp_path / "out", options).path)), 120)
     assert re.search(rf"made by fatwheel 9 *\n +x86_64 +{wheels[0].name}\n", text)
-    assert re.search(r"keep-arm64 +pkg/a\.py: --on-conflict", text)
+    assert re.search(r"keep-arm64 +pkg/a\.py: --rule \(", text)
