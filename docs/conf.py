@@ -65,6 +65,7 @@ def _adapt(content: list[str]) -> None:
     text = content[0]
     for file, page in _OUTSIDE.items():
         text = re.sub(rf"\]\((?:\.\./)?{re.escape(file)}", f"]({page}", text)
+    text = re.sub(r"\[([^\]]+)\]\((?:\.\./)?tests/[^)]*\)", r"\1", text)  # the site has no sources
     content[0] = re.sub(r"\[[\w/.-]+\.md\]\((?!https?:)", "[](", text)
 
 

@@ -13,6 +13,7 @@ from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
 from fatwheel.check.onesided import named_like_a_module
 from fatwheel.macho.image import FileType, Image
+from fatwheel.printable import counted
 from fatwheel.wheels.wheel import Wheel, images
 
 __all__ = ["check_modules"]
@@ -102,7 +103,11 @@ def _check_module(
 def _libraries(names: list[str]) -> Finding:
     first, *others = sorted(names)
     module = posixpath.basename(first).partition(".")[0]
-    does = f"do {len(others)} more files theirs" if others[1:] else "does 1 more file its own"
+    does = (
+        f"do {counted(len(others), 'more file')} theirs"
+        if others[1:]
+        else "does 1 more file its own"
+    )
     more = f", nor {does}" if others else ""
     return Finding(
         code="FW315",

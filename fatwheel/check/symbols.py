@@ -13,6 +13,7 @@ from fatwheel.check.finding import Finding, Severity
 from fatwheel.macho.exports import Lookups
 from fatwheel.macho.image import FileType, Image
 from fatwheel.macho.undefined import ANYWHERE
+from fatwheel.printable import counted
 from fatwheel.wheels.dyld import Load, Loads, Where
 from fatwheel.wheels.wheel import Wheel, slices
 
@@ -134,7 +135,7 @@ def _nowhere(lacks: list[_Lack]) -> Iterator[Finding]:
         members = sorted({lack.member for lack in lacks})
         first = min(lacks, key=lambda lack: (lack.member, lack.arch.value))
         more = len(members) - 1
-        does = f"{more} more files do" if more > 1 else "1 more file does"
+        does = f"{counted(more, 'more file')} do" if more > 1 else "1 more file does"
         files = f", as {does} of others" if more else ""
         yield Finding(
             code="FW320",

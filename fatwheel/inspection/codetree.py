@@ -123,7 +123,7 @@ def _rows(
         if file.path not in left:
             yield _Row(posixpath.basename(file.path), [file], notes[file.path])
     if more := noted[_SHOWN_NOTED:]:
-        yield _Row(f"... {len(more)} more files", more, "of note (-v lists them)")
+        yield _Row(f"... {counted(len(more), 'more file')}", more, "of note (-v lists them)")
     if rest:
         yield _Row(f"... {len(rest)} smaller files", rest, "")
 

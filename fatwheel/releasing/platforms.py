@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -18,8 +18,7 @@ _NEWEST = 40  # minor and patch versions of Python to look through
 _ANYWHERE = ("macosx_11_0_arm64", "macosx_10_13_x86_64", "manylinux_2_17_x86_64", "win_amd64")
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One machine that looks for a release: whether the wheel is for it, by the wheel's own tags."""
 
     wheel: str

@@ -7,6 +7,7 @@ from fatwheel.macho.cpu import arch_name
 from fatwheel.macho.image import Image
 from fatwheel.macho.staticlib import StaticLibrary
 from fatwheel.macho.universal import Slice, Universal
+from fatwheel.printable import counted
 from fatwheel.values import valueclass
 from fatwheel.wheels.wheel import Content
 
@@ -39,7 +40,7 @@ def choose_slice(content: Content, arch: Arch) -> Choice | None:
     taken = own[0]
     if content.payload is not None:
         size = content.payload.size
-        return Choice(taken=None, why=f"{size} bytes of its own follow its last slice")
+        return Choice(taken=None, why=f"{counted(size, 'byte')} of its own after its last slice")
     for piece in content.slices:
         if _has_payload(piece) and not _has_payload(taken):
             name = arch_name(piece.cputype, piece.cpusubtype)

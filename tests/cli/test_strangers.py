@@ -249,9 +249,16 @@ def test_a_fault_of_our_own_is_text_too(tmp_path: Path) -> None:
     assert all(line.isprintable() for line in done.stderr.split("\n"))
 
 
-PRINTERS = {"__main__.py", "cli/terminal.py", "lipo/run.py", "toolchain/cc.py"}
+PRINTERS = {
+    "__main__.py",
+    "cli/terminal.py",
+    "fusion/merge/sqlitecompare.py",
+    "lipo/run.py",
+    "toolchain/cc.py",
+}
 """Who writes to streams: the first moment, a sentence of its own; the terminal; lipo, to those it is handed, and by
-`printable`; the linker's driver, which is another program's child and passes its words on."""
+`printable`; the comparison of databases and the linker's driver, which are programs of their own: one is read, the
+other passes on what its child says."""
 
 
 def test_nobody_else_prints() -> None:

@@ -246,11 +246,11 @@ SETTINGS = (
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({}, {"COLOR": "always", "PROGRESS_WHEN": "always", "PROGRESS_WIDTH": "40"}),
-        ({"NO_COLOR": "1"}, {"COLOR": "never", "PROGRESS_WHEN": "always", "PROGRESS_WIDTH": "40"}),
+        ({}, {"COLOR": "always", "PROGRESS_WHEN": "always", "PROGRESS_WIDTH": "24"}),
+        ({"NO_COLOR": "1"}, {"COLOR": "never", "PROGRESS_WHEN": "always", "PROGRESS_WIDTH": "24"}),
         ({"TERM": "dumb"}, {}),
-        ({"CARGO_TERM_COLOR": "never"}, {"PROGRESS_WHEN": "always", "PROGRESS_WIDTH": "40"}),
-        ({"CARGO_TERM_PROGRESS_WHEN": "never", "CLICOLOR": "0"}, {"PROGRESS_WIDTH": "40"}),
+        ({"CARGO_TERM_COLOR": "never"}, {"PROGRESS_WHEN": "always", "PROGRESS_WIDTH": "24"}),
+        ({"CARGO_TERM_PROGRESS_WHEN": "never", "CLICOLOR": "0"}, {"PROGRESS_WIDTH": "24"}),
     ],
 )
 def test_what_cargo_is_told_on_a_terminal(

@@ -14,6 +14,7 @@ from fatwheel.action import Action
 from fatwheel.arch import Arch
 from fatwheel.errors import RefusedError, WheelError
 from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, WriteAnew, WriteRecord
+from fatwheel.fusion.kinds import all_kinds
 from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
 from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
 from fatwheel.wheels.distinfo import parse_wheel_metadata
@@ -164,6 +165,7 @@ def test_the_report_names_inputs_and_decisions() -> None:
                 "reason": "differs: 1 byte in the x86_64 wheel, 1 byte in the arm64 wheel",
             },
         ],
+        "options": {"no-kind": list(all_kinds())},
         "rules": [{"glob": "pkg/a.*", "action": "keep-x86_64"}],
     }
 

@@ -215,7 +215,7 @@ def test_a_program_whose_data_lie_behind_all_slices_stays_whole() -> None:
     data = universal(program(X), program(A)) + b"the program's own data"
     found = plan({NATIVE: BOTH, "pkg/app": data})
     assert fates(found)["pkg/app"] is Keep
-    assert "stays whole: 22 bytes of its own follow its last slice" in note(found, "pkg/app")
+    assert "stays whole: 22 bytes of its own after its last slice" in note(found, "pkg/app")
 
 
 @pytest.mark.parametrize(("arch", "fate"), [(X, Keep), (A, Take)], ids=["x86_64", "arm64"])

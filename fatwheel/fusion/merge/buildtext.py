@@ -19,6 +19,7 @@ import re
 from typing import NamedTuple
 
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
+from fatwheel.printable import counted
 
 __all__ = ["merge_build_folders", "merge_cmake_policy"]
 
@@ -67,7 +68,7 @@ def _lines(x86_64: bytes, arm64: bytes) -> tuple[list[str], list[str]] | Unmerge
         return Unmergeable(why="one of the two is not UTF-8")
     if len(x_lines) != len(a_lines):
         return Unmergeable(
-            why=f"has {len(x_lines)} lines for x86_64 and {len(a_lines)} lines for arm64"
+            why=f"has {counted(len(x_lines), 'line')} for x86_64 and {counted(len(a_lines), 'line')} for arm64"
         )
     return x_lines, a_lines
 

@@ -77,7 +77,7 @@ def _difference(x_path: str, a_path: str) -> str:
             raise _CannotTellError("it has virtual tables")
         rows, first = _differing_rows(x_base, a_base, name[1].decode())
         if rows:
-            count = "one row" if rows == 1 else f"{rows} rows"
+            count = "one row" if rows == 1 else f"{rows:d} rows"
             found.append(f"{count} of {name[1].decode()} (first {first})")
     if not found:
         for base in (x_base, a_base):
