@@ -113,6 +113,24 @@ def test_recut(name: str, folder: Path, tmp_path: Path, expected: dict[str, str]
         assert run(name, arch, fused, tmp_path / "out") == expect(name, folder, expected)
 
 
+@pytest.mark.parametrize("name", ["orjson", "rpds-py"])
+def test_thinned(name: str, folder: Path, tmp_path: Path, expected: dict[str, str]) -> None:
+    """What `fatwheel thin` takes out of a universal2 wheel, upstream's or a fused one, runs as it did."""
+    project = require_project(name)
+    whole = project.x86_64.path
+    if name in PAIRS:
+        wheels = [project.mac(arch).path for arch in ARCHS]
+        whole = Path(fatwheel("fuse", *wheels, "-o", tmp_path / "whole"))
+    content = module_in(unpacked(whole, tmp_path / "whole")).read_bytes()
+    made = fatwheel("thin", whole, "-o", tmp_path / "thin").splitlines()
+    assert len(made) == 2
+    for arch in ARCHS:
+        (wheel,) = [Path(path) for path in made if path.endswith(f"_{arch}.whl")]
+        module = module_in(unpacked(wheel, tmp_path / "thin")).read_bytes()
+        assert module == thin(content, arch)
+        assert run(name, arch, wheel, tmp_path / "thin") == expect(name, folder, expected)
+
+
 @pytest.mark.parametrize("name", ["orjson"])
 def test_lipo(name: str, folder: Path, tmp_path: Path, expected: dict[str, str]) -> None:
     """Upstream's universal2 module taken apart by `fatwheel lipo -thin`, and put together by `-create`."""
