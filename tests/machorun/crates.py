@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.support.projects import (
     require_rust,
     run_fatwheel,
 )
-from tests.support.required import require_tool
+from tests.support.required import require_tool, unavailable
 
 CHAINED = {
     "MACOSX_DEPLOYMENT_TARGET": "13.0",
@@ -51,6 +52,40 @@ def built(crate: str, kind: str, *more: str) -> Path:
     if crate == "workspace":
         more = (*more, "-m", "crates/py/Cargo.toml")
     done = run_fatwheel(project, "build", "--quiet", *more, *options, **environ)
+    assert done.returncode == 0, done.stderr
+    return unpacked(project / done.stdout.splitlines()[-1], place / "unpacked")
+
+
+@functools.cache
+def built_sdist(name: str, version: str, kind: str) -> Path:
+    """Build a project's sdist from PyPI for macOS and return the folder with its fused wheel, unpacked."""
+    require_rust()
+    options, environ = KINDS[kind]
+    place = folder() / f"{name} by {kind}"
+    place.mkdir()
+    fetch = [
+        sys.executable,
+        "-I",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(place),
+    ]
+    done = subprocess.run(
+        [*fetch, "--no-binary=:all:", "--no-build-isolation", f"{name}=={version}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        unavailable(f"the sdist of {name} {version}", f"pip could not download it: {done.stderr}")
+    (archive,) = place.glob("*.tar.gz")
+    shutil.unpack_archive(archive, place, filter="data")
+    project = place / archive.name.removesuffix(".tar.gz")
+    done = run_fatwheel(project, "build", "--quiet", "-i", "3.11", *options, **environ)
     assert done.returncode == 0, done.stderr
     return unpacked(project / done.stdout.splitlines()[-1], place / "unpacked")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.machorun.crates import built, built_for_linux
-from tests.machorun.published import module_in
+from tests.machorun.crates import built, built_for_linux, built_sdist
+from tests.machorun.published import module_in, require_project, unpacked
 from tests.machorun.pythons import PROGRAMS, TRAPPED, pythons, require_linux, require_python
 from tests.machorun.reader import read
 
@@ -116,3 +116,15 @@ def test_a_symbol_that_is_not_provided_is_a_trap_that_names_it(tmp_path: Path) -
         assert (done.returncode, done.stdout) == (TRAPPED, "imported\n"), done.stderr
         assert "trap: the module used a symbol that is not provided: _CFString" in done.stderr
         assert "/CoreFoundation.framework/" in done.stderr
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_a_project_from_pypi_by_fatwheel_does_what_upstream_s_linux_wheel_does(
+    arch: str, tmp_path: Path
+) -> None:
+    upstream = require_project("rpds-py")
+    uses = PROGRAMS / "rpds_use.py"
+    linux = unpacked(upstream.linux.path, tmp_path)
+    expected = require_python("x86_64").output(uses, [linux], native=True)
+    made = built_sdist("rpds-py", upstream.version, "lld")
+    assert require_python(arch).output(uses, [made]) == expected
