@@ -159,6 +159,10 @@ def test_a_generated_file_that_differs_is_a_conflict_without_a_rule(tmp_path: Pa
     project = copy_project("generated", tmp_path)
     settings = (project / "pyproject.toml").read_text()
     (project / "pyproject.toml").write_text(settings.partition("[tool.fatwheel.rules]")[0])
+    script = (project / "build.rs").read_text()  # a constant would be settled by its kind
+    writes = script.replace("TARGET = {target:?}", "print({target:?})")
+    assert writes != script
+    (project / "build.rs").write_text(writes)
     done = run_fatwheel(project, "build")
     assert done.returncode == 1
     assert "conflict: fixture_generated/_build.py" in done.stderr

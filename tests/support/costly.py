@@ -570,7 +570,7 @@ def slices(folder: Path) -> Pair:
 def slices_without_end(folder: Path) -> Pair:
     other = [image((0x01000000 + n, 3), filetype=6) for n in range(100, 140)]
     content = {arch: universal(code(arch), *other, align=3) for arch in Arch}
-    return _pair(folder, {}, *_sides(".so", content, 2_000))
+    return _pair(folder, {}, *_sides(".so", content, 1_600))
 
 
 @_costly
