@@ -24,7 +24,9 @@ from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.failure import say_failure
 from fatwheel.cli.here import read_project, running_python, terminal_settings, this_host
 from fatwheel.cli.options import (
+    allow_option,
     floor_option,
+    force_option,
     json_option,
     on_conflict_option,
     output_option,
@@ -170,13 +172,8 @@ class Options:
 )
 @rule_option("Settle members that differ, as `fatwheel fuse --rule` does. Repeatable.")
 @on_conflict_option()
-@click.option(
-    "--allow",
-    metavar="CODE",
-    multiple=True,
-    help="Write the wheel although check finds this error in it. Repeatable.",
-)
-@click.option("--force", is_flag=True, help="Replace wheels of the same name in the output folder.")
+@allow_option()
+@force_option("Replace wheels of the same name in the output folder.")
 @click.option(
     "--keep-thin", is_flag=True, help="Keep the thin wheels, too, in the output folder's thin/."
 )

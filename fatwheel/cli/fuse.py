@@ -15,7 +15,9 @@ from fatwheel.archive.ranges import Progress
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.options import (
     WheelPath,
+    allow_option,
     floor_option,
+    force_option,
     jobs_option,
     json_option,
     no_kind_option,
@@ -26,6 +28,7 @@ from fatwheel.cli.options import (
     rule_option,
     tags_option,
     verbose_option,
+    verify_output_option,
 )
 from fatwheel.cli.outcomes import print_outcome, print_rest, report_json, unused_everywhere
 from fatwheel.cli.terminal import exit_code, print_json, progress_bar
@@ -105,16 +108,11 @@ _WORTH_PROCESSES = 32 << 20  # bytes of all wheels; less is fused before process
 )
 @click.option("--build-tag", metavar="TAG", help="Build tag of the result (empty: none).")
 @click.option("--no-verify-record", is_flag=True, help="Accept inputs whose RECORD is wrong.")
-@click.option(
-    "--allow",
-    metavar="CODE",
-    multiple=True,
-    help="Write the wheel although check finds this error in it. Repeatable.",
-)
-@click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
+@allow_option()
+@verify_output_option()
 @no_rulebook_option()
 @no_kind_option()
-@click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
+@force_option("Replace an existing output (an input never is).")
 @click.option(
     "--skip-existing",
     is_flag=True,

@@ -17,7 +17,9 @@ else:
 __all__ = [
     "RuleText",
     "WheelPath",
+    "allow_option",
     "floor_option",
+    "force_option",
     "jobs_option",
     "json_option",
     "no_kind_option",
@@ -28,6 +30,7 @@ __all__ = [
     "rule_option",
     "tags_option",
     "verbose_option",
+    "verify_output_option",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -47,6 +50,28 @@ def on_conflict_option() -> Callable[[_F], _F]:
         type=click.Choice(["error", "keep-x86_64", "keep-arm64"]),
         help="What to do with all conflicts that no rule settles.  [default: error]",
     )
+
+
+def allow_option() -> Callable[[_F], _F]:
+    """Return --allow, which the commands that check their output have."""
+    return click.option(
+        "--allow",
+        metavar="CODE",
+        multiple=True,
+        help="Write the wheel although check finds this error in it. Repeatable.",
+    )
+
+
+def verify_output_option() -> Callable[[_F], _F]:
+    """Return --verify-output, which fuse and thin have."""
+    return click.option(
+        "--verify-output", is_flag=True, help="Read every byte of the result once more."
+    )
+
+
+def force_option(help_: str) -> Callable[[_F], _F]:
+    """Return --force, with the words that fit the command."""
+    return click.option("--force", is_flag=True, help=help_)
 
 
 def tags_option(help_: str) -> Callable[[_F], _F]:

@@ -17,10 +17,13 @@ from fatwheel.check.report import finding_json, finding_lines
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.options import (
     WheelPath,
+    allow_option,
+    force_option,
     json_option,
     output_option,
     quiet_option,
     verbose_option,
+    verify_output_option,
 )
 from fatwheel.cli.terminal import (
     describe_error,
@@ -97,14 +100,9 @@ __all__ = ["thin_command"]
 @click.option("--dry-run", is_flag=True, help="Print the plan, file by file; write nothing.")
 @json_option()
 @click.option("--no-verify-record", is_flag=True, help="Accept wheels whose RECORD is wrong.")
-@click.option(
-    "--allow",
-    metavar="CODE",
-    multiple=True,
-    help="Write the wheel although check finds this error in it. Repeatable.",
-)
-@click.option("--verify-output", is_flag=True, help="Read every byte of the result once more.")
-@click.option("--force", is_flag=True, help="Replace an existing output (an input never is).")
+@allow_option()
+@verify_output_option()
+@force_option("Replace an existing output (an input never is).")
 @quiet_option("Print errors only, and the paths written.")
 @verbose_option("List every file.")
 def thin_command(**given: Any) -> None:

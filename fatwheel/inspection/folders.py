@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fatwheel.arch import Arch
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.errors import FatwheelError, FormatError, WheelError
-from fatwheel.inspection.facts import CodeFile, Found, code_files
+from fatwheel.inspection.facts import Found, code_files
 from fatwheel.inspection.inspection import Inspection, Kind, OtherFile, Project, totals
 from fatwheel.inspection.wheels import inspect_wheel
 from fatwheel.macho.bitcode import Bitcode
@@ -51,7 +50,7 @@ def inspect_path(path: Path) -> Inspection:
     found = _read(path, path.name)
     files = code_files({path.name: found}, [path.name])
     others = [] if files else [OtherFile(path=path.name, size=found.size, packed=None)]
-    extensions, thinned, size, count = totals(files, others, held=_held(files))
+    extensions, thinned, size, count = totals(files, others)
     return Inspection(
         path=str(path),
         kind="file",
@@ -63,10 +62,6 @@ def inspect_path(path: Path) -> Inspection:
         thinned=thinned,
         sizes={path.name: size},
     )
-
-
-def _held(files: Sequence[CodeFile]) -> frozenset[Arch]:
-    return frozenset(arch for file in files for arch in file.arches)
 
 
 def _read(path: Path, name: str) -> Found:
@@ -163,7 +158,7 @@ def _inspect_folder(root: Path) -> Inspection:
         for path, size in tree.sizes.items()
         if path not in coded
     ]
-    extensions, thinned, size, count = totals(files, others, held=_held(files))
+    extensions, thinned, size, count = totals(files, others)
     is_app = root.resolve().suffix == ".app" and (root / "Contents").is_dir()
     kind: Kind = "app" if is_app else "folder"
     return Inspection(

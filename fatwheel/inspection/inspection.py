@@ -179,7 +179,7 @@ class OtherFile:
 
 
 def totals(
-    code: Sequence[CodeFile], others: Iterable[OtherFile], *, held: Iterable[Arch]
+    code: Sequence[CodeFile], others: Iterable[OtherFile]
 ) -> tuple[tuple[Extension, ...], Mapping[Arch, tuple[int, int]], int, int]:
     """Return the sums by extension, what is left of all when it is thinned, all bytes, and the number of files."""
     sizes: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -195,6 +195,7 @@ def totals(
         Extension(extension=name, files=n, size=size, packed=packed if packed_known else None)
         for name, (n, size, packed) in sorted(sizes.items(), key=lambda i: (-i[1][1], i[0]))
     )
+    held = [arch for arch in Arch if any(arch in file.arches for file in code)]
     thinned = {arch: _thinned(everything, arch) for arch in held}
     return extensions, thinned, sum(file.size for file in everything), len(everything)
 

@@ -59,8 +59,7 @@ def _inspection(path: Path, size: int, wheel: Wheel) -> Inspection:
         for name, one in found.items()
         if one.content is None
     )
-    held = {arch for file in files for arch in file.arches}
-    extensions, thinned, installed, count = totals(files, others, held=held)
+    extensions, thinned, installed, count = totals(files, others)
     packed = sum(one.packed or 0 for one in found.values())
     problems: list[str] = []
     facts = _wheel_facts(wheel, problems)

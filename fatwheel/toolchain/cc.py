@@ -16,11 +16,11 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
 
 from fatwheel.toolchain.advice import advice
+from fatwheel.toolchain.programs import write_program
 from fatwheel.toolchain.stubs import format_stub, known_libraries, share_symbols
 from fatwheel.values import valueclass
 
@@ -291,14 +291,7 @@ def write_wrapper(cache: Path) -> Path:
     content alone, so that cargo takes what it compiled before, in whatever environment fatwheel is installed, and
     that a fatwheel with another wrapper leaves this one alone.
     """
-    path = cache / f"cc-{sha256(_WRAPPER.encode()).hexdigest()[:8]}" / "fatwheel-cc"
-    if not path.exists() or path.read_text("utf-8") != _WRAPPER:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}-{os.getpid()}")
-        part.write_text(_WRAPPER, "utf-8")
-        part.chmod(0o755)
-        part.replace(path)
-    return path
+    return write_program(cache, "cc", "fatwheel-cc", _WRAPPER)
 
 
 def wrapper_environment(settings: LinkSettings, python: str) -> dict[str, str]:

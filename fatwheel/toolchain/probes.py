@@ -8,12 +8,11 @@ and `arm64-osx` by itself, and `OPENSSL_DIR` and its like are their user's own w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from pathlib import Path
 
 from fatwheel.arch import Arch
+from fatwheel.toolchain.programs import write_program
 
 __all__ = ["cmake_variables", "pkg_config_variables", "write_cmake"]
 
@@ -63,14 +62,7 @@ exec cmake "-DCMAKE_FIND_ROOT_PATH=${{{_ROOT}:?}}" "$@"
 
 def write_cmake(cache: Path) -> Path:
     """Return the program that stands before cmake; it is written where it is not there."""
-    path = cache / f"cmake-{sha256(_CMAKE.encode()).hexdigest()[:8]}" / "cmake"
-    if not path.exists() or path.read_text("utf-8") != _CMAKE:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}-{os.getpid()}")
-        part.write_text(_CMAKE, "utf-8")
-        part.chmod(0o755)
-        part.replace(path)
-    return path
+    return write_program(cache, "cmake", "cmake", _CMAKE)
 
 
 def cmake_variables(
