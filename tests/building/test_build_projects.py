@@ -163,7 +163,8 @@ def test_a_generated_file_that_differs_is_a_conflict_without_a_rule(tmp_path: Pa
     writes = script.replace("TARGET = {target:?}", "print({target:?})")
     assert writes != script
     (project / "build.rs").write_text(writes)
-    done = run_fatwheel(project, "build")
+    # With one folder for all, cargo would take this build.rs for the fixture's own.
+    done = run_fatwheel(project, "build", CARGO_TARGET_DIR=str(tmp_path / "target"))
     assert done.returncode == 1
     assert "conflict: fixture_generated/_build.py" in done.stderr
     assert done.stderr.count("fatwheel: kept ") == 2
