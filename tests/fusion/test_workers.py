@@ -103,7 +103,8 @@ def test_what_is_under_way_is_given_up_when_the_block_is_left(start: str, tmp_pa
     assert multiprocessing.active_children() == []
     kinds = [None if f.cancelled() else type(f.exception()) for f in futures]
     assert kinds[:2] == [AbandonedError, AbandonedError]
-    assert set(kinds) == {AbandonedError, None}
+    # Others are cancelled while they wait, or refused by a process that has just been interrupted.
+    assert set(kinds) <= {AbandonedError, None}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM is no signal there")
