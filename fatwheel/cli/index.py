@@ -17,6 +17,7 @@ from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.here import cache_folder
 from fatwheel.cli.options import (
     jobs_option,
+    no_kind_option,
     no_rulebook_option,
     on_conflict_option,
     quiet_option,
@@ -47,7 +48,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
     context_settings={"allow_interspersed_args": False},
     groups={
         "What is offered": "--upstream --macos --keep-thin --sdists --all-systems",
-        "Files that differ": "--rules --rule --on-conflict --no-rulebook",
+        "Files that differ": "--rules --rule --on-conflict --no-rulebook --no-kind",
         "The server": "--host --port --jobs --offline --quiet",
         "The cache": "--cache --prune",
     },
@@ -96,6 +97,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @rule_option("Settle members, as for fuse. Repeatable.")
 @on_conflict_option()
 @no_rulebook_option()
+@no_kind_option()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -150,6 +152,7 @@ def index_options(
     rules: tuple[str, ...],
     on_conflict: str | None,
     no_rulebook: bool,
+    no_kind: tuple[str, ...],
     offline: bool,
     host: str = "127.0.0.1",
     port: int,
@@ -157,7 +160,13 @@ def index_options(
     **listing: bool,
 ) -> IndexOptions:
     """Return what the index is to be, from the options as they were given; raises `UsageError`."""
-    request = Request(rules=rules, on_conflict=on_conflict, no_rulebook=no_rulebook, force=True)
+    request = Request(
+        rules=rules,
+        on_conflict=on_conflict,
+        no_rulebook=no_rulebook,
+        no_kind=no_kind,
+        force=True,
+    )
     fuse = fuse_options(request, read_settings(settings or Path("pyproject.toml")))
     return IndexOptions(
         cache=cache,

@@ -23,6 +23,7 @@ from fatwheel.cli.index import index_options, macos_floor
 from fatwheel.cli.options import (
     jobs_option,
     json_option,
+    no_kind_option,
     no_rulebook_option,
     on_conflict_option,
     output_option,
@@ -92,7 +93,7 @@ class _Wanted:
     cls=CommandWithPage,
     groups={
         "What to get": "--requirement --constraint --python --macos --upstream --build --offline",
-        "Files that differ": "--rules --rule --on-conflict --no-rulebook",
+        "Files that differ": "--rules --rule --on-conflict --no-rulebook --no-kind",
         "The result": "--output --dry-run --json --quiet",
         "How": "--cache --jobs",
     },
@@ -167,6 +168,7 @@ class _Wanted:
 @rule_option("Settle members, as for fuse. Repeatable.")
 @on_conflict_option()
 @no_rulebook_option()
+@no_kind_option()
 @click.option("--offline", is_flag=True, help="Take what is in the cache, and ask no upstream.")
 @click.option("--cache", type=_FOLDER, help="As for fatwheel index.")
 @jobs_option("Wheels fused at the same time.  [default: one for each core]")

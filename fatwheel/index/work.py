@@ -85,16 +85,7 @@ class Job:
 
 def recipe_of(options: FuseOptions) -> str:
     """Return a digest of all but the inputs that the bytes of a fused wheel depend on."""
-    plan = options.plan
-    parts = [
-        __version__,
-        [[rule.glob, rule.action.value, rule.project, rule.reason] for rule in plan.rules.rules],
-        plan.on_conflict.value if plan.on_conflict else None,
-        plan.tag_style.value,
-        plan.raise_floor,
-        options.date_time,
-        type(options.engine).__name__,
-    ]
+    parts = [__version__, repr(options.plan), options.date_time, type(options.engine).__name__]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

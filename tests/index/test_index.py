@@ -353,6 +353,19 @@ def test_rules_settle_it_and_change_the_address(behind: FakeIndex, tmp_path: Pat
         assert index.get(unsettled)[0] == 404
 
 
+def test_a_kind_that_is_switched_off_changes_the_address(behind: FakeIndex, tmp_path: Path) -> None:
+    sides: dict[str, Any] = {"x86_64": {"pkg/a.py": b"A = 1\n"}, "arm64": {"pkg/a.py": b"A = 2\n"}}
+    behind.add("pkg", *make_pair(tmp_path, **sides))
+    with running(tmp_path / "cache", "--upstream", behind.url) as index:
+        settled = index.address("pkg", FUSED)
+        assert index.get(settled)[0] == 200
+    off = ("--no-kind", "literals")
+    with running(tmp_path / "cache", "--upstream", behind.url, *off) as index:
+        unsettled = index.address("pkg", FUSED)
+        assert index.get(settled)[0] == 404
+        assert index.get(unsettled)[0] == 409
+
+
 @pytest.mark.parametrize(("allowed", "asked"), [("max-age=600", 1), ("no-cache", 2)])
 def test_a_fresh_page_is_not_asked_for_by_the_next_index(
     behind: FakeIndex, tmp_path: Path, allowed: str, asked: int

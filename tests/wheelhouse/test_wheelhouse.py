@@ -211,6 +211,15 @@ def test_one_project_that_fails_stops_no_other(behind: FakeIndex, tmp_path: Path
     assert (house / "pylock.toml").is_file()
 
 
+def test_a_kind_that_is_switched_off(behind: FakeIndex, tmp_path: Path) -> None:
+    """What an earlier run fused with the kind is not taken out of the cache."""
+    sides: dict[str, Any] = {"x86_64": {"one/a.py": b"A = 1\n"}, "arm64": {"one/a.py": b"A = 2\n"}}
+    behind.add("one", *make_pair(tmp_path / "one", name="one", **sides))
+    run(words(behind, "one"), tmp_path)
+    _, said = run(words(behind, "one", "--no-kind", "literals"), tmp_path, code=1)
+    assert f"not to be had: {FUSED.format('one', '1.0')}: 1 conflict" in said
+
+
 def test_a_dry_run_fetches_no_wheel_and_writes_nothing(behind: FakeIndex, tmp_path: Path) -> None:
     out, _ = run(words(behind, "app", "--dry-run", "--json"), tmp_path)
     assert json.loads(out)["planned"] == [
