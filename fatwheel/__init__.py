@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fatwheel.thinning.thin import Thinned, ThinOptions, thin_wheel
     from fatwheel.thinning.tree import ThinnedTree, thin_tree
     from fatwheel.version import __version__
+    from fatwheel.wheelhouse.make import Wheelhouse, WheelhouseOptions, make_wheelhouse
     from fatwheel.wheels.tags import TagStyle
 
 __all__ = [
@@ -52,6 +53,8 @@ __all__ = [
     "ThinPlan",
     "Thinned",
     "ThinnedTree",
+    "Wheelhouse",
+    "WheelhouseOptions",
     "__version__",
     "check_wheel",
     "find_wheels",
@@ -59,6 +62,7 @@ __all__ = [
     "fuse_wheels",
     "inspect_path",
     "inspect_wheel",
+    "make_wheelhouse",
     "pair_up",
     "parse_rule",
     "plan_fuse",
@@ -86,6 +90,7 @@ _MODULES = {
     "thinning.thin": ("ThinOptions", "Thinned", "thin_wheel"),
     "thinning.tree": ("ThinnedTree", "thin_tree"),
     "version": ("__version__",),
+    "wheelhouse.make": ("Wheelhouse", "WheelhouseOptions", "make_wheelhouse"),
     "wheels.tags": ("TagStyle",),
 }
 

@@ -34,9 +34,10 @@ from fatwheel.index.serve import PYPI, IndexOptions, Running, serve
 from fatwheel.printable import size_text
 
 if TYPE_CHECKING:
+    from fatwheel.fusion.fuse import FuseOptions
     from fatwheel.wheels.tags import Floor
 
-__all__ = ["index_command", "index_options", "macos_floor"]
+__all__ = ["index_command", "index_fusing", "macos_floor"]
 
 _VERSION = re.compile(r"([0-9]{2})(?:\.([0-9]{1,2}))?(?:\.[0-9]{1,2})?", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -136,47 +137,52 @@ def index_command(command: tuple[str, ...], **given: Any) -> None:
         say(f"{size_text(freed)} removed from {folder}; {size_text(Cache(folder).size())} are left")
         return
     quiet, jobs = given.pop("quiet"), given.pop("jobs")
-    options = index_options(folder, **given)
+    options = _options(folder, **given)
     with pool(jobs or os.cpu_count() or 1) as workers:
         code = asyncio.run(_run(options, workers, command, quiet=quiet))
     if code:
         raise click.exceptions.Exit(code)
 
 
-def index_options(
-    cache: Path,
+def index_fusing(
     *,
-    upstreams: tuple[str, ...],
-    macos: str | None,
     settings: Path | None,
     rules: tuple[str, ...],
     on_conflict: str | None,
     no_rulebook: bool,
     no_kind: tuple[str, ...],
+) -> FuseOptions:
+    """Return how wheels are fused, from the options as they were given; raises `UsageError`."""
+    request = Request(
+        rules=rules, on_conflict=on_conflict, no_rulebook=no_rulebook, no_kind=no_kind
+    )
+    return fuse_options(request, read_settings(settings or Path("pyproject.toml")))
+
+
+def _options(
+    cache: Path,
+    *,
+    upstreams: tuple[str, ...],
+    macos: str | None,
     offline: bool,
-    host: str = "127.0.0.1",
+    host: str,
     port: int,
-    any_port: bool = False,
-    **listing: bool,
+    keep_thin: bool,
+    sdists: bool,
+    all_systems: bool,
+    **fusing: Any,
 ) -> IndexOptions:
     """Return what the index is to be, from the options as they were given; raises `UsageError`."""
-    request = Request(
-        rules=rules,
-        on_conflict=on_conflict,
-        no_rulebook=no_rulebook,
-        no_kind=no_kind,
-        force=True,
-    )
-    fuse = fuse_options(request, read_settings(settings or Path("pyproject.toml")))
     return IndexOptions(
         cache=cache,
         upstreams=upstreams or (PYPI,),
         host=host,
         port=port,
-        any_port=any_port,
         offline=offline,
-        listing=ListingOptions(macos=macos_floor(macos), **listing),
-        fuse=fuse,
+        listing=ListingOptions(
+            macos=macos_floor(macos), keep_thin=keep_thin, sdists=sdists, all_systems=all_systems
+        ),
+        fuse=index_fusing(**fusing),
     )
 
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any, TypeVar
 
+from fatwheel.errors import FatwheelError
 from fatwheel.fusion.many import FailedError
 from fatwheel.fusion.workers import processes
 
 __all__ = ["Pool", "pool"]
 
 T = TypeVar("T")
+_MEMORY = "it may have run out of memory"
 
 
 class Pool:
@@ -25,9 +27,9 @@ class Pool:
         self._executor = start()
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Return what `work` returns in another process; raise what it raises.
+        """Return what `work` returns in another process; raise what it raises on purpose.
 
-        Raises `FailedError` where its process is lost twice.
+        Raises `FailedError` where its process is lost twice, or a cluster gives it up.
         """
         loop = asyncio.get_running_loop()
         for _ in range(2):
@@ -37,9 +39,12 @@ class Pool:
             except BrokenExecutor:
                 if self._executor is executor:  # others may have seen it, too
                     self._executor = self._start()
-        raise FailedError(
-            "the process that was to do it ended twice; it may have run out of memory"
-        )
+            except (FatwheelError, OSError):
+                raise
+            except Exception as failure:
+                words = str(failure).partition("\n")[0] or type(failure).__name__
+                raise FailedError(f"its worker gave no answer ({words}); {_MEMORY}") from failure
+        raise FailedError(f"the process that was to do it ended twice; {_MEMORY}")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fatwheel.arch import Arch
@@ -103,7 +103,9 @@ class Work:
     ) -> None:
         """`say` takes lines for the console; `pool` runs what takes a processor's time."""
         self._cache = cache
-        self._options = options
+        self._options = replace(
+            options, replace=True
+        )  # an earlier run may have left a wheel without its facts
         self._recipe = recipe_of(options)
         self._pool = pool
         self._offline = offline

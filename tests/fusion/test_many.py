@@ -38,6 +38,7 @@ from fatwheel.fusion.fuse import ConflictsError, FuseOptions, plan_fuse
 from fatwheel.fusion.many import FailedError, Outcome, fuse_many, pair_size
 from fatwheel.fusion.workers import processes
 from fatwheel.wheels.wheel import OpenWheel
+from tests.support.clusters import dask_cluster
 from tests.support.corpus import ROOT
 from tests.support.required import require_package
 from tests.support.wheels import NATIVE, code, edit, make_pair
@@ -62,19 +63,6 @@ def pairs(tmp_path: Path) -> Pairs:
 
 
 STATUSES = ["fused", "conflict", "failed", "failed", "fused"]
-
-
-@contextlib.contextmanager
-def dask_cluster() -> Iterator[Executor]:
-    """Two worker processes of a real cluster on this machine."""
-    distributed = require_package("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client.get_executor(pure=False)
 
 
 class _Backwards(Executor):
