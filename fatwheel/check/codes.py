@@ -48,6 +48,7 @@ CODES: Mapping[str, str] = {
     "FW319": "a slice of a universal file does not begin with a page (4096 bytes for x86_64, 16384 for arm64)",
     "FW320": "code takes symbols from whatever is loaded, and nothing in the wheel exports them",
     "FW321": "code takes a symbol from a library of the wheel that does not export it",
+    "FW322": "code takes a symbol from macOS that the macOS of the tags does not have yet",
     "FW330": "a code signature is malformed",
     "FW331": "arm64 code is not what was signed: a page of code or a blob of the signature has another hash",
     "FW332": "as FW331, in x86_64 code",
@@ -64,6 +65,7 @@ CODES: Mapping[str, str] = {
     "FW407": "code loads a library that is not in the wheel, by `@rpath`, a bare name or from the program's folder",
     "FW408": "code searches absolute folders outside the wheel (LC_RPATH)",
     "FW409": "code loads a bundle or a program as if it were a dynamic library",
+    "FW410": "code loads a framework that the macOS of the tags does not have yet",
 }
 
 

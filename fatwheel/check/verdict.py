@@ -13,6 +13,7 @@ from fatwheel.check.images import check_images
 from fatwheel.check.loads import check_loads
 from fatwheel.check.modules import check_modules
 from fatwheel.check.names import check_names
+from fatwheel.check.newcomers import check_newcomers
 from fatwheel.check.record import check_record
 from fatwheel.check.signatures import check_signatures
 from fatwheel.check.symbols import check_symbols
@@ -47,6 +48,7 @@ def check(wheel: Wheel, *, universal2: bool = False) -> tuple[Finding, ...]:
         *check_text_stubs(wheel),
         *check_loads(wheel, loads),
         *check_symbols(wheel, loads),
+        *check_newcomers(wheel),
         *check_signatures(wheel),
     ]
     ranks = list(Severity)

@@ -8,6 +8,7 @@ table and the end of the string table (for a payload, see `fatwheel.macho.payloa
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 from fatwheel.arch import Arch
@@ -82,7 +83,8 @@ _LOADABLE = frozenset({FileType.DYLIB, FileType.BUNDLE})
 class Symbols(NamedTuple):
     """What an image takes from others and what it gives to them, as far as that was asked for and is known.
 
-    `undefined` are the symbols that come neither from macOS nor from Python; `exported` is the export trie
+    `undefined` are the symbols that come neither from macOS nor from Python, and those of macOS that it did not
+    always have (`fatwheel.macho.newcomers`); `exported` is the export trie
     (`fatwheel.macho.exports`).
     """
 
@@ -205,7 +207,7 @@ def parse_image(
     names, exported = None, None
     if payload and header.filetype in _RUNNABLE:
         if symbols and order == "<" and is64:
-            names = Names(_foreign(commands) if header.flags & _TWOLEVEL else frozenset())
+            names = _names(commands) if header.flags & _TWOLEVEL else Names(frozenset())
         search = _beyond(commands, len(seen), names)
         if commands.signature is None:
             found, exported = yield from search
@@ -245,13 +247,14 @@ def parse_image(
     )
 
 
-def _foreign(commands: Commands) -> frozenset[int]:
-    """Return the ordinals of what comes from no library of macOS (see `fatwheel.macho.undefined`)."""
-    return frozenset(
-        number
-        for number, load in enumerate(commands.loads[: ANYWHERE - 1], start=1)
-        if not load.startswith(("/usr/lib/", "/System/"))
-    ) | {ANYWHERE}
+def _names(commands: Commands) -> Names:
+    """Return what gathers symbols of other libraries than macOS's own, and of these what is new in them."""
+    from fatwheel.macho.newcomers import DATED, is_new
+
+    numbered = list(enumerate(commands.loads[: ANYWHERE - 1], start=1))
+    foreign = {n for n, load in numbered if not load.startswith(("/usr/lib/", "/System/"))}
+    system = {n: partial(is_new, load) for n, load in numbered if load in DATED}
+    return Names(frozenset(foreign | {ANYWHERE}), system)
 
 
 def _beyond(

@@ -3,11 +3,13 @@
 An undefined symbol's nlist (mach-o/nlist.h) has the number of a load command in the high byte of `n_desc`
 (GET_LIBRARY_ORDINAL), counted from 1; 254 (DYNAMIC_LOOKUP_ORDINAL) stands for whatever is loaded. An
 image without MH_TWOLEVEL has no such numbers. Weak symbols may stay undefined, and of those that refer
-to a weak definition dyld takes the first that it meets, so neither is gathered.
+to a weak definition dyld takes the first that it meets, so neither is gathered. What comes from macOS is gathered
+where macOS did not always have it (`fatwheel.macho.newcomers`), weak definitions included.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 __all__ = ["ANYWHERE", "Names", "Undefined"]
@@ -16,7 +18,7 @@ ANYWHERE = 254
 """The ordinal of what may come from any image (DYNAMIC_LOOKUP_ORDINAL)."""
 
 _UNDEFINED = 0x01  # N_UNDF | N_EXT
-_WEAK = 0x40 | 0x80  # N_WEAK_REF, N_REF_TO_WEAK
+_WEAK_REF, _REF_TO_WEAK = 0x40, 0x80
 _EVERYWHERE = (
     *(b"_Py", b"__Py"),  # what the interpreter exports
     *(
@@ -54,11 +56,15 @@ class Undefined(NamedTuple):
 class Names:
     """Gathers undefined symbols while the symbol table and the strings behind it pass by.
 
-    `wanted` are the ordinals that matter.
+    `wanted` are the ordinals that matter, and `system` says which symbols do for some of macOS's libraries.
     """
 
-    def __init__(self, wanted: frozenset[int]) -> None:
-        self._wanted = wanted
+    def __init__(
+        self, wanted: frozenset[int], system: Mapping[int, Callable[[bytes], bool]] | None = None
+    ) -> None:
+        self._system = system or {}
+        self._unlike = dict.fromkeys(wanted, _WEAK_REF | _REF_TO_WEAK)  # bits that others have
+        self._unlike |= dict.fromkeys(self._system, _WEAK_REF)
         self._places: list[tuple[int, int]] = []  # index into the string table, ordinal
         self._next = 0
         self._carry = b""
@@ -73,7 +79,7 @@ class Names:
         index = types.find(_UNDEFINED)
         while index >= 0:
             ordinal = highs[index]
-            if ordinal in self._wanted and not lows[index] & _WEAK:
+            if not lows[index] & self._unlike.get(ordinal, 0xFF) and ordinal in self._unlike:
                 at = index * 16
                 self._places.append((int.from_bytes(nlists[at : at + 4], "little"), ordinal))
             index = types.find(_UNDEFINED, index + 1)
@@ -85,11 +91,17 @@ class Names:
         if self._found is None or not self._places:
             return last
         self._places.sort()
-        first = self._places[0][0]
-        if self._places[-1][0] - first > _WIDEST:
+        if self._spread() > _WIDEST:
+            self._places = [place for place in self._places if place[1] not in self._system]
+        if self._spread() > _WIDEST:
             self._found = None
+        if self._found is None or not self._places:
             return last
-        return min(first, last)
+        return min(self._places[0][0], last)
+
+    def _spread(self) -> int:
+        """Return how far the strings lie from each other, in bytes."""
+        return self._places[-1][0] - self._places[0][0] if self._places else 0
 
     def read(self, at: int, data: bytes) -> None:
         """Take the strings' bytes from index `at` on; pieces follow each other."""
@@ -112,10 +124,15 @@ class Names:
                     self._carry = b""
                 return
             name = data[start:end]
-            if ordinal != ANYWHERE or not name.startswith(_EVERYWHERE):
+            if self._matters(name, ordinal):
                 self._found.append(Undefined(name, ordinal))
             self._next += 1
         self._carry = b""
+
+    def _matters(self, name: bytes, ordinal: int) -> bool:
+        if ordinal == ANYWHERE:
+            return not name.startswith(_EVERYWHERE)
+        return ordinal not in self._system or self._system[ordinal](name)
 
     def result(self) -> tuple[Undefined, ...] | None:
         """Return what was found; None where there are too many, or the strings were not where they should be."""
