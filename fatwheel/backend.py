@@ -26,6 +26,7 @@ from fatwheel.building.project import Project
 from fatwheel.building.requirements import MATURIN
 from fatwheel.cli.failure import say_failure
 from fatwheel.cli.here import read_project, running_python, this_host
+from fatwheel.cli.pulse import Pulse
 from fatwheel.cli.terminal import announce, exit_code, print_bytes
 from fatwheel.errors import FatwheelError, UsageError
 from fatwheel.fusion.request import Request, fuse_options
@@ -110,14 +111,20 @@ def _hooks(config_settings: _Settings, *, works: bool = True) -> Iterator[Hooks]
     """
     os.environ.setdefault(_NO_WARNING, "1")
     try:
-        yield _choose(config_settings, Path.cwd(), dict(os.environ), works=works)
+        with contextlib.ExitStack() as ends:
+            yield _choose(config_settings, Path.cwd(), dict(os.environ), ends, works=works)
     except (FatwheelError, OSError) as error:
         say_failure(error)
         raise SystemExit(exit_code(error)) from None
 
 
 def _choose(
-    config_settings: _Settings, folder: Path, environ: Mapping[str, str], *, works: bool
+    config_settings: _Settings,
+    folder: Path,
+    environ: Mapping[str, str],
+    ends: contextlib.ExitStack,
+    *,
+    works: bool,
 ) -> Hooks:
     settings = parse_config_settings(config_settings, environ.get("MATURIN_PEP517_ARGS", ""))
     project = read_project(folder, settings.words.manifest_path)
@@ -132,6 +139,10 @@ def _choose(
                 announce(line)
         return _MATURIN
     environ = with_rust(_without_pip(environ)) if works else environ
+    # cargo draws no bar here, since frontends read what it prints: where it is silent, a line a minute.
+    pulse = Pulse(announce, print_bytes, live=False)
+    if works:
+        ends.enter_context(pulse)
     return AppleHooks(
         folder=folder,
         project=project,
@@ -142,8 +153,8 @@ def _choose(
         running=running_python(interpreter(environ, project)),
         runner=runner,
         maturin=_MATURIN,
-        say=announce,
-        output=print_bytes,
+        say=pulse.say,
+        output=pulse.output,
         fuse=fuse_options(Request(force=True), project.config),
     )
 

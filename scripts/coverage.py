@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -39,6 +38,7 @@ from fatwheel.fusion.rules import RuleSet, rule_book
 from fatwheel.version import __version__
 from fatwheel.wheels.tags import Family, family, parse_wheel_name
 from fatwheel.wheels.wheel import open_wheel
+from scripts.download import TooLargeError, download
 from tests.support.corpus import ROOT
 
 if sys.version_info >= (3, 11):
@@ -49,9 +49,7 @@ else:
 DATA = ROOT / "scripts" / "coverage.toml"
 PAGE, README = ROOT / "docs" / "coverage.md", ROOT / "README.md"
 BEGIN, END = "<!-- written by scripts/coverage.py -->", "<!-- end -->"
-_SIZE = re.compile(r"Downloading \S+ \((?P<size>[0-9.]+) (?P<unit>kB|MB|GB)\)")
 _FILE = re.compile(r"\S+_(x86_64|arm64)\.whl")
-_UNITS = {"kB": 1e-3, "MB": 1.0, "GB": 1e3}
 
 
 class Kind(Enum):
@@ -85,10 +83,6 @@ class Settings:
     largest: float
 
 
-class TooLargeError(Exception):
-    """A wheel is above the limit; the message says how large it is."""
-
-
 def main() -> int:
     """Fuse, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -105,7 +99,7 @@ def main() -> int:
     }
     settings = Settings(python=data["python"], macos=data["macos"], largest=data["largest"])
     with ThreadPoolExecutor(given.jobs) as executor:
-        rows = list(executor.map(lambda one: tried(*one, settings), sorted(projects)))
+        rows = list(executor.map(lambda one: tried(one[0], one[1], settings), sorted(projects)))
     print(table(rows))
     if given.write:
         PAGE.write_text(page(rows, settings), "utf-8")
@@ -126,11 +120,11 @@ def tried(name: str, version: str, settings: Settings) -> Row:
 
 def outcome(requirement: str, folder: Path, settings: Settings) -> tuple[Kind, str]:
     """Download what there is of one release and fuse it; return what became of it, and why."""
-    whole = download(requirement, "universal2", folder, settings)
+    whole = wheel(requirement, "universal2", folder, settings)
     held = held_in(whole) if whole is not None and is_for_macs(whole) else []
     if len(held) == 2:
         return Kind.UNIVERSAL, ""
-    found = {arch.value: download(requirement, arch.value, folder, settings) for arch in Arch}
+    found = {arch.value: wheel(requirement, arch.value, folder, settings) for arch in Arch}
     thin = {arch: path for arch, path in found.items() if path is not None and is_for_macs(path)}
     if whole is not None and len(held) == 1:  # it lies, and counts as the half that it is
         thin.setdefault(held[0], whole)
@@ -181,42 +175,13 @@ def held_in(path: Path) -> list[str]:
         wheel.close()
 
 
-def download(requirement: str, kind: str, folder: Path, settings: Settings) -> Path | None:
-    """Let pip download one wheel; None where there is none. Raises `TooLargeError` before a large one is fetched."""
+def wheel(requirement: str, kind: str, folder: Path, settings: Settings) -> Path | None:
+    """Return the wheel of one platform, downloaded; None where there is none. Raises `TooLargeError`."""
+    platform = f"macosx_{settings.macos.replace('.', '_')}_{kind}"
     place = folder / kind
-    command = [
-        *(
-            sys.executable,
-            "-I",
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "-d",
-            place,
-        ),
-        *("--python-version", settings.python, "--disable-pip-version-check"),
-        *("--platform", f"macosx_{settings.macos.replace('.', '_')}_{kind}"),
-        *("--progress-bar=off", "--no-color", requirement),
-    ]
-    process = subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    return download(
+        requirement, [platform], place, python=settings.python, largest=settings.largest
     )
-    said: list[str] = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        said.append(line)
-        match = _SIZE.search(line)
-        if match and (size := float(match["size"]) * _UNITS[match["unit"]]) > settings.largest:
-            process.kill()
-            process.wait()
-            raise TooLargeError(f"its {kind} wheel has {size:.0f} MB")
-    if process.wait() == 0:
-        return next(place.glob("*.whl"))
-    if "No matching distribution found" in "".join(said):
-        return None
-    raise SystemExit(f"coverage: pip could not download {requirement}:\n{''.join(said)[-2000:]}")
 
 
 def table(rows: Sequence[Row]) -> str:

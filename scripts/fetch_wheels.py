@@ -44,7 +44,8 @@ def main() -> int:
     complete = fetch([*pairs, *singles], "3.12")
     if not (fetch([*modules, *others], "3.11") and complete):
         return 1
-    count = sum(len(release.wheels) for release in [*pairs, *modules]) + len(singles) + len(others)
+    count = sum(len(one.wheels) for one in pairs) + sum(len(one.wheels) for one in modules)
+    count += len(singles) + len(others)
     print(f"fetch_wheels: {count} wheels in {wheel_cache()}")
     return 0
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import re
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -32,15 +30,19 @@ from fatwheel.fusion.actions import Conflict, Decision
 from fatwheel.fusion.fuse import FuseOptions, plan_fuse
 from fatwheel.fusion.plan import PlanOptions
 from scripts.benchmark.pairs import read_pairs as benchmark_pairs
-from scripts.fetch_wheels import MACOS, fetch
-from tests.support.corpus import Pair, Published, acceptance_pairs, tomllib, wheel_cache
+from scripts.download import TooLargeError, download
+from scripts.fetch_wheels import PLATFORMS, fetch
+from tests.support.corpus import Pair, Published, acceptance_pairs, wheel_cache
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 DATA = Path(__file__).with_suffix(".toml")
 PYTHONS = ("3.12", "3.11", "3.10", "3.9")
-LARGE = 60 << 20  # bytes of one wheel
-_SIZE = re.compile(r"Downloading \S+ \((?P<size>[0-9.]+) (?P<unit>kB|MB|GB)\)")
+LARGE = 60.0  # MB of one wheel
 _NOT_HALVES = ("one-architecture", "platform", "swapped", "unlike")  # an architecture lacks code
-_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
 class Fate(Enum):
@@ -204,8 +206,18 @@ def noted(requirement: str, *, large: bool) -> str | None:
         with tempfile.TemporaryDirectory(dir=wheel_cache(), prefix=".pair-") as folder:
             found = {}
             for arch in ("arm64", "x86_64"):
-                path = download(requirement, arch, python, Path(folder, arch), large=large)
-                if path is None:
+                try:
+                    path = download(
+                        requirement,
+                        PLATFORMS[arch],
+                        Path(folder, arch),
+                        python=python,
+                        largest=None if large else LARGE,
+                    )
+                except TooLargeError as error:
+                    print(f"pairs: {error}; --large takes it", file=sys.stderr, flush=True)
+                    return None
+                if path is None or not path.name.endswith(f"_{arch}.whl"):
                     break
                 found[arch] = path
             if len(found) < 2:
@@ -213,7 +225,7 @@ def noted(requirement: str, *, large: bool) -> str | None:
             lines = [f'\n[[pair]]\nname = "{name}"\nversion = "{version}"\n']
             if python != PYTHONS[0]:
                 lines.append(f'python = "{python}"\n')
-            if max(path.stat().st_size for path in found.values()) > LARGE:
+            if max(path.stat().st_size for path in found.values()) > LARGE * 1e6:
                 lines.append("large = true\n")
             for arch in ("x86_64", "arm64"):
                 digest = hashlib.sha256(found[arch].read_bytes()).hexdigest()
@@ -222,31 +234,6 @@ def noted(requirement: str, *, large: bool) -> str | None:
             return "".join(lines)
     print(f"pairs: no pair of {requirement}", file=sys.stderr, flush=True)
     return None
-
-
-def download(requirement: str, arch: str, python: str, folder: Path, *, large: bool) -> Path | None:
-    """Let pip download one thin wheel; None where there is none, or it is too large."""
-    platforms = [f"--platform=macosx_{version}_{arch}" for version in MACOS[arch]]
-    command = [
-        *(sys.executable, "-I", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
-        *("--disable-pip-version-check", "--progress-bar=off", "--no-color"),
-        *("-d", str(folder), f"--python-version={python}", *platforms, requirement),
-    ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        match = _SIZE.search(line)
-        if match and float(match["size"]) * _UNITS[match["unit"]] > LARGE and not large:
-            print(
-                f"pairs: {requirement} has {match['size']} {match['unit']}; --large takes it",
-                file=sys.stderr,
-            )
-            process.kill()
-    if process.wait() != 0:
-        return None
-    return next(folder.glob(f"*_{arch}.whl"), None)
 
 
 if __name__ == "__main__":

@@ -228,6 +228,7 @@ def run_develop(
     """
     call = partial(call_maturin, runner=runner, output=output)
     if plan.other is None:
+        say(f"installing {plan.arch.value}")
         call(plan.develop, f"maturin develop for {plan.arch.value}")
         return ()
     tree = InPlace(plan.project.source_folders, work)

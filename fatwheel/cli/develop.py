@@ -27,7 +27,8 @@ from fatwheel.building.project import Project
 from fatwheel.cli.command import CommandWithPage, exit_codes
 from fatwheel.cli.failure import say_failure
 from fatwheel.cli.here import read_project, terminal_settings, this_host
-from fatwheel.cli.terminal import announce, exit_code, print_bytes, tell
+from fatwheel.cli.pulse import Pulse
+from fatwheel.cli.terminal import announce, exit_code, is_live, print_bytes, tell
 from fatwheel.printable import shell_line
 from fatwheel.process import Command, SubprocessRunner
 from fatwheel.targets.decision import Decision, PythonFacts, Wishes, decide_targets
@@ -157,7 +158,8 @@ def _develop(
                 _print(command, host.environ)
             return
         try:
-            run_develop(plan, work, runner, say=announce, output=print_bytes)
+            with Pulse(announce, print_bytes, live=is_live(os.environ, sys.stderr)) as pulse:
+                run_develop(plan, work, runner, say=pulse.say, output=pulse.output)
         except BuildFailedError as error:
             say_failure(error)
             raise click.exceptions.Exit(exit_code(error)) from error

@@ -17,6 +17,7 @@ ROOM = 16
 """Columns that cargo's bar leaves free for it."""
 
 _SILENCE = 60.0  # seconds until a line is printed
+_BEGINS = ("building ", "installing ")
 _COMPILING = re.compile(rb"Compiling(?:\x1b\[[0-9;]*m)* (\S+) v")
 
 
@@ -60,10 +61,12 @@ class Pulse:
         self._thread.join()
 
     def say(self, line: str) -> None:
-        """Print a line, such as `building arm64 (…)`; its first two words name what goes on from now on."""
+        """Print a line; one such as `building arm64 (…)` names what goes on from now on."""
         with self._lock:
-            self._what, self._crate = " ".join(line.split()[:2]), ""
-            self._began = self._heard = self._clock()
+            if line.startswith(_BEGINS):
+                self._what, self._crate = " ".join(line.split()[:2]).rstrip(","), ""
+                self._began = self._clock()
+            self._heard = self._clock()
             self._bar = b""
             self._say(line)
 
@@ -90,7 +93,7 @@ class Pulse:
                 if self._bar and self._what:
                     arch = self._what.split()[-1]
                     self._output(self._bar + f" {arch} {spent}\r".encode())
-            elif now - self._heard >= _SILENCE:
+            elif self._what and now - self._heard >= _SILENCE:
                 last = f"; the last crate begun is {self._crate}" if self._crate else ""
                 self._say(f"still {self._what}, {spent} min{last}")
                 self._heard = now

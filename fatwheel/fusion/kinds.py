@@ -29,7 +29,7 @@ class Kind:
 KINDS = (
     Kind(
         name="build-folders",
-        files="*.pc, *.la, *.cmake, *.pri, *.prl",
+        files="*.pc, *.la, *.cmake, *.pri, *.prl, *.pyx",
         settles="equal but for temporary folders and CI's (/var/folders/…/T, /tmp, /Users/runner/work): arm64's",
         why="these folders were gone when the build had ended, on either machine, and no user's machine has them",
     ),
@@ -125,7 +125,7 @@ def _means(kind: str, name: str, dist_info: str) -> bool:
     if kind == "sbom-scope":
         return folder == f"{dist_info}/sboms"
     if kind == "build-folders":
-        return base.endswith((".pc", ".la", ".cmake", ".pri", ".prl"))
+        return base.endswith((".pc", ".la", ".cmake", ".pri", ".prl", ".pyx"))
     if kind == "cmake-policy":
         return base.endswith(".cmake")
     if kind == "cython-source":

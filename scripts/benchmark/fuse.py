@@ -228,8 +228,8 @@ def _programs(bench: Bench) -> dict[str, Program]:
 def _fuse(
     bench: Bench, one: Subject, out: Path, _: str, python: str | Path = sys.executable
 ) -> list[Sample]:
-    command = [python, "-m", "fatwheel", "fuse", *one.wheels, "-q", "-o", out, *one.options]
-    return [bench.run(*command)]
+    words: tuple[str | Path, ...] = ("fuse", *one.wheels, "-q", "-o", out, *one.options)
+    return [bench.run(python, "-m", "fatwheel", *words)]
 
 
 def _fuse_other(bench: Bench, one: Subject, out: Path, standins: str) -> list[Sample]:
@@ -238,8 +238,8 @@ def _fuse_other(bench: Bench, one: Subject, out: Path, standins: str) -> list[Sa
 
 
 def _merge(bench: Bench, one: Subject, out: Path, standins: str) -> list[Sample]:
-    command = [sys.executable, "-m", "delocate.cmd.delocate_merge", *one.wheels, "-w", out]
-    return [bench.run(*command, path=standins)]
+    words = ("-m", "delocate.cmd.delocate_merge", *one.wheels, "-w", out)
+    return [bench.run(sys.executable, *words, path=standins)]
 
 
 def _read(bench: Bench, one: Subject, _out: Path, _standins: str) -> list[Sample]:
@@ -270,7 +270,7 @@ def _idle_seconds(bench: Bench, tool: Path) -> float:
 def at_once(bench: Bench, subjects: Sequence[Subject], runs: int) -> dict[str, Samples]:
     """Measure one process and two on many pairs, and what two cores are worth when they only hash."""
     wheels = [path for one in subjects for path in one.wheels]
-    fuse = [sys.executable, "-m", "fatwheel", "fuse", *wheels, "-q", "--force"]
+    fuse: list[str | Path] = [sys.executable, "-m", "fatwheel", "fuse", *wheels, "-q", "--force"]
     burn = [sys.executable, "-c", "import hashlib; hashlib.sha256(bytes(1 << 30))"]
     cores = sorted(os.sched_getaffinity(0))[:1] if hasattr(os, "sched_getaffinity") else []
     samples: dict[str, Samples] = {}

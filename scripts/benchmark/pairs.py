@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.fetch_wheels import fetch
-from tests.support.corpus import Pair, Published, Run, acceptance_pairs, tomllib
+from tests.support.corpus import Pair, Published, Run, acceptance_pairs
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 __all__ = ["Subject", "download", "of_wheels", "read_pairs"]
 
@@ -46,7 +52,7 @@ def download(chosen: str | None) -> list[Subject]:
         if unknown := sorted(set(names) - data.keys()):
             raise SystemExit(f"bench: no such pairs: {', '.join(unknown)}")
         data = {name: data[name] for name in names}
-    if not fetch([pair for pair, _ in data.values()]):
+    if not fetch([pair for pair, _ in data.values()], "3.12"):
         raise SystemExit(1)
     subjects = [subject(pair, uses) for pair, uses in data.values()]
     return sorted(subjects, key=lambda one: one.size)

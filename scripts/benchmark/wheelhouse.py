@@ -137,7 +137,7 @@ def _pip(url: str, scratch: Path) -> dict[str, float]:
 
 
 def _house(url: str, scratch: Path) -> dict[str, float]:
-    options = [
+    options: list[str | Path] = [
         "--python",
         PYTHON,
         "--macos",

@@ -56,6 +56,26 @@ def test_the_time_runs_behind_cargos_bar(before: bytes) -> None:
     assert screen.after(1) == []  # no bar to write behind
 
 
+def test_only_what_takes_long_has_a_name() -> None:
+    screen = Screen(live=False)
+    screen.pulse.say("note: 11.0 is the oldest macOS")
+    assert screen.after(60) == ["still building arm64, 1:00 min"]
+    screen.pulse.say("building x86_64, to be fused into what is installed")
+    assert screen.after(60) == ["still building x86_64, 1:00 min"]
+    screen.pulse.say("installing arm64")
+    assert screen.after(60) == ["still installing arm64, 1:00 min"]
+
+
+def test_before_anything_is_built_there_is_nothing_to_say() -> None:
+    now = [0.0]
+    shown: list[str | bytes] = []
+    pulse = Pulse(shown.append, shown.append, live=False, clock=lambda: now[0])
+    pulse.say("BUILDING FOR macOS (arm64). This Python runs as arm64.")
+    now[0] = 600.0
+    pulse.beat()
+    assert shown == ["BUILDING FOR macOS (arm64). This Python runs as arm64."]
+
+
 def test_it_ends_with_the_block() -> None:
     with Pulse(print, lambda _: None, live=False) as pulse:
         pulse.say("building arm64")

@@ -192,7 +192,7 @@ def test_results_for_programs_have_no_colours(tmp_path: Path) -> None:
 @NEEDS_TERMINAL
 def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
     pair = make_pair(tmp_path)
-    script = INTERRUPTED.format(module="fatwheel.fusion.fuse", function="check", seconds=60)
+    script = INTERRUPTED.format(module="fatwheel.fusion.fuse", function="check")
     seen = on_terminal(
         [sys.executable, "-c", script, "fuse", *map(str, pair), "-o", "out"],
         env=environment({}),

@@ -26,12 +26,12 @@ from fatwheel.fusion.workers import processes
 
 def work(folder):
     open(os.path.join(folder, str(os.getpid())), "w").close()
-    time.sleep(60)
+    time.sleep(600)
 
 if __name__ == "__main__":
     if sys.argv[2] == "spawn":
         import threading
-        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
     with processes(2) as executor:
         tasks = [executor.submit(work, sys.argv[1]) for _ in range(2)]
         print("ready", flush=True)
@@ -59,13 +59,11 @@ def test_workers_end_with_a_parent_that_was_killed(start: str, tmp_path: Path) -
     process = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
-    deadline = time.monotonic() + 30
-    while len(list(pids.iterdir())) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(pids, 2)
     workers = [int(path.name) for path in pids.iterdir()]
-    assert len(workers) == 2
     process.kill()
-    process.communicate(timeout=10)  # they do not keep its streams open
+    process.communicate(timeout=120)  # they do not keep its streams open
+    deadline = time.monotonic() + 120
     while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [pid for pid in workers if alive(pid)] == []
@@ -73,7 +71,7 @@ def test_workers_end_with_a_parent_that_was_killed(start: str, tmp_path: Path) -
 
 def wait_for(folder: Path, count: int) -> None:
     """Wait until so many files are there."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(list(folder.iterdir())) < count and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(list(folder.iterdir())) == count
@@ -115,6 +113,6 @@ def test_a_worker_that_is_terminated_cleans_up_and_is_lost(tmp_path: Path) -> No
         for process in multiprocessing.active_children():  # one is busy, one waits for work
             os.kill(process.pid or 0, signal.SIGTERM)
         with pytest.raises(BrokenProcessPool):
-            busy.result(30)
+            busy.result(120)
     assert list(tmp_path.iterdir()) == []
     assert multiprocessing.active_children() == []

@@ -41,12 +41,17 @@ def left(folder: Path) -> list[str]:
 
 INTERRUPTED = """\
 import sys, time
+def given_up(args):
+    files = [getattr(getattr(arg, "wheel", None), "file", None) for arg in args]
+    return any(getattr(file, "_is_abandoned", False) for file in files)
 import {module} as module
 real = module.{function}
 def slow(*args, **options):
     sys.stdout.write("ready\\n")  # print would write the line's end apart, and two threads come here
     sys.stdout.flush()
-    time.sleep({seconds})
+    until = time.monotonic() + 120
+    while not given_up(args) and time.monotonic() < until:
+        time.sleep(0.02)
     return real(*args, **options)
 module.{function} = slow
 from fatwheel.cli.main import main

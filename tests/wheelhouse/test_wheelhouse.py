@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -303,20 +304,25 @@ def test_ctrl_c_and_the_next_run_goes_on(behind: FakeIndex, tmp_path: Path) -> N
     behind.metadata = True
     slow = next(name for name in behind.files["app"] if "arm64" in name)
 
+    over = threading.Event()
+
     def never(handler: Handler, _: bytes) -> None:
-        time.sleep(20)
+        over.wait(300)
 
     behind.faults[f"/packages/{slow}"] = never
     env = {**CLEAN, "UV_CACHE_DIR": str(tmp_path / "uv")}
     process = subprocess.Popen(
         words(behind, "app"), cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
-    while not behind.asked(slow + "$") and time.monotonic() < deadline:
+    deadline = time.monotonic() + 120
+    cache = tmp_path / "cache"
+    # The other files come in the meantime.
+    while not (behind.asked(slow + "$") and any(cache.rglob("pure-*.whl"))):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(0.5)  # the other files come in the meantime
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
+    over.set()
     assert process.returncode == 130
     assert "Traceback" not in said
     assert not (tmp_path / "wheelhouse").exists()

@@ -1,7 +1,7 @@
 """Texts that name the machine they were built on: folders that are gone, and stamps of CMake.
 
-pkg-config, libtool, qmake and CMake files hold the paths of the build. Where two such files differ in nothing but
-folders that exist on no other machine, either serves both architectures, and arm64's is kept:
+pkg-config, libtool, qmake, CMake and Cython files (`cdef extern from`) hold the paths of the build. Where two of them
+differ in nothing but folders that exist on no other machine, either serves both architectures, and arm64's is kept:
 
 - `/var/folders/XX/…/T/…`, the temporary folder of one user of one Mac, wherever it stands in a line;
 - `/tmp/…`, `/private/tmp/…` and `/Users/runner/work/…`, where a path begins.
@@ -104,16 +104,19 @@ def _places(line: str) -> list[_Place]:
 def _alike(x_place: _Place, a_place: _Place) -> bool:
     """Tell whether two folders differ in what a build made up.
 
-    A file in them must have one name. Below `/tmp`, which others use as well, so must a folder, unless it is all there
-    is and mkdtemp made up its name.
+    A file in them must have one name. Below `/tmp`, which others use as well, so must a folder, at the same depth,
+    unless it is all there is and mkdtemp made up its name.
     """
     x_parts, a_parts = x_place.parts, a_place.parts
-    if ".." in {*x_parts, *a_parts} or len(x_parts) != len(a_parts) or not x_parts:
+    if ".." in {*x_parts, *a_parts} or not x_parts or not a_parts:
         return False
+    private = x_place.private and a_place.private
     if x_parts[-1] == a_parts[-1]:
-        return True
-    if x_place.private and a_place.private:
-        return not any(map(_FILE.search, (x_parts[-1], a_parts[-1])))
+        return private or len(x_parts) == len(a_parts)
+    if private:
+        return len(x_parts) == len(a_parts) and not any(
+            map(_FILE.search, (x_parts[-1], a_parts[-1]))
+        )
     x_name, a_name = (_MADE_UP.fullmatch(parts[-1]) for parts in (x_parts, a_parts))
     return bool(len(x_parts) == 1 and x_name and a_name and x_name["stem"] == a_name["stem"])
 

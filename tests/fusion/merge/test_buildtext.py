@@ -35,6 +35,14 @@ SAME = {
         "-L/Users/runner/work/a/lib\n",
         "-L/private/tmp/abc/lib\n",
     ),
+    "scipy 1.10.1, _ufuncs_cxx.pyx": (
+        'cdef extern from r"/Users/runner/work/scipy/scipy/.mesonpy-yznl17mu/build/_ufuncs_cxx_defs.h":\n',
+        f'cdef extern from r"{A_MAC}/cirrus-ci-build/.mesonpy-kr3f5i1c/build/_ufuncs_cxx_defs.h":\n',
+    ),
+    "scipy 1.9.3, _ufuncs_cxx.pyx": (
+        'cdef extern from r"/Users/runner/work/scipy/scipy/.mesonpy-qxrr1ob9/build/_ufuncs_cxx_defs.h":\n',
+        'cdef extern from r"/Users/runner/work/scipy/scipy/build/_ufuncs_cxx_defs.h":\n',
+    ),
     "made-up names": ("libdir='/tmp/tmpabcdefgh'\n", "libdir='/tmp/tmp01234567'\n"),
 }
 
@@ -45,6 +53,12 @@ CONFLICTS = {
         "/Users/runner/work/a/libx86.a\n",
         "/Users/runner/work/a/libarm.a\n",
     ),
+    "another file at another depth of CI's folder": (
+        "/Users/runner/work/a/b/x86.h\n",
+        "/Users/runner/work/a/arm.h\n",
+    ),
+    "another depth in /tmp": ("-L/tmp/a/b/lib\n", "-L/tmp/a/lib\n"),
+    "another depth of CI's folder and /tmp": ("-L/Users/runner/work/a/lib\n", "-L/tmp/lib\n"),
     "another folder in /tmp": ("/tmp/agent/x86_64\n", "/tmp/agent/arm64\n"),
     "a name that somebody chose": (
         "socket=/tmp/agent-x86_64\n",

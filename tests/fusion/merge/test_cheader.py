@@ -370,9 +370,9 @@ def test_a_text_that_leaves_something_open_is_refused(text: bytes, why: str) -> 
     [b'R"(', b"/*", b"#if 1\n", b"'", b'"', b"1'", b"\\\n", b"\\ ", b"\xff", b"R", b"// \\", b"?"],
 )
 def test_hostile_texts_take_bounded_time(unit: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     guard(unit * (1_000_000 // len(unit)), b"")
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 30
 
 
 @pytest.mark.parametrize(

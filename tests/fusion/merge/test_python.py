@@ -122,9 +122,9 @@ def test_the_first_difference_is_named() -> None:
     ids=["one-line", "open", "string", "f-string", "not-ascii"],
 )
 def test_hostile_sources_take_bounded_time(source: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     same_tokens(source.encode(), source.encode() + b"#\n")
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 60
 
 
 # ---- dispatch ----
