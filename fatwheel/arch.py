@@ -13,10 +13,12 @@ class Arch(Enum):
     X86_64 = "x86_64"
     ARM64 = "arm64"
 
+    __hash__ = object.__hash__  # Enum's is Python, and there is one object of each
+
     @property
     def cputype(self) -> int:
         """`cputype` of its Mach-O images (mach/machine.h)."""
-        return {Arch.X86_64: 0x01000007, Arch.ARM64: 0x0100000C}[self]
+        return _CPUTYPES[self]
 
     @property
     def other(self) -> Arch:
@@ -41,4 +43,8 @@ class Arch(Enum):
     @classmethod
     def from_cputype(cls, cputype: int) -> Arch | None:
         """Return the architecture of a Mach-O `cputype`, or None for any other."""
-        return {arch.cputype: arch for arch in cls}.get(cputype)
+        return _BY_CPUTYPE.get(cputype)
+
+
+_CPUTYPES = {Arch.X86_64: 0x01000007, Arch.ARM64: 0x0100000C}
+_BY_CPUTYPE = {cputype: arch for arch, cputype in _CPUTYPES.items()}

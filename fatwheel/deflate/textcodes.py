@@ -29,10 +29,12 @@ _BLOCK = 256 * 1024
 """Bytes of content in one block. Each is encoded by itself, so that memory does not grow with the text."""
 _SHORTEST = 256
 """Shorter texts are hardly longer than the description of the codes."""
-_BEGIN = re.compile(rb"[^A-Za-z0-9]")
+_BEGINS = bytes(not chr(byte).isalnum() or byte >= 128 for byte in range(256))
+"""For each byte whether a word may begin there: all but letters and digits of ASCII."""
 _WINDOW = 32768
 _MIN_MATCH, _MAX_MATCH = 6, 258
 """Shorter matches than 6 would be found more often, and make the result larger."""
+_NEAR_MATCH = 32  # bytes that are compared first: few matches are longer
 _MIN_MATCH_IN_CODE = 4
 _MAX_CODE, _MAX_LENGTH_CODE = 15, 7  # bits
 
@@ -61,26 +63,25 @@ def _tokens(data: bytes) -> list[Token]:
     """Return `data` as new bytes and matches."""
     tokens: list[Token] = []
     last: dict[bytes, int] = {}  # where bytes stood that begin like what follows
-    find, search = last.get, _BEGIN.search
+    add, find, begins = tokens.append, last.get, data.translate(_BEGINS).find
     written = at = 0
-    while True:
+    while at >= 0:
         key = data[at : at + _MIN_MATCH]
         before = find(key)
         last[key] = at
-        if before is not None and at - before <= _WINDOW:
-            length = _match_length(data, before, at)
-            if length >= _MIN_MATCH:
-                if written < at:
-                    tokens.append(data[written:at])
-                tokens.append((length, at - before))
-                written = at = at + length
-                continue
-        word = search(data, at + 1)
-        if word is None:
-            break
-        at = word.start()
+        if (
+            before is not None
+            and at - before <= _WINDOW
+            and (length := _match_length(data, before, at)) >= _MIN_MATCH
+        ):
+            if written < at:
+                add(data[written:at])
+            add((length, at - before))
+            written = at = at + length
+        else:
+            at = begins(1, at + 1)
     if written < len(data):
-        tokens.append(data[written:])
+        add(data[written:])
     return tokens
 
 
@@ -110,10 +111,13 @@ def _tokens_at_every_byte(data: bytes) -> list[Token]:
 
 def _match_length(data: bytes, before: int, at: int) -> int:
     """Return how many bytes from `at` on are those from `before` on."""
-    here = data[at : at + _MAX_MATCH]
+    here = data[at : at + _NEAR_MATCH]
     there = data[before : before + len(here)]
     if here == there:
-        return len(here)
+        here = data[at : at + _MAX_MATCH]
+        there = data[before : before + len(here)]
+        if here == there:
+            return len(here)
     differing = int.from_bytes(here, "little") ^ int.from_bytes(there, "little")
     return (differing & -differing).bit_length() - 1 >> 3
 
@@ -123,11 +127,11 @@ def encode_dynamic(tokens: Sequence[Token]) -> str:
     matches = [token for token in tokens if isinstance(token, tuple)]
     lengths = {length: length_code(length) for length, _ in matches}
     distances = {distance: distance_code(distance) for _, distance in matches}
-    symbols = Counter(b"".join(token for token in tokens if isinstance(token, bytes)))
-    symbols.update(lengths[length][0] for length, _ in matches)
+    symbols = Counter(b"".join([token for token in tokens if isinstance(token, bytes)]))
+    symbols.update([lengths[length][0] for length, _ in matches])
     symbols[END_OF_BLOCK] = 1
     bits = _code_lengths(symbols, _MAX_CODE)
-    distance_bits = _code_lengths(Counter(distances[d][0] for _, d in matches), _MAX_CODE)
+    distance_bits = _code_lengths(Counter([distances[d][0] for _, d in matches]), _MAX_CODE)
     codes, distance_codes = _codes(bits), _codes(distance_bits)
     length_texts = _with_extra(lengths, codes)
     distance_texts = _with_extra(distances, distance_codes)

@@ -116,10 +116,11 @@ def plan_pair(
     name = fused_name(names, _floors(pair, options), options)
     dist_info = pair.arm64.dist_info
     project = name.key[0]
+    rules = options.rules.of(project)
     decider = Decider(
         project=project,
         dist_info=dist_info,
-        rules=options.rules,
+        rules=rules,
         graph=_load_graph(pair.members),
         bundles=find_bundles(member.name for member in pair.members),
         on_conflict=options.on_conflict,
@@ -151,7 +152,7 @@ def plan_pair(
         decisions,
         options.generator,
         only=only,
-        rules=matching_rules(options.rules, present, project),
+        rules=matching_rules(rules, present, project),
         options={**options_json(options), **further},
     )
     members += _own_members(pair, name, options, report)
@@ -161,7 +162,7 @@ def plan_pair(
         dist_info=dist_info,
         members=tuple(sorted(members, key=lambda m: file_order(m.name, dist_info))),
         decisions=decisions,
-        unused_rules=unused_rules(options.rules, present, project),
+        unused_rules=unused_rules(rules, present, project),
         notes=(*pair.notes, *seals),
     )
 

@@ -58,6 +58,11 @@ class RuleSet:
     rules: tuple[Rule, ...] = ()
     kinds: tuple[str, ...] = ()
 
+    def of(self, project: str) -> RuleSet:
+        """Return it without the rules that speak of other projects, which are most of the rule book."""
+        rules = tuple(rule for rule in self.rules if rule.project in (None, project))
+        return RuleSet(rules=rules, kinds=self.kinds)
+
     def find(self, member: str, project: str) -> Rule | None:
         """Return the rule that decides on `member`, or None where no rule speaks of it."""
         for rule in reversed(self.rules):

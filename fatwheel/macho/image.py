@@ -145,13 +145,15 @@ class Image:
         return None if is_foreign(self.platform) and not catalyst else self.arch
 
 
+_PLAIN = {Arch.X86_64: 3, Arch.ARM64: 0}  # CPU_SUBTYPE_X86_64_ALL, CPU_SUBTYPE_ARM64_ALL
+
+
 def plain_arch(cputype: int, cpusubtype: int) -> Arch | None:
     """Return the architecture that a universal2 wheel means, or None (x86_64h, arm64e and all
     others).
     """
     arch = Arch.from_cputype(cputype)
-    plain = {Arch.X86_64: 3, Arch.ARM64: 0}  # CPU_SUBTYPE_X86_64_ALL, CPU_SUBTYPE_ARM64_ALL
-    if arch is None or cpusubtype & CPU_SUBTYPE_MASK != plain[arch]:
+    if arch is None or cpusubtype & CPU_SUBTYPE_MASK != _PLAIN[arch]:
         return None
     return arch
 

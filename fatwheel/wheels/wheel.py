@@ -151,6 +151,8 @@ def architectures(content: Content) -> frozenset[Arch]:
 def slices(wheel: Wheel) -> Iterator[tuple[str, Arch, Image]]:
     """Yield the slices of all macOS code in `wheel`: member, architecture, image."""
     for name, member in wheel.members.items():
+        if member.content is None:  # nearly every member there is
+            continue
         for image in images(member.content):
             if isinstance(image, Image) and (arch := image.mac_arch) is not None:
                 yield name, arch, image
