@@ -115,7 +115,7 @@ def _tree(headers: Path, name: str) -> str:
 
 
 def _availability(tree: str) -> Iterator[tuple[str, Version]]:
-    symbol, versions = "", []
+    symbol, versions = "", list[Version]()
     for line in (*tree.splitlines(), "|-end"):
         if line.startswith(("|-", "`-")):
             if symbol and versions:
