@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
+from fatwheel.check.onesided import importable
 from fatwheel.check.threadlocals import check_thread_locals
 from fatwheel.errors import FormatError
 from fatwheel.macho.cpu import arch_name
@@ -13,6 +14,7 @@ from fatwheel.macho.image import FileType, Image
 from fatwheel.macho.platforms import is_foreign
 from fatwheel.macho.universal import Universal
 from fatwheel.printable import counted
+from fatwheel.wheels.dyld import Loads
 from fatwheel.wheels.tags import Floor, claims, format_floor
 from fatwheel.wheels.wheel import Wheel, images
 
@@ -22,25 +24,44 @@ _PAGE = {Arch.X86_64: 1 << 12, Arch.ARM64: 1 << 14}  # bytes of a page, which sl
 _CODE = (FileType.EXECUTE, FileType.DYLIB, FileType.BUNDLE)
 
 
-def check_images(wheel: Wheel) -> Iterator[Finding]:
-    """Check each image by itself, and against the macOS that the file name promises."""
+def check_images(wheel: Wheel, loads: Loads) -> Iterator[Finding]:
+    """Check each image by itself, and against the macOS that the file name promises.
+
+    `loads` are the load commands, resolved: they tell which files are meant to be libraries.
+    """
     promised = claims(wheel.name)
+    loaded = {load.target for load in loads.loads}
     for name, member in wheel.members.items():
         if member.content is None:  # nearly every member there is
             continue
         if isinstance(member.content, FormatError):
-            yield Finding(
-                code="FW306",
-                severity=Severity.WARNING,
-                member=name,
-                message=f"begins like a Mach-O file, archive or text stub, but {member.content.problem}",
-            )
+            yield _malformed(name, member.content, is_loaded=name in loaded)
         if isinstance(member.content, Universal):
             yield from _check_slices(name, member.content, promised)
         found = [image for image in images(member.content) if isinstance(image, Image)]
         for image in found:
             if (arch := image.mac_arch) in promised and arch is not None:
                 yield from _check_image(name, image, arch, promised, alone=len(found) == 1)
+
+
+def _malformed(name: str, error: FormatError, *, is_loaded: bool) -> Finding:
+    """Return what is said of a file that is no code, though it begins so: it matters where something would use it."""
+    use = (
+        "code of the wheel loads it"
+        if is_loaded
+        else "Python would import it"
+        if name.endswith(".so") and importable(name)
+        else ""
+    )
+    return Finding(
+        code="FW306",
+        severity=Severity.ERROR if use else Severity.WARNING,
+        member=name,
+        message=(
+            f"begins like a Mach-O file, archive or text stub, but {error.problem}"
+            + (f", and {use}: macOS refuses such a file" if use else "")
+        ),
+    )
 
 
 def _check_image(

@@ -77,6 +77,10 @@ class _View(NamedTuple):
         image = self.images[load.member, load.arch]
         return image.filetype is FileType.BUNDLE or _PLUGINS.search(load.member) is not None
 
+    def is_fatal(self, load: Load) -> bool:
+        """Return whether importing an extension module fails where this load does."""
+        return self.is_reached(load) and load.kind is LoadKind.PLAIN
+
     def severity(self, load: Load) -> Severity:
         """Return how bad it is that a library may not be there."""
         return Severity.NOTE if self.is_optional(load) else Severity.WARNING
@@ -105,17 +109,18 @@ def _is_poor(load: Load, view: _View) -> bool:
 
 def _missing(loads: Iterable[Load], view: _View) -> Iterator[Finding]:
     """Yield what is not in the wheel where it must be: an error where an extension module needs it."""
-    for load in loads:
-        if load.where is Where.GONE:
-            fatal = view.is_reached(load) and load.kind is LoadKind.PLAIN
-            because = ", so that importing an extension module fails" if fatal else ""
-            severity = Severity.ERROR if fatal else view.severity(load)
-            yield Finding(
-                code="FW401",
-                severity=severity,
-                member=load.member,
-                message=f"its {load.arch.value} code loads {load.name}, which is not in the wheel{because}",
-            )
+
+    def tell(names: str, arches: str) -> str:
+        return f"its {arches} code loads {names}, which is not in the wheel"
+
+    def tell_fatal(names: str, arches: str) -> str:
+        return f"{tell(names, arches)}, so that importing an extension module fails"
+
+    found = [load for load in loads if load.where is Where.GONE]
+    fatal = [load for load in found if view.is_fatal(load)]
+    rest = [load for load in found if not view.is_fatal(load)]
+    yield from _grouped("FW401", fatal, view, tell_fatal, Severity.ERROR)
+    yield from _grouped("FW401", rest, view, tell)
 
 
 def _beside(loads: Iterable[Load], view: _View) -> Iterator[Finding]:
@@ -177,18 +182,19 @@ def _unfound(loads: Iterable[Load], view: _View) -> Iterator[Finding]:
 
 
 def _bundles(loads: Iterable[Load], view: _View) -> Iterator[Finding]:
-    for load in loads:
-        if load.where is Where.INSIDE:
-            fatal = view.is_reached(load) and load.kind is LoadKind.PLAIN
-            yield Finding(
-                code="FW409",
-                severity=Severity.ERROR if fatal else view.severity(load),
-                member=load.member,
-                message=(
-                    f"its {load.arch.value} code loads {load.target} as a library, which is a bundle or a program; "
-                    "dyld loads only dynamic libraries so"
-                ),
-            )
+    def tell(names: str, arches: str) -> str:
+        return (
+            f"its {arches} code loads {names} as a library, which is a bundle or a program; dyld loads only dynamic "
+            "libraries so"
+        )
+
+    found = [
+        load._replace(name=load.target or load.name) for load in loads if load.where is Where.INSIDE
+    ]
+    fatal = [load for load in found if view.is_fatal(load)]
+    rest = [load for load in found if not view.is_fatal(load)]
+    yield from _grouped("FW409", fatal, view, tell, Severity.ERROR)
+    yield from _grouped("FW409", rest, view, tell)
 
 
 def _grouped(

@@ -69,7 +69,11 @@ def _promise_less(listed: set[str], promised: set[str]) -> bool:
     """Return whether tags are for the same Pythons as others, and for macOS on no further architecture."""
     tags = [tag.rpartition("-") for tag in listed]
     others = [tag.rpartition("-") for tag in promised]
-    if not tags or {tag[0] for tag in tags} - {tag[0] for tag in others}:
+    pythons = {tag[0] for tag in others}
+    any_abi = {python.partition("-")[0] for python in pythons if python.endswith("-none")}
+    if not tags or any(
+        tag[0] not in pythons and tag[0].partition("-")[0] not in any_abi for tag in tags
+    ):
         return False
     arches: list[set[Arch]] = []
     for platforms in ([tag[2] for tag in tags], [tag[2] for tag in others]):

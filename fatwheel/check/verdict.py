@@ -43,7 +43,7 @@ def check(wheel: Wheel, *, universal2: bool = False) -> tuple[Finding, ...]:
         *check_tags(wheel, universal2=universal2),
         *check_identity(wheel),
         *check_code(wheel),
-        *check_images(wheel),
+        *check_images(wheel, loads),
         *check_modules(wheel),
         *check_text_stubs(wheel),
         *check_loads(wheel, loads),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -16,7 +16,7 @@ from fatwheel.arch import Arch
 from fatwheel.archive.crc import combine, crc_of_zeros
 from fatwheel.archive.directory import DateTime, Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
-from fatwheel.archive.writer import ZipWriter
+from fatwheel.archive.writer import MemberData, ZipWriter
 from fatwheel.deflate.cut import Allowance
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
@@ -71,11 +71,13 @@ def write_wheel(
     date_time: DateTime,
     inflater: Inflater,
     files: Mapping[str, Path],
+    text: Callable[[bytes], MemberData] = new_text,
 ) -> dict[str, Written]:
     """Write the wheel that `plan` describes to `out`, and return the facts of each member by name.
 
-    `files` are universal files that an engine made, by member name. Raises `ValueError` for a plan with
-    conflicts, `OSError` where writing fails, `ChangedError` where an input is not what was verified.
+    `files` are universal files that an engine made, by member name; `text` compresses new texts.
+    Raises `ValueError` for a plan with conflicts, `OSError` where writing fails, `ChangedError` where an input is not
+    what was verified.
     """
     if plan.conflicts:
         raise ValueError("a plan with conflicts cannot be carried out")
@@ -87,6 +89,7 @@ def write_wheel(
         inflater=inflater,
         archive=archive,
         allowance=Allowance(sum(wheel.file.size for wheel in wheels.values())),
+        text=text,
     )
     written: dict[str, Written] = {}
     for planned in plan.written:
@@ -109,6 +112,7 @@ class _Writer:
     inflater: Inflater
     archive: ZipWriter
     allowance: Allowance
+    text: Callable[[bytes], MemberData]
 
     def write(self, planned: Planned | Take) -> Written:
         """Write one member and return its facts."""
@@ -126,7 +130,7 @@ class _Writer:
 
     def new(self, name: str, mode: int, content: bytes) -> Written:
         """Write new text; every machine writes the same bytes."""
-        data = new_text(content)
+        data = self.text(content)
         self.archive.add(name, mode=mode, data=data, crc=zlib.crc32(content))
         return Written(sha256=hashlib.sha256(content).digest(), size=len(content), content=None)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import DateTime
@@ -21,7 +23,7 @@ from fatwheel.fusion.glob import Glob, compile_glob
 from fatwheel.fusion.passes import InPasses
 from fatwheel.fusion.readpair import wrong_record
 from fatwheel.fusion.verify import refuse_worse, reread
-from fatwheel.fusion.write import newest_date, write_wheel
+from fatwheel.fusion.write import Written, newest_date, write_wheel
 from fatwheel.thinning.madeby import read_report
 from fatwheel.thinning.named import find_named
 from fatwheel.thinning.onesided import find_one_sided
@@ -127,15 +129,7 @@ def thin_wheel(
                 f"{target} is the input and would be overwritten; write elsewhere with -o"
             )
         with new_file(target, replace=options.replace) as file:
-            written = write_wheel(
-                plan,
-                {arch: opened},
-                file,
-                date_time=options.date_time or newest_date([opened]),
-                inflater=options.chosen_inflater,
-                files={},
-            )
-            file.flush()
+            written = _write(plan, opened, arch, file, options)
             result = reread(
                 plan.name,
                 plan.dist_info,
@@ -155,6 +149,30 @@ def thin_wheel(
                 findings=findings,
                 inflater=options.chosen_inflater.name,
             )
+
+
+def _write(
+    plan: ThinPlan, opened: OpenWheel, arch: Arch, file: BinaryIO, options: ThinOptions
+) -> Mapping[str, Written]:
+    """Write the wheel to `file`: where it comes out larger than the input, once more, with texts packed tightly."""
+    write = partial(
+        write_wheel,
+        plan,
+        {arch: opened},
+        file,
+        date_time=options.date_time or newest_date([opened]),
+        inflater=options.chosen_inflater,
+        files={},
+    )
+    written = write()
+    if file.tell() > opened.file.size:
+        from fatwheel.deflate.tight import tight_text
+
+        file.seek(0)
+        file.truncate()
+        written = write(text=tight_text)
+    file.flush()
+    return written
 
 
 @contextlib.contextmanager

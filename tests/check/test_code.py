@@ -155,6 +155,20 @@ CASES = {
         message="begins like a Mach-O file, archive or text stub, but ",
         files={"pkg/data.bin": code(X)[:40]},
     ),
+    "a malformed library that code loads": Case(
+        code="FW306",
+        severity="error",
+        member="pkg/libz.dylib",
+        message=", and code of the wheel loads it: macOS refuses such a file",
+        files={NATIVE: universal(code(X), LOADED), "pkg/libz.dylib": dylib(A)[:40]},
+    ),
+    "a malformed module": Case(
+        code="FW306",
+        severity="error",
+        member="pkg/m.abi3.so",
+        message=", and Python would import it: macOS refuses such a file",
+        files={"pkg/m.abi3.so": code(X)[:40]},
+    ),
     "a malformed stub": Case(
         code="FW306",
         severity="warning",

@@ -171,10 +171,48 @@ def loads_found(folder: Path, *parts: Mapping[str, bytes]) -> list[tuple[str, st
     ]
 
 
+def test_what_many_files_lack_is_said_once(tmp_path: Path) -> None:
+    """Of each cause there is one finding: for what an import needs, for what may be missing, and for the rest."""
+    lacking = {f"pkg/m{n}.so": universal(code(X), code(A, loads=[LIBZ])) for n in range(5)}
+    weak = {
+        f"pkg/w{n}.so": universal(code(X), code(A, loads=[LIBZ], kinds={LIBZ: WEAK}))
+        for n in range(3)
+    }
+    unused = {f"pkg/u{n}.dylib": universal(dylib(X), dylib(A, loads=[LIBZ])) for n in range(2)}
+    found = check_wheel(fused(tmp_path, {**SOUND, **lacking, **weak, **unused}))
+    assert [(f.code, f.severity.value, f.member, len(f.others)) for f in found] == [
+        ("FW401", "error", "pkg/m0.so", 4),
+        ("FW401", "warning", "pkg/u0.dylib", 1),
+        ("FW401", "note", "pkg/w0.so", 2),
+    ]
+    assert found[0].message == (
+        "its arm64 code loads @loader_path/libz.dylib, which is not in the wheel, so that importing an extension "
+        "module fails, as in 4 more files"
+    )
+
+
+def test_many_loads_of_bundles_are_said_once(tmp_path: Path) -> None:
+    names = [f"@loader_path/libz{n}.dylib" for n in range(5)]
+    files = {f"pkg/libz{n}.dylib": FAT for n in range(5)}
+    loading = {
+        f"pkg/m{n}.so": universal(code(X, loads=names), code(A, loads=names)) for n in range(3)
+    }
+    (found,) = check_wheel(fused(tmp_path, {**SOUND, **files, **loading}))
+    assert (found.code, found.member, found.others) == (
+        "FW409",
+        "pkg/m0.so",
+        ("pkg/m1.so", "pkg/m2.so"),
+    )
+    assert "its x86_64 and arm64 code loads pkg/libz0.dylib, pkg/libz1.dylib" in found.message
+    assert " and 2 more as a library, " in found.message
+
+
 def test_what_no_copy_of_a_framework_finds_is_said_once(tmp_path: Path) -> None:
     ((code_, member, message),) = loads_found(tmp_path, framework("Z", "@loader_path/none.dylib"))
     assert (code_, member) == ("FW401", "pkg/Frameworks/Z.framework/Versions/5/Z")
-    assert message == "its arm64 code loads @loader_path/none.dylib, which is not in the wheel"
+    assert message == (
+        "its x86_64 and arm64 code loads @loader_path/none.dylib, which is not in the wheel"
+    )
 
 
 def test_a_copy_that_code_loads_is_a_library_of_its_own(tmp_path: Path) -> None:

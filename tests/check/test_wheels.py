@@ -163,6 +163,25 @@ CASES = {
             "wheel_text": "Wheel-Version: 1.0\nTag: cp312-cp312-macosx_10_13_x86_64\n",
         },
     ),
+    "tags of one ABI where the name has none": Case(
+        code="FW201",
+        severity="warning",
+        member=f"{DIST_INFO}/WHEEL",
+        message="its tags are others than those of the file name, by which pip goes; in one of the two only",
+        options={
+            "abi": "none",
+            "wheel_text": "Wheel-Version: 1.0\nTag: cp312-cp312-macosx_10_13_universal2\n",
+        },
+    ),
+    "tags of another ABI": Case(
+        code="FW201",
+        severity="error",
+        member=f"{DIST_INFO}/WHEEL",
+        message="its tags are not those of the file name; in one of the two only",
+        options={
+            "wheel_text": "Wheel-Version: 1.0\nTag: cp312-none-macosx_10_13_universal2\n",
+        },
+    ),
     "tags of fewer architectures": Case(
         code="FW201",
         severity="warning",

@@ -6,6 +6,7 @@ import json
 import random
 import struct
 import subprocess
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -32,9 +33,9 @@ from fatwheel.fusion.plan import PlanOptions
 from fatwheel.fusion.rules import RuleSet, parse_rule
 from fatwheel.fusion.write import write_wheel
 from fatwheel.thinning import thin as module
-from tests.support.corpus import SMALL_PAIR
+from tests.support.corpus import SMALL_PAIR, acceptance_pairs
 from tests.support.oracles import judge_pages, modes
-from tests.support.required import require_pair, require_tool
+from tests.support.required import require_pair, require_tool, unavailable
 from tests.support.signing import Directory
 from tests.support.wheels import (
     DIST_INFO,
@@ -111,6 +112,42 @@ def test_a_slice_that_repeats_the_one_before_it_depends_on_no_zlib(
     made = thin(path, A, tmp_path / "out")
     assert contents(made)[NATIVE] == code(A, text)
     assert made.stat().st_size <= path.stat().st_size
+
+
+def packed_well(path: Path) -> None:
+    """Pack a wheel's members as well as zlib does it."""
+    with zipfile.ZipFile(path) as archive:
+        found = {info: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for info, data in found.items():
+            archive.writestr(info.filename, data)
+
+
+@pytest.mark.parametrize("count", [0, 3, 300])
+def test_a_wheel_in_which_nothing_can_be_left_out_grows_by_nothing(
+    tmp_path: Path, count: int
+) -> None:
+    files = {f"pkg/file_{n}.txt": random.Random(n).randbytes(9) for n in range(count)}
+    data = code(X, random.Random(1).randbytes(5000))
+    path = make_wheel(tmp_path, "macosx_10_13_universal2", {NATIVE: data, **files})
+    packed_well(path)
+    made = thin_wheel(path, X, tmp_path / "out", ThinOptions())
+    assert made.size == made.path.stat().st_size <= path.stat().st_size
+    assert contents(made.path)[NATIVE] == data
+    assert list(read_whole(made.path))[-1] == f"{DIST_INFO}/RECORD"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, pair in acceptance_pairs().items() if pair.universal2 is not None]
+)
+def test_real_wheels_never_grow(tmp_path: Path, name: str) -> None:
+    pair = require_pair(name)
+    assert pair.universal2 is not None
+    if not pair.universal2.is_cached():
+        unavailable(f"the universal2 wheel of {name}", "scripts/fetch_wheels.py gets it")
+    for arch in Arch:
+        made = thin_wheel(pair.universal2.path, arch, tmp_path, ThinOptions())
+        assert made.size <= made.size_before
 
 
 @pytest.mark.parametrize("stored", [(), (NATIVE,)], ids=["deflated", "stored"])

@@ -222,6 +222,19 @@ def test_rpaths_and_loaders_without_end_leave_it_open() -> None:
     assert {load.where for load in found.loads} == {Where.UNFOUND}
 
 
+@pytest.mark.parametrize("count", [10, 500, 2000])
+def test_libraries_of_one_install_name_cost_each_load_the_same(count: int) -> None:
+    """Of the libraries that a load may mean, each keeps a few: the work grows with the loads, not with their square."""
+    same = dylib("@rpath/libsame.dylib", install_name="@rpath/libsame.dylib")
+    found = resolved({f"pkg/lib{n}.dylib": same for n in range(count)})
+    kept = [len(load.alike) for load in found.loads]
+    assert len(kept) == count
+    assert {load.where for load in found.loads} == {Where.ANY}
+    assert max(kept) == min(count - 1, 16)
+    assert sum(kept) <= 16 * count
+    assert "pkg/lib1.dylib" in found.reached_from(["pkg/lib9.dylib"], X)
+
+
 def test_circles_end() -> None:
     wheel = {
         "pkg/liba.dylib": dylib("@loader_path/libb.dylib"),
