@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fatwheel.arch import Arch
 from fatwheel.atomic import new_file
+from fatwheel.building.crates import ask_crates, described
 from fatwheel.building.faults import refuse_misplaced_thread_locals, refuse_newer_code
 from fatwheel.building.plan import ORDER, Build, BuildPlan, describe
 from fatwheel.building.reason import Quieted
@@ -139,8 +140,13 @@ def run_build(
     with _output_folder(request.out), _staging(request.out) as stage:
         source = _make_sdist(plan, work, runner, output)
         runs: list[ThinWheels] = []
+        told = False
         for build in plan.builds:
             say(describe(build, plan))
+            # Before the first build of all, cargo may not have what it needs for an answer.
+            if output is not None and not told and (crates := ask_crates(plan, runner)):
+                say(described(crates, plan))
+                told = True
             runs.append(_run_maturin(build, runner, output))
             if len(runs) == 1:  # the names are known now; another architecture may take minutes
                 _refuse_taken(_names_to_be(runs[0], plan, options), request.out, options)

@@ -307,7 +307,7 @@ def options_json(options: PlanOptions) -> dict[str, Any]:
     if options.build_tag is not None:
         found["build-tag"] = options.build_tag
     if off := [kind for kind in all_kinds() if kind not in options.rules.kinds]:
-        found["no-kind"] = off
+        found["no-kind"] = off if options.rules.kinds else ["all"]  # as --no-rulebook has it
     return found
 
 

@@ -203,8 +203,8 @@ def test_the_sdist_is_made_once(building: Building) -> None:
     building.runner.answers["python -I -m maturin sdist"] = make
     assert building.run(sdist=True).sdist == building.out / "pkg-1.0.tar.gz"
     assert building.results() == [FUSED_NAME, "pkg-1.0.tar.gz"]
-    verbs = [call.arguments[3] for call in building.runner.calls]
-    assert verbs == ["sdist", "build", "build"]
+    calls = [call.arguments for call in building.runner.calls if call.program != "cargo"]
+    assert [words[3] for words in calls] == ["sdist", "build", "build"]
 
 
 def test_an_sdist_that_fails(building: Building) -> None:

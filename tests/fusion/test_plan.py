@@ -14,8 +14,8 @@ from fatwheel.action import Action
 from fatwheel.arch import Arch
 from fatwheel.errors import RefusedError, WheelError
 from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, WriteAnew, WriteRecord
-from fatwheel.fusion.kinds import all_kinds
-from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
+from fatwheel.fusion.kinds import all_kinds, kinds_without
+from fatwheel.fusion.plan import FusePlan, PlanOptions, options_json, plan_pair
 from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
 from fatwheel.wheels.distinfo import parse_wheel_metadata
 from fatwheel.wheels.pair import MemberPair, Pair, Side
@@ -165,9 +165,19 @@ def test_the_report_names_inputs_and_decisions() -> None:
                 "reason": "differs: 1 byte in the x86_64 wheel, 1 byte in the arm64 wheel",
             },
         ],
-        "options": {"no-kind": list(all_kinds())},
+        "options": {"no-kind": ["all"]},
         "rules": [{"glob": "pkg/a.*", "action": "keep-x86_64"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("off", "told"),
+    [((), {}), (("sqlite",), {"no-kind": ["sqlite"]}), (all_kinds(), {"no-kind": ["all"]})],
+    ids=["none", "one", "all"],
+)
+def test_kinds_that_are_off_are_told(off: tuple[str, ...], told: dict[str, object]) -> None:
+    rules = RuleSet(rules=(), kinds=kinds_without(off))
+    assert options_json(PlanOptions(rules=rules)) == told
 
 
 def test_all_conflicts_are_collected() -> None:
