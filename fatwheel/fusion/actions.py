@@ -19,6 +19,7 @@ from fatwheel.wheels.wheel import Member
 __all__ = [
     "KEEP_EITHER",
     "Conflict",
+    "Decided",
     "Decision",
     "Drop",
     "Fuse",
@@ -180,3 +181,7 @@ class Decision:
     def word(self) -> str:
         """The action's word, "merge" where there is none."""
         return "merge" if self.action is None else self.action.value
+
+
+Decided = tuple[Planned, Decision | None]
+"""What becomes of a member, and the decision that a rule or an option made, if one did."""
