@@ -41,4 +41,7 @@ class Arch(Enum):
     @classmethod
     def from_cputype(cls, cputype: int) -> Arch | None:
         """Return the architecture of a Mach-O `cputype`, or None for any other."""
-        return {arch.cputype: arch for arch in cls}.get(cputype)
+        return _BY_CPUTYPE.get(cputype)
+
+
+_BY_CPUTYPE = {arch.cputype: arch for arch in Arch}
