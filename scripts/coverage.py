@@ -12,6 +12,7 @@ wheel above the limit of coverage.toml is not fetched. Run it with the Python of
 from __future__ import annotations
 
 import argparse
+import asyncio
 import re
 import sys
 import tempfile
@@ -35,7 +36,11 @@ from fatwheel.fusion.many import Outcome, fuse_many
 from fatwheel.fusion.pairing import held_architectures
 from fatwheel.fusion.plan import PlanOptions
 from fatwheel.fusion.rules import RuleSet, rule_book
+from fatwheel.index.listing import Entry, Listing, ListingOptions, make_listing
+from fatwheel.index.serve import PYPI
+from fatwheel.index.upstream import HttpUpstream, client_session
 from fatwheel.version import __version__
+from fatwheel.wheelhouse.choose import choose_entry, supported_tags
 from fatwheel.wheels.tags import Family, family, parse_wheel_name
 from fatwheel.wheels.wheel import open_wheel
 from scripts.download import TooLargeError, download
@@ -128,12 +133,51 @@ def outcome(requirement: str, folder: Path, settings: Settings) -> tuple[Kind, s
     thin = {arch: path for arch, path in found.items() if path is not None and is_for_macs(path)}
     if whole is not None and len(held) == 1:  # it lies, and counts as the half that it is
         thin.setdefault(held[0], whole)
-    missing = " and no ".join(arch for arch in found if arch not in thin)
-    if missing and whole is not None and not held:
-        return Kind.PURE, f"no {missing} wheel"
-    if missing:
-        return Kind.CANNOT, f"no {missing} wheel"
-    return fused(thin["x86_64"], thin["arm64"], folder)
+    if missing := [arch for arch in found if arch not in thin]:
+        what = (
+            f"no {missing[0]} wheel"
+            if len(missing) == 1
+            else f"no wheel for macOS {settings.macos}"
+        )
+        return (Kind.PURE if whole is not None and not held else Kind.CANNOT), what
+    found_out = fused(thin["x86_64"], thin["arm64"], folder)
+    if found_out[0] is Kind.CANNOT and (entry := offered(requirement, settings)) is not None:
+        return as_offered(entry, folder, settings) or found_out
+    return found_out
+
+
+def offered(requirement: str, settings: Settings) -> Entry | None:
+    """Return the file that `fatwheel index` offers: the best wheels of the two architectures may be no pair, and others
+    are one.
+    """
+    name, _, version = requirement.partition("==")
+    macos = (int(settings.macos.partition(".")[0]), int(settings.macos.partition(".")[2]))
+    python = (3, int(settings.python.partition(".")[2]))
+
+    async def ask() -> Listing:
+        async with client_session() as session:
+            upstream = HttpUpstream(PYPI, session)
+            page = await upstream.page(name, None)
+            assert page is not None
+            return make_listing(upstream.files(page, name), ListingOptions(macos=macos), {})
+
+    tags = {arch: supported_tags(python, macos, arch) for arch in Arch}
+    return choose_entry(asyncio.run(ask()).entries, version, tags)
+
+
+def as_offered(entry: Entry, folder: Path, settings: Settings) -> tuple[Kind, str] | None:
+    """Return what becomes of a file that the index offers; None for a kind that was tried already."""
+    if entry.filename.endswith("-any.whl"):
+        return Kind.PURE, "the thin wheels are no pair"
+    if entry.halves is None:
+        return None
+    x86_64, arm64 = (
+        download(half.url, arch.value, folder / "offered", settings)
+        for half, arch in zip(entry.halves, Arch, strict=True)
+    )
+    assert x86_64 is not None
+    assert arm64 is not None
+    return fused(x86_64, arm64, folder / "again")
 
 
 def is_for_macs(path: Path) -> bool:
@@ -151,7 +195,7 @@ def fused(x86_64: Path, arm64: Path, folder: Path) -> tuple[Kind, str]:
     if by_book.succeeded:
         return Kind.BOOK, f"{settled} {'file' if settled == 1 else 'files'}"
     if by_book.plan is None or not by_book.plan.conflicts:
-        return Kind.CANNOT, _FILE.sub(r"the \1 wheel", str(by_book.error))
+        return Kind.CANNOT, _FILE.sub(r"the \1 wheel", str(by_book.error).partition("; ")[0])
     names = [f"`{conflict.name}`" for conflict in by_book.plan.conflicts]
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     return Kind.DECISION, ", ".join(names[:2]) + more
@@ -212,14 +256,14 @@ The list is of projects that fatwheel's tests, benchmarks and rule book know; it
 - **universal2 upstream**: the project's own wheel is for both. It is taken as it is.
 - **fused without a decision**: the two thin wheels become one.
 - **fused by the rule book**: files differ, and a rule that fatwheel ships says what is right (`fatwheel rules`).
-- **pure wheel for both**: one architecture has no wheel, but there is one without compiled code, and it serves both.
+- **pure wheel for both**: there is no pair of wheels, but one without compiled code, and it serves both.
 - **needs a decision**: the named files differ, and you say which one to keep. The report prints the rule
   ([fusing.md](fusing.md)).
 - **cannot**: one architecture has no wheel, or the two are not halves of one.
-- **not tried**: a wheel is above {settings.largest:g} MB.
-
 """
-    return f"{head}{table(rows)}\n\n`scripts/coverage.py --write` writes this page.\n"
+    if any(row.kind is Kind.LARGE for row in rows):
+        head += f"- **not tried**: a wheel is above {settings.largest:g} MB.\n"
+    return f"{head}\n{table(rows)}\n\n`scripts/coverage.py --write` writes this page.\n"
 
 
 def with_sums(text: str, rows: Sequence[Row]) -> str:

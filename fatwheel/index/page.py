@@ -264,6 +264,9 @@ def chosen_type(accept: str) -> str | None:
 def format_json(name: str, files: Iterable[File], versions: Iterable[str]) -> str:
     """Return the page as JSON (PEP 691).
 
+    METADATA has its new name alone (PEP 714): pip 23.0 gives a traceback where the old one, dist-info-metadata, has a
+    mapping.
+
     Version 1.1 demands the size of each file (PEP 700); where one is not known yet, the page says 1.0 and still tells
     upload times and versions, which clients read whatever the version is.
     """
@@ -281,8 +284,7 @@ def format_json(name: str, files: Iterable[File], versions: Iterable[str]) -> st
         if file.upload_time is not None:
             entry["upload-time"] = file.upload_time
         entry["yanked"] = False if file.yanked is None else file.yanked or True
-        metadata = False if file.metadata is None else dict(file.metadata) or True
-        entry["core-metadata"] = entry["dist-info-metadata"] = metadata
+        entry["core-metadata"] = False if file.metadata is None else dict(file.metadata) or True
         entries.append(entry)
     version = "1.1" if all("size" in entry for entry in entries) else "1.0"
     document = {

@@ -227,7 +227,7 @@ def lay_out(
         # Waiting for the disk takes seconds; what a power cut takes away, the next run sees by its size.
         with (
             one.path.open("rb") as source,
-            new_file(folder / name, replace=True) as out,
+            new_file(folder / name, replace=True, durable=False) as out,
         ):
             shutil.copyfileobj(source, out, 1 << 20)
         if before:

@@ -157,6 +157,13 @@ FILE = File(
 )
 
 
+def test_json_has_the_new_name_of_metadata_alone() -> None:
+    """With the old one beside it, pip 23.0.1 ended with "unhashable type: 'dict'" (seen)."""
+    (entry,) = json.loads(format_json("pkg", [FILE], ["1"]))["files"]
+    assert [key for key in entry if "metadata" in key] == ["core-metadata"]
+    assert entry["core-metadata"] == {"sha256": SHA}
+
+
 def test_json_says_1_1_where_all_sizes_are_known() -> None:
     document = json.loads(format_json("pkg", [FILE], ["1"]))
     assert document["meta"] == {"api-version": "1.1"}
