@@ -89,9 +89,7 @@ def merge_literals(x86_64: bytes, arm64: bytes) -> MergeResult:
     """
     try:
         x_text, a_text = decode_both(x86_64, arm64)
-        x_tokens = [*read_tokens(Arch.X86_64, x_text)]
-        a_tokens = [*read_tokens(Arch.ARM64, a_text)]
-        choices = _choices(x_tokens, a_tokens)
+        choices = _choices(*_read_alike(x_text, a_text))
         encoding, _ = tokenize.detect_encoding(io.BytesIO(arm64).readline)
         if encoding not in ("utf-8", "utf-8-sig"):
             return Unmergeable(why=f"arm64's is not UTF-8, but {encoding}")
@@ -101,6 +99,20 @@ def merge_literals(x86_64: bytes, arm64: bytes) -> MergeResult:
         return Unmergeable(why=str(error))
 
 
+def _read_alike(x_text: str, a_text: str) -> tuple[list[Token], list[Token]]:
+    """Return the tokens of two sources that differ in literals at most; reading ends where they differ in more."""
+    x_tokens, a_tokens = [], []
+    for x, a in itertools.zip_longest(
+        read_tokens(Arch.X86_64, x_text), read_tokens(Arch.ARM64, a_text)
+    ):
+        both = x is not None and a is not None
+        if not both or (x[:2] != a[:2] and not (_is_literal(x) and _is_literal(a))):
+            raise UnlikeError("the sources differ in more than literals")
+        x_tokens.append(x)
+        a_tokens.append(a)
+    return x_tokens, a_tokens
+
+
 def _how(choices: Sequence[tuple[Token, str]]) -> str:
     count = "one literal" if len(choices) == 1 else f"{len(choices)} literals"
     return f"arm64's text, in which os.uname().machine chooses {count}"
@@ -108,8 +120,6 @@ def _how(choices: Sequence[tuple[Token, str]]) -> str:
 
 def _choices(x_tokens: Sequence[Token], a_tokens: Sequence[Token]) -> list[tuple[Token, str]]:
     """Return arm64's tokens that differ, each with x86_64's text."""
-    if len(x_tokens) != len(a_tokens):
-        raise UnlikeError("the sources differ in more than literals")
     if any(token.text in ("__import__", "__builtins__") for token in (*x_tokens, *a_tokens)):
         raise UnlikeError("the sources speak of __import__")
     found: list[tuple[Token, str]] = []
@@ -258,13 +268,9 @@ def merge_import_order(x86_64: bytes, arm64: bytes) -> MergeResult:
         x_text, a_text = decode_both(x86_64, arm64)
         if not _same_lines(x_text, a_text):
             return Unmergeable(why="the sources differ in more than the order of lines")
-        sides = [
-            _lines(tokens)
-            for tokens in (
-                [*read_tokens(Arch.X86_64, x_text)],
-                [*read_tokens(Arch.ARM64, a_text)],
-            )
-        ]
+        sides = _read_lines(*_heads(x_text, a_text))
+        if not all(len(side) > 1 and _plain(side[-2]) for side in sides):  # the last is the end
+            sides = _read_lines(x_text, a_text)
     except UnlikeError as error:
         return Unmergeable(why=str(error))
     if len(sides[0]) != len(sides[1]):
@@ -286,6 +292,27 @@ def _same_lines(x_text: str, a_text: str) -> bool:
         Counter(line.strip() for line in text.split("\n")) for text in (x_text, a_text)
     )
     return not any(line and line[:1] != "#" for line in (x_lines - a_lines) + (a_lines - x_lines))
+
+
+def _read_lines(x_text: str, a_text: str) -> list[list[_Line]]:
+    sources = {Arch.X86_64: x_text, Arch.ARM64: a_text}
+    return [_lines([*read_tokens(arch, text)]) for arch, text in sources.items()]
+
+
+def _heads(x_text: str, a_text: str) -> tuple[str, str]:
+    """Return both sources up to the last line that differs: mostly a few lines of thousands.
+
+    Where that line ends an import of the module, outside of any block, what follows is the same code in both.
+    """
+    x_lines, a_lines = x_text.split("\n"), a_text.split("\n")
+    equal = 0
+    for x_line, a_line in zip(reversed(x_lines), reversed(a_lines), strict=False):
+        if x_line != a_line:
+            break
+        equal += 1
+    heads = (lines[: len(lines) - equal] for lines in (x_lines, a_lines))
+    x_head, a_head = ("\n".join([*head, ""]) for head in heads)
+    return x_head, a_head
 
 
 _Line = tuple[int, tuple[tuple[int, str], ...]]  # (how many blocks it stands in, tokens)

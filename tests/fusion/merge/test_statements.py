@@ -149,6 +149,20 @@ ORDERS = {
 }
 
 NO_ORDERS = {
+    "other blocks in what follows": (
+        "import a\nimport b\nif x:\n    if y:\n        pass\n    z()\n",
+        "import b\nimport a\nif x:\n  if y:\n    pass\n    z()\n",
+    ),
+    "a text that is still open": (
+        'x = """\nimport a\nimport b\nend"""\n',
+        'x = """\nimport b\nimport a\nend"""\n',
+    ),
+    "a bracket that is still open": ("f(\nimport a\nimport b\n)\n", "f(\nimport b\nimport a\n)\n"),
+    "a line that goes on": ("import a\nimport b \\\n\nx\n", "import b \\\nimport a\n\nx\n"),
+    "imports, and another block": (
+        "import a\nimport b\nif x:\n    if y:\n        pass\n    import c\n",
+        "import b\nimport a\nif x:\n  if y:\n    pass\n    import c\n",
+    ),
     "a star": (
         "import a\nfrom b import *\nimport c\n",
         "import c\nfrom b import *\nimport a\n",
