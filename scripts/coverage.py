@@ -172,7 +172,7 @@ def as_offered(entry: Entry, folder: Path, settings: Settings) -> tuple[Kind, st
     if entry.halves is None:
         return None
     x86_64, arm64 = (
-        download(half.url, arch.value, folder / "offered", settings)
+        wheel(half.url, arch.value, folder / "offered", settings)
         for half, arch in zip(entry.halves, Arch, strict=True)
     )
     assert x86_64 is not None
