@@ -39,11 +39,19 @@ def copy_project(name: str, folder: Path) -> Path:
     return Path(shutil.copytree(PROJECTS / name, folder / name))
 
 
+def target_folder() -> Path:
+    """Return the folder for what all builds of this process compile.
+
+    It is not shared between processes: maturin copies each module to one place in it before it packs it.
+    """
+    return ROOT / ".cache" / "cargo" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+
+
 def build_environment(**changes: str) -> dict[str, str]:
     """Return the environment for builds: this one's, with one folder for what all of them compile."""
     traps = ("RUSTFLAGS", "SDKROOT", "MACOSX_DEPLOYMENT_TARGET", "CARGO_BUILD_TARGET")
     environ = {name: value for name, value in os.environ.items() if name not in traps}
-    environ["CARGO_TARGET_DIR"] = str(ROOT / ".cache" / "cargo")
+    environ["CARGO_TARGET_DIR"] = str(target_folder())
     environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ["PATH"]])
     return {**environ, **changes}
 

@@ -22,7 +22,13 @@ from packaging.pylock import Pylock
 from fatwheel.index.pool import pool
 from fatwheel.index.serve import IndexOptions, serve
 from tests.support.corpus import ROOT
-from tests.support.projects import BuiltWheel, copy_project, require_rust, run_fatwheel
+from tests.support.projects import (
+    BuiltWheel,
+    copy_project,
+    require_rust,
+    run_fatwheel,
+    target_folder,
+)
 from tests.support.required import require_tool
 from tests.support.terminals import NEEDS_TERMINAL, on_terminal
 from tests.support.upstream import FakeIndex, Handler, fake_index
@@ -358,7 +364,7 @@ def test_a_half_that_upstream_lacks_is_built(
     lacking: FakeIndex, index: Path, tmp_path: Path
 ) -> None:
     env = {**CLEAN, "UV_FIND_LINKS": str(index), "UV_NO_INDEX": "1", "FIXTURE_NOTE": "x"}
-    env["CARGO_TARGET_DIR"] = str(ROOT / ".cache" / "cargo")
+    env["CARGO_TARGET_DIR"] = str(target_folder())
 
     def wheelhouse(*arguments: str) -> str:
         command = words(lacking, "fixture-bin", *arguments)
