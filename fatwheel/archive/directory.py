@@ -8,6 +8,7 @@ without gap or overlap. Sections are those of PKWARE's APPNOTE.TXT, version 6.3.
 from __future__ import annotations
 
 import datetime
+import functools
 import itertools
 import stat
 import struct
@@ -52,6 +53,7 @@ _REFUSED_FIELDS = {
     0x6C78: "has an extra field 0x6c78, in which bsdtar finds another type and mode",
     0x9901: "is encrypted, as its extra field 0x9901 says",
 }
+_SHORT_EXTRA = 64  # bytes; zip's own has 28
 _METHODS = {method.value: method for method in Method}
 _UNIX_SYSTEMS = (3, 19)  # UNIX, and OS X (Darwin), whose attributes are laid out like UNIX's
 _REFUSED_FLAGS = {
@@ -243,6 +245,8 @@ def _zip64_fields(extra: bytes, source: str, name: str) -> list[bytes]:
 
     A second name stands in the Unicode path field (4.6.9), which not every reader knows.
     """
+    if len(extra) <= _SHORT_EXTRA and _says_nothing(extra):
+        return []
     zip64 = []
     for identifier, data in _fields(extra, source, name):
         if identifier == _ZIP64_FIELD:
@@ -253,6 +257,16 @@ def _zip64_fields(extra: bytes, source: str, name: str) -> list[bytes]:
         elif identifier in _REFUSED_FIELDS:
             raise WheelError(source, name, _REFUSED_FIELDS[identifier])
     return zip64
+
+
+@functools.lru_cache(256)
+def _says_nothing(extra: bytes) -> bool:
+    """Return whether all fields are such as nobody looks at: times and owners, for one, which are alike in many."""
+    try:
+        identifiers = {identifier for identifier, _ in _fields(extra, "", "")}
+    except WheelError:
+        return False
+    return identifiers.isdisjoint({_ZIP64_FIELD, _UNICODE_PATH_FIELD, *_REFUSED_FIELDS})
 
 
 def _widen(

@@ -87,6 +87,7 @@ def _fixed(symbol: int) -> str:
 
 
 _CODES = tuple(_fixed(symbol) for symbol in range(288))
+_MIN_RUN = 4
 _RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
 
 
@@ -104,6 +105,9 @@ def encode_fixed(tokens: Iterable[Token]) -> str:
 
 def _write_runs(data: bytes, written: list[str]) -> None:
     code = _CODES.__getitem__
+    if len(data) < _MIN_RUN:  # nearly all between the matches of code
+        written += map(code, data)
+        return
     # Paddings are zeros at the end, and many; the expression would look at each.
     rest = data.rstrip(b"\0")
     at = 0
@@ -123,12 +127,20 @@ def _run(byte: int, count: int) -> str:
     return _CODES[byte] + _match(_MAX_MATCH, 1) * longest + end
 
 
-@functools.lru_cache(4096)
 def _match(length: int, distance: int) -> str:
+    return _length_text(length) + _distance_text(distance)
+
+
+@functools.cache
+def _length_text(length: int) -> str:
     symbol, extra, count = length_code(length)
-    text = _CODES[symbol] + extra_bits(extra, count)
+    return _CODES[symbol] + extra_bits(extra, count)
+
+
+@functools.lru_cache(4096)
+def _distance_text(distance: int) -> str:
     symbol, extra, count = distance_code(distance)
-    return text + f"{symbol:05b}" + extra_bits(extra, count)
+    return f"{symbol:05b}{extra_bits(extra, count)}"
 
 
 def packed(bits: str) -> bytes:

@@ -18,6 +18,7 @@ from fatwheel.values import valueclass
 __all__ = ["Boundary", "Edge", "Plan", "plan_recut", "recode", "symbols"]
 
 WINDOW = 32768
+_REFILL = 16  # bytes
 MAX_EDGE = 1 << 20
 """Longer edges, which only unusual streams have, would take too long in Python."""
 
@@ -167,7 +168,7 @@ class _Reader:
         new = 0
         while True:
             if count < 48:  # no symbol with its extra bits is longer
-                more = data[at : at + 6]
+                more = data[at : at + _REFILL]
                 bits |= number(more, "little") << count
                 count += 8 * len(more)
                 at += len(more)
@@ -220,14 +221,13 @@ class _Reader:
 def _table(lengths: Sequence[int]) -> list[int]:
     """Build the canonical code (3.2.2) as a table of all 15-bit values."""
     table = [0] * (1 << 15)
-    code = 0
-    for length in range(1, 16):
-        code <<= 1
-        for symbol, of in enumerate(lengths):
-            if of == length:
-                start = int(f"{code:0{length}b}"[::-1], 2)
-                table[start :: 1 << length] = [symbol << 4 | length] * (1 << 15 - length)
-                code += 1
+    code = before = 0
+    for length, symbol in sorted((of, symbol) for symbol, of in enumerate(lengths) if of):
+        code <<= length - before
+        before = length
+        start = int(f"{code:0{length}b}"[::-1], 2)
+        table[start :: 1 << length] = [symbol << 4 | length] * (1 << 15 - length)
+        code += 1
     return table
 
 

@@ -228,13 +228,8 @@ def find_data(names: Iterable[str], name: WheelName) -> str | None:
 
 
 def _top_folders(names: Iterable[str], suffix: str) -> list[str]:
-    return sorted(
-        {
-            top
-            for top, slash, _ in (name.partition("/") for name in names)
-            if slash and _ends(top, suffix)
-        }
-    )
+    tops = {name.partition("/")[0] for name in names if "/" in name}
+    return sorted(top for top in tops if _ends(top, suffix))
 
 
 def _ends(folder: str, suffix: str) -> bool:
