@@ -71,7 +71,7 @@ class FuseOptions:
     every byte of the result once more. `replace` allows to replace an existing output. `date_time` is the time
     stamp of all members; None takes the newest of both wheels. `inflater` is the machine's best where it is None;
     then the options can be pickled, and whoever receives them chooses its own. `threads` share the reading. `allow`
-    are codes of findings that do not stop it.
+    are codes of findings that do not stop it. A `durable` wheel is on the disk before it gets its name.
     """
 
     plan: PlanOptions = field(default_factory=PlanOptions)
@@ -83,6 +83,7 @@ class FuseOptions:
     inflater: Inflater | None = None
     threads: int = 2
     allow: frozenset[str] = frozenset()
+    durable: bool = True
 
     @property
     def chosen_inflater(self) -> Inflater:
@@ -153,7 +154,7 @@ def fuse_wheels(
                 raise RefusedError(
                     f"{target} is an input and would be overwritten; write elsewhere with -o"
                 )
-        with new_file(target, replace=options.replace) as file:
+        with new_file(target, replace=options.replace, durable=options.durable) as file:
             written = _write(plan, wheels, options, file, ahead)
             read = reread(
                 plan.name,

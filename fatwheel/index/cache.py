@@ -139,7 +139,8 @@ class Cache:
             out.write(text)
 
     def _metadata_path(self, file: File) -> Path:
-        return self.folder / "metadata" / f"{input_key(file)}.txt"
+        key = input_key(file)  # thousands in one folder would be slow to look through
+        return self.folder / "metadata" / key[-2:] / f"{key}.txt"
 
     def held(self) -> dict[str, frozenset[Arch]]:
         """Return what universal2 wheels that were looked into hold, by SHA-256: those that lie."""

@@ -171,7 +171,8 @@ class Projects:
 
         Raises `UpstreamError` where it cannot be had.
         """
-        texts = [await self._reader.read(project.upstream, file) for file in entry.files]
+        files = entry.files[-1:] if _same_beside(entry) is not None else entry.files
+        texts = [await self._reader.read(project.upstream, file) for file in files]
         return await asyncio.to_thread(merged_metadata, texts[0], texts[-1])
 
     def as_file(self, project: Project, entry: Entry) -> File:

@@ -144,7 +144,10 @@ class HttpUpstream:
         self._url = parts._replace(netloc=netloc, query="", fragment="").geturl().rstrip("/")
         self.name = self._url
         self._session = session
-        self._credentials = _credentials(parts.username, parts.password, host, self._url)
+        self._host, self._user = host, parts.username
+        self._credentials = _credentials(parts.username, parts.password, host)
+        self._keyring = asyncio.Lock()
+        self._has_asked_keyring = False
 
     async def page(self, project: str, etag: str | None) -> Fetched | None:
         """Return a project's page; see `Upstream`."""
@@ -231,11 +234,13 @@ class HttpUpstream:
         self, url: str, headers: Mapping[str, str], wanted: set[int], tries: int = _TRIES
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield an answer with a wanted status; what may pass is tried again."""
-        errors, sent = _client_errors(), {**headers, **self._authorization(url)}
-        for attempt in range(tries):
+        errors = _client_errors()
+        attempt = 0
+        while True:
             last = attempt + 1 == tries
+            ours = self._authorization(url)
             try:
-                answer = await self._session.get(url, headers=sent, max_redirects=10)
+                answer = await self._session.get(url, headers={**headers, **ours}, max_redirects=10)
             except errors as error:
                 if last:
                     raise self._unreachable(url, error, tries) from None
@@ -244,9 +249,25 @@ class HttpUpstream:
                     if answer.status in wanted:
                         yield answer
                         return
+                    if answer.status == 401 and await self._has_others(url, ours):
+                        continue
                     if last or answer.status not in _RETRIED:
                         raise self._refused(url, answer.status, tries)
             await asyncio.sleep(_PAUSE * 2**attempt)
+            attempt += 1
+
+    async def _has_others(self, url: str, sent: Mapping[str, str]) -> bool:
+        """Return whether there are other credentials than those that were sent: keyring is asked once, and only now."""
+        if not self._is_own(url):
+            return False
+        async with self._keyring:
+            if not self._has_asked_keyring:
+                self._has_asked_keyring = True
+                found = await asyncio.to_thread(
+                    _from_keyring, self._url, self._host, self._user and unquote(self._user)
+                )
+                self._credentials = found or self._credentials
+        return self._authorization(url) != sent
 
     def _unreachable(self, url: str, error: BaseException, tries: int) -> Exception:
         text = f"{url} cannot be reached: {_words(error)}"
@@ -265,11 +286,14 @@ class HttpUpstream:
 
     def _authorization(self, url: str) -> dict[str, str]:
         """Return the header with the index's credentials, for its own host only (RFC 7617)."""
-        parts = urlsplit(url)
-        if self._credentials is None or (parts.scheme, parts.hostname, parts.port) != self._origin:
+        if self._credentials is None or not self._is_own(url):
             return {}
         words = ":".join(self._credentials).encode()
         return {"Authorization": f"Basic {base64.b64encode(words).decode()}"}
+
+    def _is_own(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return (parts.scheme, parts.hostname, parts.port) == self._origin
 
 
 def _until(headers: Mapping[str, str]) -> float:
@@ -301,25 +325,26 @@ def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _credentials(
-    user: str | None, password: str | None, host: str, url: str
-) -> tuple[str, str] | None:
-    """Return user and password as pip finds them: in the address, in .netrc, through keyring."""
+def _credentials(user: str | None, password: str | None, host: str) -> tuple[str, str] | None:
+    """Return user and password as pip finds them first: in the address, in .netrc."""
     if user is not None and password is not None:
         return unquote(user), unquote(password)
     with contextlib.suppress(OSError, netrc.NetrcParseError):
         found = netrc.netrc().authenticators(host)
         if found is not None and user in {None, found[0]}:
             return found[0], found[2] or ""
+    return (unquote(user), "") if user else None
+
+
+def _from_keyring(url: str, host: str, user: str | None) -> tuple[str, str] | None:
+    """Return user and password as keyring knows them, where it is installed."""
     try:
         import keyring  # type: ignore[import-not-found, unused-ignore]
 
-        credential = keyring.get_credential(url, user) or keyring.get_credential(host, user)
+        found = keyring.get_credential(url, user) or keyring.get_credential(host, user)
     except Exception:
-        credential = None
-    if credential is not None:
-        return credential.username, credential.password
-    return (unquote(user), "") if user else None
+        return None
+    return None if found is None else (found.username, found.password)
 
 
 class FolderUpstream:

@@ -103,9 +103,7 @@ class Work:
     ) -> None:
         """`say` takes lines for the console; `pool` runs what takes a processor's time."""
         self._cache = cache
-        self._options = replace(
-            options, replace=True
-        )  # an earlier run may have left a wheel without its facts
+        self._options = replace(options, replace=True, durable=False)
         self._recipe = recipe_of(options)
         self._pool = pool
         self._offline = offline
@@ -205,7 +203,10 @@ class Work:
         job.state = "fusing"
         paths = [half.path for half in halves if isinstance(half, Made)]
         target = self._cache.fused_path(key, entry.filename)
-        result = await self._pool.run(fuse_pair, paths[0], paths[1], target.parent, self._options)
+        weight = sum(half.size for half in halves if isinstance(half, Made))
+        result = await self._pool.run(
+            fuse_pair, paths[0], paths[1], target.parent, self._options, weight=weight
+        )
         job.lines, job.conflicts, job.rules = result.lines, result.conflicts, result.rules
         job.count = result.count
         if result.problem or result.conflicts:

@@ -186,7 +186,9 @@ def build_wheel(builder: Builder, sdist: Made, half: Made | None, archs: Sequenc
     for known in folder.glob("*.whl"):
         if (made := cache.made(known)) is not None:
             return made
-    result = fuse_pair(halves[0].path, halves[1].path, folder, replace(builder.fuse, replace=True))
+    result = fuse_pair(
+        halves[0].path, halves[1].path, folder, replace(builder.fuse, replace=True, durable=False)
+    )
     if result.problem or result.conflicts:
         raise BuiltConflictError(" and ".join(one.path.name for one in halves), result)
     made = Made(path=folder / result.name, size=result.size, sha256=result.sha256)

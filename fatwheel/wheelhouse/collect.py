@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -221,17 +223,16 @@ def lay_out(
     folder.mkdir(parents=True, exist_ok=True)
     before = _own_files(folder)
     wanted = {one.path.name: one for one in made.values()}
-    for name, one in sorted(wanted.items()):
-        if before.get(name) == one.sha256 and _has_size(folder / name, one.size):
-            continue
-        # Waiting for the disk takes seconds; what a power cut takes away, the next run sees by its size.
-        with (
-            one.path.open("rb") as source,
-            new_file(folder / name, replace=True, durable=False) as out,
-        ):
-            shutil.copyfileobj(source, out, 1 << 20)
-        if before:
-            say(f"{'changed' if name in before else 'new'}: {name}")
+    new = [
+        name
+        for name, one in sorted(wanted.items())
+        if before.get(name) != one.sha256 or not _has_size(folder / name, one.size)
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        copied = executor.map(lambda name: _copy(wanted[name].path, folder / name), new)
+        for name, _ in zip(new, copied, strict=True):
+            if before:
+                say(f"{'changed' if name in before else 'new'}: {name}")
     for name in sorted(before.keys() - wanted.keys()):
         if name.endswith(".whl"):
             with contextlib.suppress(FileNotFoundError):
@@ -240,6 +241,12 @@ def lay_out(
     for name, content in documents.items():
         with new_file(folder / name, replace=True) as out:
             out.write(content)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a wheel. Waiting for the disk takes seconds; what a power cut takes away, the next run sees by its size."""
+    with path.open("rb") as source, new_file(target, replace=True, durable=False) as out:
+        shutil.copyfileobj(source, out, 1 << 20)
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -246,6 +246,15 @@ def test_metadata_are_served_without_fetching_or_fusing(
     assert not (index.cache / "fused").exists()
 
 
+def test_one_half_s_metadata_are_enough_where_upstream_names_one_hash(
+    index: Index, behind: FakeIndex, tmp_path: Path
+) -> None:
+    behind.metadata = True
+    behind.add("pkg", *make_pair(tmp_path))
+    assert index.get(index.address("pkg", FUSED) + ".metadata")[0] == 200
+    assert len([path for _, path, _ in behind.requests if path.startswith("/packages/")]) == 1
+
+
 def test_metadata_that_do_not_agree_are_not_promised(
     index: Index, behind: FakeIndex, tmp_path: Path
 ) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 import pytest
@@ -261,6 +263,35 @@ def test_credentials_come_from_netrc(
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     files(behind)
     assert behind.requests[-1][2]["Authorization"] == "Basic dXNlcjpzZWNyZXQ="
+
+
+def test_keyring_is_asked_when_the_index_wants_credentials(
+    behind: FakeIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def get_credential(service: str, user: str | None) -> SimpleNamespace | None:
+        asked.append((service, user))
+        known = service == "127.0.0.1"
+        return SimpleNamespace(username="user", password="secret") if known else None
+
+    ring = SimpleNamespace(get_credential=get_credential)
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    files(behind)
+    assert asked == []  # looking for a keyring takes a tenth of a second
+
+    def guarded(handler: Handler, body: bytes) -> None:
+        right = handler.headers.get("Authorization") == "Basic dXNlcjpzZWNyZXQ="
+        handler.answer(*((200, body, JSON) if right else (401, b"")))
+
+    behind.faults["/simple/pkg/"] = guarded
+
+    async def use(upstream: HttpUpstream) -> None:
+        pages = await asyncio.gather(*(upstream.page("pkg", None) for _ in range(3)))
+        assert len({page.body for page in pages if page}) == 1
+
+    with_upstream(behind.url, use)
+    assert asked == [(behind.url, None), ("127.0.0.1", None)]
 
 
 def test_wrong_credentials_are_said_without_showing_them(behind: FakeIndex) -> None:
