@@ -13,7 +13,6 @@ from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
 from fatwheel.macho.exports import Lookups
 from fatwheel.macho.image import Image, LoadKind
-from fatwheel.macho.newcomers import DATED, framework_since, symbol_since
 from fatwheel.printable import counted
 from fatwheel.wheels.tags import Floor, claims, format_floor
 from fatwheel.wheels.wheel import Wheel, slices
@@ -49,6 +48,10 @@ def check_newcomers(wheel: Wheel) -> Iterator[Finding]:
 
 
 def _new_libraries(member: str, arch: Arch, image: Image, floor: Floor) -> Iterator[_Need]:
+    if not any(load.startswith("/System/Library/Frameworks/") for load in image.loads):
+        return  # what follows is imported where it is needed, since every fusion comes here
+    from fatwheel.macho.newcomers import framework_since
+
     for path, kind in dict(zip(image.loads, image.load_kinds, strict=True)).items():
         since = framework_since(path)
         if since is not None and floor < since and kind not in (LoadKind.WEAK, LoadKind.LAZY):
@@ -56,7 +59,11 @@ def _new_libraries(member: str, arch: Arch, image: Image, floor: Floor) -> Itera
 
 
 def _new_symbols(member: str, arch: Arch, image: Image, floor: Floor) -> Iterator[_Need]:
-    for symbol, ordinal in (image.symbols and image.symbols.undefined) or ():
+    if image.symbols is None or not image.symbols.undefined:
+        return
+    from fatwheel.macho.newcomers import DATED, symbol_since
+
+    for symbol, ordinal in image.symbols.undefined:
         if ordinal <= len(image.loads) and (library := image.loads[ordinal - 1]) in DATED:
             since = symbol_since(library, symbol)
             if since is not None and floor <= since.absent:

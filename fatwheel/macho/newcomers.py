@@ -10,7 +10,6 @@ differ, the earlier one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -32,24 +31,24 @@ class Since(NamedTuple):
     present: str
 
 
-_CXX = re.compile(
-    rb"(?P<v13_3>__ZNSt3__1(?:22__libcpp_verbose_abort|8to_charsEPcS0_[def]))"
-    rb"|(?P<v14_0>__ZNK?St3__13pmr|__ZT[ISV]NSt3__13pmr)"
-    rb"|(?P<v15_0>___cxa_init_primary_exception|__ZNSt3__119__is_posix_terminalE)"
-    rb"|(?P<v15_4>__ZNKSt3__119bad_expected_accessIvE4what)"
-    rb"|(?P<v26_0>__ZNSt3__127__from_chars_floating_pointI)"
-)
-_CXX_BEFORE: Mapping[str, Version] = {
-    "13.3": (13, 2),
-    "14.0": (13, 7),
-    "15.0": (14, 8),
-    "15.4": (15, 3),
-    "26.0": (15, 7),
+_CXX: Mapping[Since, tuple[bytes, ...]] = {
+    Since((13, 2), "13.3"): (
+        b"__ZNSt3__122__libcpp_verbose_abort",
+        *(b"__ZNSt3__18to_charsEPcS0_" + kind for kind in (b"d", b"f", b"e")),
+    ),
+    Since((13, 7), "14.0"): (
+        *(head + b"St3__13pmr" for head in (b"__ZN", b"__ZNK", b"__ZTIN", b"__ZTSN", b"__ZTVN")),
+    ),
+    Since((14, 8), "15.0"): (
+        b"___cxa_init_primary_exception",
+        b"__ZNSt3__119__is_posix_terminalE",
+    ),
+    Since((15, 3), "15.4"): (b"__ZNKSt3__119bad_expected_accessIvE4what",),
+    Since((15, 7), "26.0"): (b"__ZNSt3__127__from_chars_floating_pointI",),
 }
+"""How symbols of libc++ begin; mangled by the Itanium C++ ABI, with the underscore of Mach-O."""
 
-_FRAMEWORK = re.compile(
-    r"/System/Library/Frameworks/(?P<name>[^/]+)\.framework/(?:Versions/[^/]+/)?(?P=name)"
-)
+_FRAMEWORKS_FOLDER = "/System/Library/Frameworks/"
 _FRAMEWORKS: Mapping[Version, str] = {
     (
         10,
@@ -93,9 +92,8 @@ def symbol_since(library: str, symbol: bytes) -> Since | None:
     """
     if library == _LIBSYSTEM:
         return _libsystem().get(symbol)
-    if library == _LIBCXX and (match := _CXX.match(symbol)):
-        present = (match.lastgroup or "")[1:].replace("_", ".")
-        return Since(_CXX_BEFORE[present], present)
+    if library == _LIBCXX:
+        return next((since for since, heads in _CXX.items() if symbol.startswith(heads)), None)
     return None
 
 
@@ -106,12 +104,15 @@ def is_new(library: str, symbol: bytes) -> bool:
 
 def framework_since(path: str) -> Version | None:
     """Return since which macOS the framework is there whose library lies at `path`; None for one of old."""
-    match = _FRAMEWORK.fullmatch(path)
-    if match is None:
+    if not path.startswith(_FRAMEWORKS_FOLDER):
         return None
-    return next(
-        (since for since, names in _FRAMEWORKS.items() if match["name"] in names.split()), None
-    )
+    name, _, inside = path.removeprefix(_FRAMEWORKS_FOLDER).partition(".framework/")
+    version = inside.removesuffix(name)
+    if not inside.endswith(name) or (
+        version and not (version.startswith("Versions/") and version.count("/") == 2)
+    ):
+        return None
+    return next((since for since, names in _FRAMEWORKS.items() if name in names.split()), None)
 
 
 @cache

@@ -245,9 +245,22 @@ def _copy(plan: TreePlan, target: Path) -> None:
             _take(Path(entry.path), made, plan.arch, file.taken)
         else:
             shutil.copyfile(entry.path, made)
-        shutil.copystat(entry.path, made, follow_symlinks=False)
+        _copy_facts(Path(entry.path), made)
     for old, made in reversed(folders):
-        shutil.copystat(old, made)
+        _copy_facts(old, made)
+
+
+def _copy_facts(source: Path, target: Path) -> None:
+    """Give a copy the mode and times of what it was copied from.
+
+    It is ours, whosever the source is: a set-uid bit that let a file run as its owner would let it run as us.
+    """
+    shutil.copystat(source, target, follow_symlinks=False)
+    old, new = source.lstat(), target.lstat()
+    foreign = stat.S_ISUID if old.st_uid != new.st_uid else 0
+    foreign |= stat.S_ISGID if old.st_gid != new.st_gid else 0
+    if new.st_mode & foreign and not stat.S_ISLNK(new.st_mode):
+        target.chmod(stat.S_IMODE(new.st_mode) & ~foreign)
 
 
 def _take(source: Path, target: Path, arch: Arch, piece: Slice) -> None:

@@ -195,3 +195,28 @@ def test_the_old_tree_comes_back_where_the_new_one_gets_no_name(
         thin_tree(source, X, out, ThinOptions(replace=True))
     assert shape(made) == before
     assert [p.name for p in out.iterdir()] == ["App.app"]
+
+
+@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o6755])
+@pytest.mark.parametrize("owner", [(0, 0), (12345, 0), (0, 12345), (12345, 12345)])
+def test_a_copy_runs_as_nobody_but_the_owner_of_the_file(
+    tmp_path: Path, mode: int, owner: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when root thins what another user made: the copy is root's, and must not run as root for everybody."""
+    source = app(tmp_path)
+    program_ = source / "Contents" / "MacOS" / "App"
+    program_.chmod(mode)
+    real = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        found = list(real(path))
+        if source in path.parents:
+            found[4] += owner[0]
+            found[5] += owner[1]
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    made = thin_tree(source, A, tmp_path / "out", ThinOptions()).path
+    kept = (0 if owner[0] else mode & 0o4000) | (0 if owner[1] else mode & 0o2000) | 0o755
+    found = real(made / "Contents" / "MacOS" / "App").st_mode
+    assert stat.S_IMODE(found) == kept
