@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,26 @@ def test_an_error_is_one_sentence_and_an_exit_code(
         "fatwheel: the config setting fatwheel.target is 'x86_64-pc-windows-msvc', which is not macOS; give other "
         "targets to maturin: build-args=--target=x86_64-pc-windows-msvc\n"
     )
+
+
+@pytest.mark.parametrize("flags", ["-arch arm64", "-arch x86_64 -arch arm64", ""])
+def test_what_builds_for_macs_gives_signs_of_life(
+    flags: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Maturin's own hooks are left as they are, and so is what only names requirements."""
+
+    def speaks() -> bool:
+        return "pulse" in {thread.name for thread in threading.enumerate()}
+
+    (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARCHFLAGS", flags)
+    monkeypatch.setenv("CARGO_BUILD_TARGET", "" if flags else "x86_64-unknown-linux-gnu")
+    with fatwheel.backend._hooks(None):
+        assert speaks() == bool(flags)
+    assert not speaks()
+    with fatwheel.backend._hooks(None, works=False):
+        assert not speaks()
 
 
 def test_the_interpreter_behind_a_virtual_environment(tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ def test_half_of_an_input_zeroed_by_another_program(tmp_path: Path) -> None:
             size = wheels[1].stat().st_size
             file.seek(size // 8)
             file.write(bytes(size // 2))
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
         codes.append(process.returncode)
         made = list(out.glob("*.whl"))
         if process.returncode:

@@ -513,7 +513,7 @@ def test_a_run_that_is_stopped_leaves_no_release_and_nothing_at_work(
     with start(toy(tmp_path, content=content), "-o", out) as process:
         wait_for(lambda: file.is_file() and file.read_text() != "")
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "release: interrupted in step build; the next run starts clean" in said
     assert "Traceback" not in said.partition("release: interrupted")[2]
@@ -528,7 +528,7 @@ def test_the_index_is_stopped_as_well(tmp_path: Path) -> None:
             if line.startswith("Uploading toy-1.0.tar.gz"):
                 break
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "release: interrupted in step upload; the next run starts clean" in said
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
@@ -544,7 +544,7 @@ def test_a_second_run_leaves_the_first_alone(tmp_path: Path) -> None:
         sources = sources_of(out)
         assert (sources / "pyproject.toml").is_file()
         first.terminate()
-        first.communicate(timeout=60)
+        first.communicate(timeout=120)
         assert not sources.exists()
     settings = project / "settings.py"
     settings.write_text(settings.read_text().replace(content, "''"))
