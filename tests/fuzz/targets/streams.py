@@ -203,7 +203,7 @@ def _text(content: bytes) -> None:
     if stream is not None:
         check(len(stream) < len(text), "is not smaller than the text")
         _check_stream(stream, text)
-    _check_stream(deflate_tight(text[:2000]), text[:2000])
+    _check_stream(deflate_tight(text[:300]), text[:300])
 
 
 def _check_stream(stream: bytes, content: bytes) -> None:
