@@ -15,6 +15,7 @@ Wants clang (19 or later) on PATH, which reads the headers. Run it with the Pyth
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -160,7 +161,9 @@ def _before(version: Version, earlier: Version) -> Version:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description="Write fatwheel/macho/newcomers.txt.")
+    parser.add_argument("folder", type=Path, help="where ziglang's wheels are, or are brought to")
+    folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     stubs = {}
     for version, (name, member) in STUBS.items():

@@ -25,7 +25,7 @@ def symbols_of(data: bytes, chunk: int = 0) -> Symbols | None:
     return found.symbols
 
 
-WANTED = [("_gone", 2), ("_nowhere", ANYWHERE)]
+WANTED = [("_preadv", 1), ("_gone", 2), ("_nowhere", ANYWHERE)]  # macOS has the first since 11.0
 LEFT = [
     ("_malloc", 1),
     ("_PyList_New", ANYWHERE),
@@ -47,6 +47,23 @@ def test_what_comes_from_other_images(chunk: int) -> None:
 def test_weak_symbols_may_be_undefined() -> None:
     data = code(X, loads=[LIBRARY], undefined=[("_a", 0x4001), ("_b", 0x8001), ("_c", ANYWHERE)])
     assert symbols_of(data) == Symbols((Undefined(b"_c", ANYWHERE),), None)
+
+
+def test_weak_definitions_of_macos_are_gathered_and_what_may_be_missing_is_not() -> None:
+    abort = "__ZNSt3__122__libcpp_verbose_abortEPKcz"
+    names = [(abort, 0x8001), (abort + "2", 0x4001), (abort + "3", 0xC001), ("__Znwm", 0x8001)]
+    data = code(X, loads=["/usr/lib/libc++.1.dylib"], undefined=names)
+    assert symbols_of(data) == Symbols((Undefined(abort.encode(), 1),), None)
+
+
+def test_symbols_of_macos_far_from_the_others_hide_none_of_these() -> None:
+    """The strings between them are not looked through; what libraries of the wheel lack matters more."""
+    far, near = ("x" * (9 << 20), 0), ("x" * 1000, 0)
+    loads = ["/usr/lib/libSystem.B.dylib", LIBRARY]
+    data = code(X, loads=loads, undefined=[("_preadv", 1), far, ("_gone", 2)])
+    assert symbols_of(data) == Symbols((Undefined(b"_gone", 2),), None)
+    data = code(X, loads=loads, undefined=[("_preadv", 1), near, ("_gone", 2)])
+    assert symbols_of(data) == Symbols((Undefined(b"_preadv", 1), Undefined(b"_gone", 2)), None)
 
 
 def test_an_image_without_a_two_level_namespace_says_nothing() -> None:

@@ -15,6 +15,7 @@ from fatwheel.deflate.inflaters import Inflater, available_inflaters
 from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, join
 from fatwheel.deflate.stream import Blocks, End
 from fatwheel.deflate.textcodes import deflate_text
+from fatwheel.deflate.tight import deflate_tight
 from tests.fuzz.target import SEPARATOR, Target, check, joined, numbers, scratch, split
 
 __all__ = ["TARGETS"]
@@ -199,11 +200,15 @@ def _text(content: bytes) -> None:
     head, rest = split(content, 2)
     text = rest * (numbers(head, 1)[0] % 200) or head
     stream = deflate_text(text)
-    if stream is None:
-        return
-    check(len(stream) < len(text), "is not smaller than the text")
+    if stream is not None:
+        check(len(stream) < len(text), "is not smaller than the text")
+        _check_stream(stream, text)
+    _check_stream(deflate_tight(text[:300]), text[:300])
+
+
+def _check_stream(stream: bytes, content: bytes) -> None:
     judge = zlib.decompressobj(-15)
-    check(judge.decompress(stream) == text, "inflates to another text")
+    check(judge.decompress(stream) == content, "inflates to another text")
     check(judge.eof and not judge.unused_data, "the stream does not end where it must")
 
 
