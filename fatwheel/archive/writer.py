@@ -54,11 +54,6 @@ class MemberData:
     size: int
     pieces: tuple[bytes | Chunks, ...]
 
-    @property
-    def in_memory(self) -> int:
-        """The bytes of it that are held; the others are read or made when they are asked for."""
-        return sum(len(piece) for piece in self.pieces if isinstance(piece, bytes))
-
     def chunks(self) -> Iterator[bytes]:
         """Yield the compressed bytes in pieces of at most 256 KiB; may be called again."""
         for piece in self.pieces:

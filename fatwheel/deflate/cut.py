@@ -27,26 +27,19 @@ _BY_CUT, _BY_BLOCK = 250_000, 1_000
 
 
 class Allowance:
-    """How many bits of streams may still be decoded in Python for cuts (`left`); the cuts of one wheel share it.
+    """How many bits of streams may still be decoded in Python for cuts; the cuts of one wheel share it.
 
     Cuts that are left over are stored as they are, which takes more room.
     """
 
     def __init__(self, size: int) -> None:
         """Allow what the cuts of wheels of `size` bytes together may take: some seconds, and more for larger ones."""
-        self.left = 80_000_000 + 64 * size
-
-    @classmethod
-    def of(cls, bits: int) -> Allowance:
-        """Return one of so many bits."""
-        made = cls(0)
-        made.left = bits
-        return made
+        self._left = 80_000_000 + 64 * size
 
     def take(self, bits: int) -> bool:
         """Use up some; return whether that was allowed."""
-        self.left -= bits
-        return self.left >= 0
+        self._left -= bits
+        return self._left >= 0
 
 
 @valueclass

@@ -19,7 +19,6 @@ from fatwheel.wheels.wheel import Member
 __all__ = [
     "KEEP_EITHER",
     "Conflict",
-    "Decided",
     "Decision",
     "Drop",
     "Fuse",
@@ -181,7 +180,3 @@ class Decision:
     def word(self) -> str:
         """The action's word, "merge" where there is none."""
         return "merge" if self.action is None else self.action.value
-
-
-Decided = tuple[Planned, Decision | None]
-"""What becomes of a member, and the decision that a rule or an option made, if one did."""

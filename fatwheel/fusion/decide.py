@@ -17,7 +17,6 @@ from fatwheel.errors import FormatError
 from fatwheel.fusion.actions import (
     KEEP_EITHER,
     Conflict,
-    Decided,
     Decision,
     Drop,
     Fuse,
@@ -58,7 +57,7 @@ class Decider:
     bundles: frozenset[str] = frozenset()
     on_conflict: Action | None = None
 
-    def decide(self, pair: MemberPair) -> Decided:
+    def decide(self, pair: MemberPair) -> tuple[Planned, Decision | None]:
         """Return what becomes of the member, and the decision that a rule or an option made, if one did."""
         if (dropped := self._always_dropped(pair)) is not None:
             return dropped, None

@@ -19,12 +19,11 @@ from fatwheel.check.verdict import check
 from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import RefusedError
 from fatwheel.fusion.actions import Fuse, Keep
-from fatwheel.fusion.ahead import Ahead
 from fatwheel.fusion.engine import Engine, NativeEngine
 from fatwheel.fusion.pairing import Candidate, inspect, match
 from fatwheel.fusion.passes import InPasses
 from fatwheel.fusion.plan import FusePlan, PlanOptions, plan_pair
-from fatwheel.fusion.readpair import Look, Reading, read_pair
+from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.fusion.verify import refuse_worse, reread, shown
 from fatwheel.fusion.write import Written, newest_date, write_wheel
 from fatwheel.macho.image import Image
@@ -140,10 +139,8 @@ def fuse_wheels(
     somebody changed meanwhile, `ToolError` from the engine's tools. Then nothing was written.
     """
     with opened_pair(a, b, progress, _FUSING) as (candidates, wheels):
-        fuses = isinstance(options.engine, NativeEngine)
-        ahead = Ahead(options.plan, wheels, options.chosen_inflater, fuses=fuses)
-        reading = _read(candidates, wheels, options, ahead.look)
-        plan = plan_pair(reading.pair, options.plan, further_options(options), ahead.decided)
+        reading = _read(candidates, wheels, options)
+        plan = plan_pair(reading.pair, options.plan, further_options(options))
         if plan.conflicts:
             raise ConflictsError(plan)
         _refuse_fatal(_planned_code(plan, options.engine), plan, options)
@@ -155,7 +152,7 @@ def fuse_wheels(
                     f"{target} is an input and would be overwritten; write elsewhere with -o"
                 )
         with new_file(target, replace=options.replace, durable=options.durable) as file:
-            written = _write(plan, wheels, options, file, ahead)
+            written = _write(plan, wheels, options, file)
             read = reread(
                 plan.name,
                 plan.dist_info,
@@ -216,7 +213,6 @@ def _read(
     candidates: Mapping[Arch, Candidate],
     wheels: Mapping[Arch, OpenWheel],
     options: FuseOptions,
-    look: Look | None = None,
 ) -> Reading:
     with reading_threads(options.threads, wheels.values()) as executor:
         return read_pair(
@@ -225,16 +221,11 @@ def _read(
             inflater=options.chosen_inflater,
             executor=executor,
             verify_record=options.verify_record,
-            look=look,
         )
 
 
 def _write(
-    plan: FusePlan,
-    wheels: Mapping[Arch, OpenWheel],
-    options: FuseOptions,
-    file: BinaryIO,
-    ahead: Ahead,
+    plan: FusePlan, wheels: Mapping[Arch, OpenWheel], options: FuseOptions, file: BinaryIO
 ) -> Mapping[str, Written]:
     """Write the wheel, with the files that the engine makes."""
     members = tuple(m for m in plan.members if isinstance(m, Fuse))
@@ -246,7 +237,6 @@ def _write(
             date_time=options.date_time or newest_date(wheels.values()),
             inflater=options.chosen_inflater,
             files=files,
-            ahead=ahead,
         )
     file.flush()
     return written

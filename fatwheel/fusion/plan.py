@@ -15,16 +15,7 @@ from typing import Any
 from fatwheel.action import Action
 from fatwheel.arch import Arch
 from fatwheel.errors import RefusedError
-from fatwheel.fusion.actions import (
-    Conflict,
-    Decided,
-    Decision,
-    Drop,
-    Keep,
-    Planned,
-    WriteAnew,
-    WriteRecord,
-)
+from fatwheel.fusion.actions import Conflict, Decision, Drop, Keep, Planned, WriteAnew, WriteRecord
 from fatwheel.fusion.bundles import find_bundles, seal_notes
 from fatwheel.fusion.collide import settle_collisions
 from fatwheel.fusion.decide import Decider
@@ -115,14 +106,9 @@ class FusePlan:
 
 
 def plan_pair(
-    pair: Pair,
-    options: PlanOptions,
-    further: Mapping[str, Any] = MappingProxyType({}),
-    known: Mapping[str, Decided] = MappingProxyType({}),
+    pair: Pair, options: PlanOptions, further: Mapping[str, Any] = MappingProxyType({})
 ) -> FusePlan:
     """Plan the fusion of `pair`; of `further` options `fatwheel.json` tells, too.
-
-    `known` is what was decided before by the same options, on members that differ (`fusion/ahead`).
 
     Raises `RefusedError` where the two wheels differ in something that no plan can settle.
     """
@@ -140,11 +126,7 @@ def plan_pair(
         on_conflict=options.on_conflict,
     )
     own = {f"{dist_info}/{base}" for base in ("RECORD", "WHEEL", REPORT_NAME)}
-    decided = [
-        known.get(member.name) or decider.decide(member)
-        for member in pair.members
-        if member.name not in own
-    ]
+    decided = [decider.decide(member) for member in pair.members if member.name not in own]
     only_in = {member.name: member.only for member in pair.members}
     members, collided = settle_collisions(
         [planned for planned, _ in decided],

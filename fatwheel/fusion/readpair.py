@@ -27,9 +27,7 @@ from fatwheel.wheels.wheel import OpenWheel, RecordProblem, Wheel, architectures
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["Look", "Reading", "read_pair", "renaming", "wrong_record"]
-
-Look = Callable[[MemberPair], None]
+__all__ = ["Reading", "read_pair", "renaming", "wrong_record"]
 
 _ROWS_SHOWN = 5
 _LEAST_WORK = 6 << 20  # bytes of plain text
@@ -50,17 +48,14 @@ def read_pair(
     inflater: Inflater,
     executor: Executor | None,
     verify_record: bool = True,
-    look: Look | None = None,
 ) -> Reading:
     """Read two wheels that match (`pairing.match`) whole, with the threads of `executor`, or in this one.
-
-    `look` is called in these threads with every member as soon as both halves were read.
 
     Raises `WheelError` for damaged members and, unless told otherwise, for a RECORD that is wrong;
     `RefusedError` for a wheel without code for the architecture that it claims.
     """
     sources = {arch: _open(opened[arch], opened[Arch.ARM64], inflater) for arch in Arch}
-    results = _scan(sources, inflater, executor, look)
+    results = _scan(sources, inflater, executor)
     # Behind the members, of which one large one may keep a thread busy to the end.
     digests = {arch: later(executor, file_sha256, opened[arch].file) for arch in Arch}
     members = _members(sources, results)
@@ -121,10 +116,7 @@ def renaming(wheel: OpenWheel, namesake: OpenWheel) -> Callable[[str], str] | No
 
 
 def _scan(
-    sources: Mapping[Arch, Source],
-    inflater: Inflater,
-    executor: Executor | None,
-    look: Look | None,
+    sources: Mapping[Arch, Source], inflater: Inflater, executor: Executor | None
 ) -> Iterator[list[MemberPair]]:
     """Begin to scan every member of both wheels but RECORD, which was read."""
     x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
@@ -156,8 +148,6 @@ def _scan(
             if result.arm64 is not None:
                 arm64.scanned[name] = result.arm64
             found.append(result.members)
-            if look is not None:
-                look(result.members)
         return found
 
     return in_parallel(executor, scan, sizes)

@@ -7,34 +7,37 @@ finds the blocks of a deflate stream, fused members are deflated anew: the same 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from fatwheel.arch import Arch
-from fatwheel.archive.directory import DateTime
+from fatwheel.archive.crc import combine, crc_of_zeros
+from fatwheel.archive.directory import DateTime, Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import MemberData, ZipWriter
 from fatwheel.deflate.cut import Allowance
 from fatwheel.deflate.inflaters import Inflater
-from fatwheel.deflate.splice import copied, join, new_text
+from fatwheel.deflate.splice import Cut, Deflated, Literal, Part, Stored, copied, join, new_text
 from fatwheel.fusion.actions import (
     Conflict,
     Fuse,
     Keep,
     Merge,
     Planned,
+    SliceOf,
     Take,
     WriteAnew,
     WriteRecord,
 )
-from fatwheel.fusion.ready import Maker, Ready, ready_text
 from fatwheel.fusion.record import Written, fused_record
+from fatwheel.macho.universal import Slice, Universal
 from fatwheel.values import valueclass
-from fatwheel.wheels.scan import scan_file
-from fatwheel.wheels.wheel import OpenWheel
+from fatwheel.wheels.scan import content_chunks, scan_file
+from fatwheel.wheels.wheel import Member, OpenWheel
 
-__all__ = ["MadeAhead", "Writable", "Written", "allowance_for", "newest_date", "write_wheel"]
+__all__ = ["Writable", "Written", "newest_date", "write_wheel"]
 
 _FIRST_DATE: DateTime = (1980, 1, 1, 0, 0, 0)
 """Where the dates of a zip archive begin (APPNOTE 4.4.6)."""
@@ -54,18 +57,6 @@ class Writable(Protocol):
         """The members of the new wheel, RECORD last."""
 
 
-class MadeAhead(Protocol):
-    """Members that were made ready before all was planned (`fusion/ahead`)."""
-
-    def take(self, planned: Planned, allowance: Allowance) -> Ready | None:
-        """Return the member, with what it took of `allowance` taken; None where it is to be made now."""
-
-
-def allowance_for(wheels: Iterable[OpenWheel]) -> Allowance:
-    """Return what the cuts of these wheels may take together."""
-    return Allowance(sum(wheel.file.size for wheel in wheels))
-
-
 def newest_date(wheels: Iterable[OpenWheel]) -> DateTime:
     """Return the newest valid time stamp of all members of the wheels."""
     dates = (entry.date_time for wheel in wheels for entry in wheel.entries.values())
@@ -81,13 +72,12 @@ def write_wheel(
     inflater: Inflater,
     files: Mapping[str, Path],
     text: Callable[[bytes], MemberData] = new_text,
-    ahead: MadeAhead | None = None,
 ) -> dict[str, Written]:
     """Write the wheel that `plan` describes to `out`, and return the facts of each member by name.
 
-    `files` are universal files that an engine made, by member name; `text` compresses new texts; `ahead` has what was
-    made ready before. Raises `ValueError` for a plan with conflicts, `OSError` where writing fails, `ChangedError`
-    where an input is not what was verified.
+    `files` are universal files that an engine made, by member name; `text` compresses new texts.
+    Raises `ValueError` for a plan with conflicts, `OSError` where writing fails, `ChangedError` where an input is not
+    what was verified.
     """
     if plan.conflicts:
         raise ValueError("a plan with conflicts cannot be carried out")
@@ -95,13 +85,11 @@ def write_wheel(
     writer = _Writer(
         wheels=wheels,
         files=files,
-        readers={arch: ReadAhead(wheel.file) for arch, wheel in wheels.items()},
+        ahead={arch: ReadAhead(wheel.file) for arch, wheel in wheels.items()},
         inflater=inflater,
-        maker=Maker(wheels=wheels, inflater=inflater),
         archive=archive,
-        allowance=allowance_for(wheels.values()),
+        allowance=Allowance(sum(wheel.file.size for wheel in wheels.values())),
         text=text,
-        ahead=ahead,
     )
     written: dict[str, Written] = {}
     for planned in plan.written:
@@ -120,13 +108,11 @@ class _Writer:
 
     wheels: Mapping[Arch, OpenWheel]
     files: Mapping[str, Path]
-    readers: Mapping[Arch, ReadAhead]
+    ahead: Mapping[Arch, ReadAhead]
     inflater: Inflater
-    maker: Maker
     archive: ZipWriter
     allowance: Allowance
     text: Callable[[bytes], MemberData]
-    ahead: MadeAhead | None
 
     def write(self, planned: Planned | Take) -> Written:
         """Write one member and return its facts."""
@@ -135,8 +121,6 @@ class _Writer:
         if isinstance(planned, Take):
             return self._take(planned)
         if isinstance(planned, Merge | WriteAnew):
-            if (made := self._made_ahead(planned)) is not None:
-                return self._add(planned.name, planned.mode, made)
             return self.new(planned.name, planned.mode, planned.content)
         if not isinstance(planned, Fuse):
             raise ValueError(f"not to be written: {planned}")
@@ -146,14 +130,9 @@ class _Writer:
 
     def new(self, name: str, mode: int, content: bytes) -> Written:
         """Write new text; every machine writes the same bytes."""
-        return self._add(name, mode, ready_text(content, self.text))
-
-    def _add(self, name: str, mode: int, ready: Ready) -> Written:
-        self.archive.add(name, mode=mode, data=ready.data, crc=ready.crc)
-        return ready.written
-
-    def _made_ahead(self, planned: Planned) -> Ready | None:
-        return None if self.ahead is None else self.ahead.take(planned, self.allowance)
+        data = self.text(content)
+        self.archive.add(name, mode=mode, data=data, crc=zlib.crc32(content))
+        return Written(sha256=hashlib.sha256(content).digest(), size=len(content), content=None)
 
     def _keep(self, planned: Keep) -> Written:
         entry = planned.member.entry
@@ -163,7 +142,7 @@ class _Writer:
             method=entry.method,
             compressed_size=entry.compressed_size,
             size=entry.size,
-            ahead=self.readers[planned.source],
+            ahead=self.ahead[planned.source],
         )
         self.archive.add(planned.name, mode=planned.mode, data=data, crc=entry.crc)
         member = planned.member
@@ -172,17 +151,17 @@ class _Writer:
     def _take(self, planned: Take) -> Written:
         piece, packed = planned.slice, planned.member.entry.compressed_size
         digest, crc = hashlib.sha256(), 0
-        for chunk in self.maker.slice_content(piece, planned.member):
+        for chunk in self._slice_content(piece, planned.member):
             digest.update(chunk)
             crc = self.inflater.crc32(chunk, crc)
         size = piece.content.size
-        data = join([self.maker.part(piece, planned.member, self.allowance, dynamic=True)])
+        data = join([self._part(piece, planned.member, dynamic=True)])
         if size <= (_LARGEST_ENCODED if data.compressed_size > packed else _SMALL):
             # Its stream may be one huge block, or repeat the slice before it.
-            content = b"".join(map(bytes, self.maker.slice_content(piece, planned.member)))
+            content = b"".join(map(bytes, self._slice_content(piece, planned.member)))
             data = min(data, new_text(content, words=False), key=lambda d: d.compressed_size)
         if data.compressed_size > packed:
-            chunks = self.maker.slice_content(piece, planned.member)
+            chunks = self._slice_content(piece, planned.member)
             self.archive.add_recompressed(planned.name, mode=planned.mode, size=size, chunks=chunks)
         else:
             self.archive.add(planned.name, mode=planned.mode, data=data, crc=crc)
@@ -197,10 +176,119 @@ class _Writer:
             return Written(sha256=sha256, size=file.size, content=content)
 
     def _fuse(self, planned: Fuse) -> Written:
-        ready = self._made_ahead(planned) or self.maker.fused(planned, self.allowance)
-        if ready is not None:
-            return self._add(planned.name, planned.mode, ready)
-        written, _ = self.maker.facts(planned)
-        chunks, size = self.maker.content(planned), written.size
-        self.archive.add_recompressed(planned.name, mode=planned.mode, size=size, chunks=chunks)
-        return written
+        sha256, crc = planned.sha256, self._joined_crc(planned)
+        if sha256 is None or crc is None:
+            digest, crc = hashlib.sha256(), 0
+            for chunk in self._content(planned):
+                digest.update(chunk)
+                crc = zlib.crc32(chunk, crc)
+            sha256 = digest.digest()
+        size = planned.layout.size
+        deflated = any(
+            planned.member(piece.source).entry.method is Method.DEFLATED for piece in planned.slices
+        )
+        if deflated and not self.inflater.finds_blocks:
+            chunks = self._content(planned)
+            self.archive.add_recompressed(planned.name, mode=planned.mode, size=size, chunks=chunks)
+        else:
+            data = join(self._parts(planned))
+            self.archive.add(planned.name, mode=planned.mode, data=data, crc=crc)
+        return Written(sha256=sha256, size=size, content=_universal(planned))
+
+    def _parts(self, planned: Fuse) -> list[Part]:
+        """Return the header, and each slice behind the zeros that align it."""
+        parts: list[Part] = []
+        for fill, index in _fills(planned):
+            piece = planned.slices[index]
+            parts += [Literal(fill), self._part(piece, planned.member(piece.source))]
+        return parts
+
+    def _part(self, piece: SliceOf, member: Member, *, dynamic: bool = False) -> Part:
+        """Return the slice as it lies in `member`; `dynamic` is how it may be cut out."""
+        wheel, entry, blocks = self.wheels[piece.source], member.entry, member.blocks
+        size = piece.content.size
+        if entry.method is Method.STORED:
+            return Stored(
+                file=wheel.file,
+                offset=entry.data_offset,
+                data_size=entry.compressed_size,
+                start=piece.offset,
+                size=size,
+            )
+        if piece.whole and blocks is not None:
+            return Deflated(
+                file=wheel.file,
+                offset=entry.data_offset,
+                compressed_size=entry.compressed_size,
+                size=size,
+                blocks=blocks,
+            )
+        return Cut(
+            file=wheel.file,
+            member=entry.name,
+            offset=entry.data_offset,
+            compressed_size=entry.compressed_size,
+            content_size=entry.size,
+            start=piece.offset,
+            size=size,
+            inflater=self.inflater,
+            allowance=self.allowance,
+            dynamic=dynamic,
+        )
+
+    def _joined_crc(self, planned: Fuse) -> int | None:
+        """Return the fused file's CRC-32 from those of its parts; None where a part is cut out of a member."""
+        crc = 0
+        for fill, index in _fills(planned):
+            piece = planned.slices[index]
+            if not piece.whole:
+                return None
+            zeros = len(fill) - len(fill.rstrip(b"\0"))
+            head = fill[: len(fill) - zeros]
+            crc = combine(zlib.crc32(head, crc), crc_of_zeros(zeros), zeros)
+            entry = planned.member(piece.source).entry
+            crc = combine(crc, entry.crc, entry.size)
+        return crc
+
+    def _content(self, planned: Fuse) -> Iterator[bytes | memoryview]:
+        """Yield the fused file's content."""
+        for fill, index in _fills(planned):
+            yield fill
+            piece = planned.slices[index]
+            yield from self._slice_content(piece, planned.member(piece.source))
+
+    def _slice_content(self, piece: SliceOf, member: Member) -> Iterator[memoryview]:
+        """Yield the content of one slice of `member`."""
+        skip, left = piece.offset, piece.content.size
+        for chunk in content_chunks(self.wheels[piece.source], member.entry, self.inflater):
+            found = chunk[skip : skip + left]
+            skip = max(0, skip - len(chunk))
+            left -= len(found)
+            yield found
+            if not left:
+                break
+
+
+def _fills(planned: Fuse) -> Iterator[tuple[bytes, int]]:
+    """Yield for each slice what stands before it, header or zeros, and its index."""
+    layout = planned.layout
+    ends = [0, *(place.offset + place.source.size for place in layout.placed)]
+    for index, (place, end) in enumerate(zip(layout.placed, ends, strict=False)):
+        head = b"" if index else layout.header
+        yield head + bytes(place.offset - end - len(head)), index
+
+
+def _universal(planned: Fuse) -> Universal:
+    """Return what a reader finds in the fused file."""
+    slices = [
+        Slice(
+            cputype=piece.content.cputype,
+            cpusubtype=piece.content.cpusubtype,
+            offset=place.offset,
+            size=piece.content.size,
+            align=place.source.align,
+            content=piece.content,
+        )
+        for place, piece in zip(planned.layout.placed, planned.slices, strict=True)
+    ]
+    return Universal(fat64=planned.layout.fat64, slices=tuple(slices), payload=None)
