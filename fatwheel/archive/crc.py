@@ -10,7 +10,7 @@ import functools
 import zlib
 from collections.abc import Callable
 
-__all__ = ["combine", "crc_of_zeros", "fastest_crc32"]
+__all__ = ["combine", "fastest_crc32"]
 
 _POLYNOMIAL = 0xEDB88320
 _ONE = 1 << 31
@@ -31,12 +31,6 @@ def fastest_crc32() -> Callable[[bytes | memoryview, int], int]:
 def combine(first: int, second: int, second_size: int) -> int:
     """Return the CRC-32 of two joined parts, of which the second has `second_size` bytes."""
     return _multiply(_x_to_the_bytes(second_size), first) ^ second
-
-
-def crc_of_zeros(size: int) -> int:
-    """Return the CRC-32 of `size` bytes of zero, without running over them."""
-    # A CRC starts from all ones and ends inverted.
-    return _multiply(_x_to_the_bytes(size), 0xFFFFFFFF) ^ 0xFFFFFFFF
 
 
 def _multiply(a: int, b: int) -> int:
@@ -62,9 +56,6 @@ def _squares() -> tuple[int, ...]:
 _BYTES = _squares()
 
 
-@functools.lru_cache(
-    64
-)  # the zeros of one padding are asked for twice, and many paddings are alike
 def _x_to_the_bytes(size: int) -> int:
     """Return x^(8 size)."""
     if not 0 <= size < 1 << 64:

@@ -63,6 +63,8 @@ _REFUSED_FLAGS = {
     Flag.MASKED_HEADERS: "has its local header masked",
 }
 _ANY_REFUSED_FLAG = sum(_REFUSED_FLAGS)
+_DESCRIPTOR = int(Flag.DESCRIPTOR)
+_new_tuple = tuple.__new__
 _DOS_VOLUME, _DOS_FOLDER = 0x08, 0x10
 
 
@@ -189,16 +191,20 @@ def _central_headers(data: bytes, source: str) -> list[_Record]:
 
 def _record(fields: tuple[int, ...], raw: bytes, extra: bytes, name: str, source: str) -> _Record:
     """Return one header of the central directory, checked."""
-    _, _, system, needed, flags, method, time, date, crc, packed, size = fields[:11]
-    _, _, _, disk, _, external, offset = fields[11:]
+    # fmt: off
+    (_, _, system, needed, flags, method, time, date, crc, packed, size,
+     _, _, _, disk, _, external, offset) = fields
+    # fmt: on
     if needed & 0xFF > MAX_VERSION:
         raise _too_new(needed, "directory", source, name)
     if extra and (zip64 := _zip64_fields(extra, source, name)):
         size, packed, offset, disk = _widen(zip64, (size, packed, offset, disk), source, name)
     if disk:
         raise WheelError(source, name, f"lies on disk {disk}; wheels have one disk, number 0")
-    record = _Record(
-        name, raw, flags, method, crc, packed, size, offset, (system, external), (date, time)
+    # As `_Record(...)` makes it, in half the time.
+    record: _Record = _new_tuple(
+        _Record,
+        (name, raw, flags, method, crc, packed, size, offset, (system, external), (date, time)),
     )
     if flags & _ANY_REFUSED_FLAG or method not in _METHODS or (method == 0 and packed != size):
         _refuse_encoding(record, source)
@@ -310,7 +316,7 @@ def _check_members(file: RangeFile, source: str, records: list[_Record], end: in
             what = records[after].name if after >= 0 else "the central directory"
             problem = f"overlaps {what}: it ends at byte {data_end}, but that begins at {limit}"
             raise WheelError(source, record.name, problem)
-        if record.flags & Flag.DESCRIPTOR:
+        if record.flags & _DESCRIPTOR:
             _check_descriptor(file.read(data_end, min(limit - data_end, 25)), record, source)
         elif data_end != limit:
             problem = f"is followed by {counted(limit - data_end, 'byte')} of no member"
@@ -352,7 +358,7 @@ def _check_local_header(file: ReadAhead, source: str, record: _Record, limit: in
         elif zip64:
             _check_needless(zip64, record, source)
     values = (flags, method, crc, packed, unpacked)
-    if values != record.shared:
+    if values != record[2:7]:  # `record.shared`
         _compare(values, record, source)
     return data_offset
 

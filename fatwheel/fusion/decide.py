@@ -6,7 +6,6 @@ row settles is a `Conflict`, and what a rule or an option settles is a `Decision
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import replace
 
 from fatwheel.action import Action
@@ -121,10 +120,10 @@ class Decider:
         return why
 
     def _always_dropped(self, pair: MemberPair) -> Drop | None:
-        folder, base = posixpath.split(pair.name)
-        if folder == self.dist_info and base in _SIGNATURES:
+        folder, _, base = pair.name.rpartition("/")
+        if base in _SIGNATURES and folder == self.dist_info:
             return Drop(name=pair.name, why="it signs the RECORD of a thin wheel")
-        if "__pycache__" in folder.split("/"):
+        if "__pycache__" in folder and "__pycache__" in folder.split("/"):
             return Drop(name=pair.name, why="Python writes its byte code anew")
         return None
 

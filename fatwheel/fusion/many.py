@@ -87,10 +87,10 @@ def fuse_many(
     """Fuse pairs of wheels into `folder`, or plan it (`dry_run`), and yield the outcomes in the order of `pairs`.
 
     A pair that fails is an outcome as any other, and stops no other pair. With an `executor` all pairs are handed
-    to it at once, and the outcomes are the same as without; where it works on other machines, the paths must be
-    absolute and lead to the same files there. With `skip_existing` a wheel in `folder` that would come out as it is
-    (`existing.find_existing`) is left, and its pair is not read. No two pairs may make the same wheel. When the
-    iterator is closed, or the caller is interrupted, the pairs that have not begun are cancelled.
+    to it at once, the largest first, and the outcomes are the same as without; where it works on other machines, the
+    paths must be absolute and lead to the same files there. With `skip_existing` a wheel in `folder` that would come
+    out as it is (`existing.find_existing`) is left, and its pair is not read. No two pairs may make the same wheel.
+    When the iterator is closed, or the caller is interrupted, the pairs that have not begun are cancelled.
 
     `progress` is called, in any thread, with the bytes of the archives that were worked through since the last call:
     piece by piece; with an executor ten times a second where that tells it (`workers.processes` does), else once for
@@ -101,12 +101,15 @@ def fuse_many(
         return (work(pair, folder, options, progress) for pair in pairs)
     tells = executor if isinstance(executor, _Telling) else None
     inside = None if tells is None else tells.tell_progress
-    futures: deque[tuple[WheelPair, Future[Outcome]]] = deque()
-    for pair in pairs:
-        future = executor.submit(work, pair, folder, options, inside)
+    pairs = list(pairs)
+    sizes = [pair_size(pair) for pair in pairs]
+    begun: dict[int, Future[Outcome]] = {}
+    # The largest first, or one worker may have it alone in the end.
+    for i in sorted(range(len(pairs)), key=lambda i: -sizes[i]):
+        begun[i] = future = executor.submit(work, pairs[i], folder, options, inside)
         if progress is not None and tells is None:
-            future.add_done_callback(functools.partial(_report, progress, pair_size(pair)))
-        futures.append((pair, future))
+            future.add_done_callback(functools.partial(_report, progress, sizes[i]))
+    futures = deque((pair, begun[i]) for i, pair in enumerate(pairs))
     if progress is None or tells is None:
         return _in_order(futures, lambda: None)
     return _in_order(futures, _Told(tells, progress).tell)

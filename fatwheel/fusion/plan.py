@@ -253,12 +253,17 @@ def _oldest_macos(members: Sequence[MemberPair], arch: Arch) -> Floor:
 
 def _load_graph(members: Sequence[MemberPair]) -> LoadGraph:
     """Return which members each architecture's code loads in the fused wheel."""
+    parsed = [
+        pair
+        for pair in members
+        if (pair.arm64 is not None and pair.arm64.content is not None)
+        or (pair.x86_64 is not None and pair.x86_64.content is not None)
+    ]
     found = [
         (pair.name, arch, image)
-        for pair in members
+        for pair in parsed
         for arch in Arch
         if (member := pair.member(arch) or pair.member(arch.other)) is not None
-        and member.content is not None
         for image in images(member.content)
         if isinstance(image, Image) and image.mac_arch is arch
     ]

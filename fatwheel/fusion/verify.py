@@ -50,11 +50,11 @@ def reread(
         if threads is not None:
             with reading_threads(threads, [wheel]) as executor:
                 return read_wheel(wheel, inflater=inflater, executor=executor)
-        source = open_source(wheel, inflater)
+        source, own = open_source(wheel, inflater), f"{dist_info}/"
         for member, entry in source.entries.items():
             if member in source.scanned:
                 continue
-            if member.startswith(f"{dist_info}/"):
+            if member.startswith(own):
                 source.scanned[member] = scan_member(wheel, entry, source.wanted(member), inflater)
                 continue
             facts = written[member]

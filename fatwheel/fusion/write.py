@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from fatwheel.arch import Arch
-from fatwheel.archive.crc import combine, crc_of_zeros
+from fatwheel.archive.crc import combine
 from fatwheel.archive.directory import DateTime, Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import MemberData, ZipWriter
@@ -243,11 +243,8 @@ class _Writer:
             piece = planned.slices[index]
             if not piece.whole:
                 return None
-            zeros = len(fill) - len(fill.rstrip(b"\0"))
-            head = fill[: len(fill) - zeros]
-            crc = combine(zlib.crc32(head, crc), crc_of_zeros(zeros), zeros)
             entry = planned.member(piece.source).entry
-            crc = combine(crc, entry.crc, entry.size)
+            crc = combine(self.inflater.crc32(fill, crc), entry.crc, entry.size)
         return crc
 
     def _content(self, planned: Fuse) -> Iterator[bytes | memoryview]:

@@ -20,7 +20,7 @@ __all__ = ["Speeds", "Work", "measure_speeds", "pair_work"]
 
 _THIN = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")  # how Mach-O files for one architecture begin
 _SMALL = 1 << 16  # bytes; streams up to here are inflated in one call
-_TIMES = 5
+_TIMES, _READINGS = 5, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +38,21 @@ class Work:
 
     `content` are the bytes of all members, those that are equal in both wheels counted once; `inflating` the
     seconds that one core takes to inflate them. `hashed` are the bytes that go through SHA-256: the content for both
-    RECORDs, the fused files for the new one, both archives for `fatwheel.json`. `chain` is the largest fused file: one
-    digest, whose bytes wait for each other.
+    RECORDs, the fused files for the new one, both archives for `fatwheel.json`. `summed` are those that go through
+    CRC-32: the content, and both archives once for each time they are read (verified, hashed, copied), which is how
+    what is copied is known to be what was verified. `chain` is the largest fused file: one digest, whose bytes wait
+    for each other.
     """
 
     content: int
     inflating: float
     hashed: int
+    summed: int
     chain: int
 
     def seconds(self, speeds: Speeds, cores: int) -> float:
         """Return the least time with `cores` that share the work without loss."""
-        total = self.inflating + self.hashed / speeds.sha256 + self.content / speeds.crc32
+        total = self.inflating + self.hashed / speeds.sha256 + self.summed / speeds.crc32
         return max(total / cores, self.chain / speeds.sha256)
 
 
@@ -101,6 +104,7 @@ def _work(x86_64: OpenWheel, arm64: OpenWheel) -> Work:
         content=content,
         inflating=min(_inflating(todo, inflater) for _ in range(2)),
         hashed=content + sum(fused) + archives,
+        summed=content + _READINGS * archives,
         chain=max(fused, default=0),
     )
 

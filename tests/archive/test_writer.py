@@ -15,7 +15,6 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from fatwheel.archive.crc import crc_of_zeros
 from fatwheel.archive.directory import Method, read_directory
 from fatwheel.archive.format import Flag
 from fatwheel.archive.ranges import RangeFile
@@ -25,6 +24,7 @@ from fatwheel.deflate.splice import Literal, copied, join, new_text
 from tests.support.corpus import ROOT
 from tests.support.required import require_tool
 from tests.support.streams import SAMPLES, Piece, Shelf, ends
+from tests.support.zeros import crc_of_zeros
 
 TIME = (2025, 6, 15, 12, 30, 42)
 GIB = 1 << 30

@@ -35,7 +35,7 @@ from fatwheel.errors import (
 from fatwheel.fusion.actions import Fuse
 from fatwheel.fusion.engine import DelocateEngine
 from fatwheel.fusion.fuse import ConflictsError, FuseOptions, plan_fuse
-from fatwheel.fusion.many import FailedError, Outcome, fuse_many, pair_size
+from fatwheel.fusion.many import FailedError, Outcome, WheelPair, fuse_many, pair_size
 from fatwheel.fusion.workers import processes
 from fatwheel.wheels.wheel import OpenWheel
 from tests.support.clusters import dask_cluster
@@ -194,10 +194,28 @@ class _Scripted(Executor):
 
     def __init__(self) -> None:
         self.futures: list[Future[Any]] = []
+        self.pairs: list[WheelPair] = []
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         self.futures.append(Future())
+        self.pairs.append(args[0])
         return self.futures[-1]
+
+
+def test_the_largest_pair_begins_first_and_outcomes_keep_their_order(tmp_path: Path) -> None:
+    """Two workers would end with one of them alone on the largest."""
+    pairs: list[WheelPair] = []
+    for size in (10, 3000, 20, 3000, 500):
+        wheels = tuple(tmp_path / f"{len(pairs)}-{side}.whl" for side in "xa")
+        for path in wheels:
+            path.write_bytes(bytes(size))
+        pairs.append((wheels[0], wheels[1]))
+    executor = _Scripted()
+    outcomes = fuse_many(pairs, tmp_path, FuseOptions(), executor=executor)
+    assert executor.pairs == [pairs[i] for i in (1, 3, 4, 2, 0)]
+    for pair, future in zip(executor.pairs, executor.futures, strict=True):
+        future.set_result(Outcome(paths=pair, plan=None, fused=None, error=None, seconds=0.0))
+    assert [outcome.paths for outcome in outcomes] == pairs
 
 
 def test_a_lost_worker_is_the_outcome_of_its_pair_alone(pairs: Pairs, tmp_path: Path) -> None:

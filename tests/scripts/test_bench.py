@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from scripts.benchmark.report import (
     BEGIN,
     END,
     FATWHEEL,
+    GOALS,
     MERGE,
     OTHER,
     READ,
@@ -88,15 +90,19 @@ def test_goals_are_worked_out_of_medians() -> None:
     )
     reached = [(goal.reached, goal.met) for goal in report.goals()]
     assert reached == [
-        (f"{math.sqrt(0.05 * 0.08):.3f}, the worst 0.080", False),
-        (f"{math.sqrt(0.5):.3f}, the worst 1.000", False),
-        ("at most 0.50", False),
+        (f"{math.sqrt(0.05 * 0.08):.3f}, the worst 0.080", True),
+        (f"{math.sqrt(0.5):.3f}, the worst 1.000", True),
+        (f"{math.sqrt(0.05 * 0.08):.3f}", True),
+        (f"{math.sqrt(0.5):.3f}", True),
+        ("2.00 times", False),
+        ("at most 0.50", True),
+        ("80 ms", False),
         ("at most +0.90%", True),
         ("200 MB/s, +0% to +0%", True),
         ("49 MiB", False),
         ("30 MiB", True),
         ("80 ms", True),
-        ("1.50 times", False),
+        ("1.50 times", True),
     ]
     text = report.markdown()
     assert "| numpy 1 | 20 | 0.100 | 200 | 0.050 | 2.00 (0.00) | 0.050 | 0.200 | 0.50 |" in text
@@ -127,15 +133,16 @@ def test_text_between_the_marks_is_replaced_and_nothing_else() -> None:
 
 
 def test_the_page_has_the_marks() -> None:
-    replace_between((ROOT / "docs" / "performance.md").read_text("utf-8"), "")
+    text = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    assert replace_between(replace_between(text, ""), "", GOALS) != text
 
 
 def test_the_limit_is_the_work_on_all_cores_or_the_longest_chain() -> None:
     speeds = Speeds(inflater="i", sha256=100.0, crc32=1000.0)
-    work = Work(content=1000, inflating=2.0, hashed=500, chain=100)
+    work = Work(content=800, inflating=2.0, hashed=500, summed=1000, chain=100)
     assert work.seconds(speeds, 1) == 2.0 + 5.0 + 1.0
     assert work.seconds(speeds, 2) == 4.0
-    assert Work(content=1000, inflating=2.0, hashed=500, chain=700).seconds(speeds, 2) == 7.0
+    assert replace(work, chain=700).seconds(speeds, 2) == 7.0
 
 
 def test_unavoidable_is_what_differs_twice_and_what_is_equal_once(tmp_path: Path) -> None:
@@ -147,6 +154,7 @@ def test_unavoidable_is_what_differs_twice_and_what_is_equal_once(tmp_path: Path
     assert work.chain == fused
     archives = sum(path.stat().st_size for path in pair)
     assert work.hashed == work.content + fused + archives
+    assert work.summed == work.content + 3 * archives
     assert work.content - len(equal["pkg/data.bin"]) - fused < 400 * len(own)
     assert work.inflating > 0
 
