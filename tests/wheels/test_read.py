@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import random
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -23,7 +25,14 @@ from fatwheel.errors import AbandonedError, RefusedError, WheelError
 from fatwheel.fusion.pairing import inspect, match
 from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.macho.image import Image, Signature
-from fatwheel.wheels.read import batches, in_parallel, open_source, read_wheel, reading_threads
+from fatwheel.wheels.read import (
+    BATCH,
+    batches,
+    in_parallel,
+    open_source,
+    read_wheel,
+    reading_threads,
+)
 from fatwheel.wheels.record import RecordHash
 from fatwheel.wheels.scan import Wanted, scan_member
 from fatwheel.wheels.signedpages import Judged
@@ -565,3 +574,16 @@ def test_pages_are_hashed_where_that_is_asked_for(judged: Judged, tmp_path: Path
         verified[name] = image.signature.enforced.verified
     wanted = {Judged.ALL: [True, True], Judged.ENFORCED: [False, True], Judged.NONE: [False, False]}
     assert verified == dict(zip(["x86_64", "arm64"], wanted[judged], strict=True))
+
+
+def test_threads_take_turns_quickly_while_any_of_them_read(tmp_path: Path) -> None:
+    """What comes back from inflating waits for the interpreter; afterwards all is as it was before."""
+    path = make_wheel(tmp_path, PLATFORMS[A], {"a.bin": os.urandom(BATCH + 1)})
+    before = sys.getswitchinterval()
+    with contextlib.closing(open_wheel(path)) as opened:
+        with reading_threads(2, [opened]):
+            during = sys.getswitchinterval()
+            with reading_threads(2, [opened]):
+                assert sys.getswitchinterval() == during < before
+            assert sys.getswitchinterval() == during
+        assert sys.getswitchinterval() == before
