@@ -71,9 +71,19 @@ def release(version: str, folder: Path) -> Path:
     """Return the wheel of that release of ziglang, brought into `folder` where it is not there."""
     pattern = f"ziglang-{version}-*manylinux*x86_64*.whl"
     if not list(folder.glob(pattern)):
-        words = ["download", "-q", "--no-deps", "--only-binary", ":all:", f"ziglang=={version}"]
+        words = [
+            "-I",
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            f"ziglang=={version}",
+        ]
         words += ["--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_12_x86_64"]
-        subprocess.run([sys.executable, "-m", "pip", *words, "--dest", str(folder)], check=True)
+        subprocess.run([sys.executable, *words, "--dest", str(folder)], check=True)
     return next(folder.glob(pattern))
 
 

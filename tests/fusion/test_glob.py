@@ -60,8 +60,9 @@ def expression(glob: str) -> str:
             pattern, position = pattern + "[^/]", position + 1
         elif found := re.match(r"\[(!?)(\]?[^\]]*)\]", rest):
             members = re.sub(r"([\\\[^&~|])", r"\\\1", found[2])
-            pattern += f"[{'^' if found[1] else ''}{members}]"
-            position += found.end()
+            found_set = f"[{'^' if found[1] else ''}{members}]"
+            re.compile(found_set)  # a set that is none takes nothing of what follows
+            pattern, position = pattern + found_set, position + found.end()
         else:
             pattern, position = pattern + re.escape(rest[0]), position + 1
     return pattern
@@ -73,6 +74,7 @@ def expression(glob: str) -> str:
 @example("a**/b", ["ab", "a/b", "ax/b"])
 @example("**/*", ["", "a", "/"])
 @example("*[!a]*", ["a", "ab", "a/"])
+@example("[]?", ["a"])
 def test_law_a_glob_means_its_regular_expression(glob: str, names: list[str]) -> None:
     try:
         wanted = re.compile(expression(glob), re.DOTALL)
