@@ -49,40 +49,28 @@ _CXX: Mapping[Since, tuple[bytes, ...]] = {
 """How symbols of libc++ begin; mangled by the Itanium C++ ABI, with the underscore of Mach-O."""
 
 _FRAMEWORKS_FOLDER = "/System/Library/Frameworks/"
-_FRAMEWORKS: Mapping[Version, str] = {
-    (
-        10,
-        10,
-    ): "CloudKit CryptoTokenKit FinderSync LocalAuthentication MultipeerConnectivity NetworkExtension "
-    "NotificationCenter",
-    (
-        10,
-        11,
-    ): "Contacts ContactsUI GameplayKit Metal MetalKit ModelIO Photos PhotosUI SafariServices",
-    (10, 12): "Intents MediaPlayer",
-    (10, 13): "BusinessChat CoreML CoreSpotlight ExternalAccessory MetalPerformanceShaders Vision",
-    (10, 14): "AdSupport NaturalLanguage Network UserNotifications VideoSubscriberAccount",
-    (
-        10,
-        15,
-    ): "AuthenticationServices AutomaticAssessmentConfiguration CoreHaptics CoreMotion DeviceCheck "
-    "ExecutionPolicy FileProvider FileProviderUI LinkPresentation PencilKit PushKit QuickLookThumbnailing "
-    "SoundAnalysis Speech",
-    (11, 0): "Accessibility AdServices AppTrackingTransparency CallKit ClassKit MLCompute "
-    "MetalPerformanceShadersGraph PassKit ReplayKit ScreenTime UniformTypeIdentifiers UserNotificationsUI",
-    (
-        12,
-        0,
-    ): "DataDetection IntentsUI LocalAuthenticationEmbeddedUI MailKit MetricKit PHASE ShazamKit",
-    (12, 3): "ScreenCaptureKit",
-    (13, 0): "AVRouting BackgroundAssets ExtensionKit HealthKit MetalFX SafetyKit SharedWithYou "
-    "SharedWithYouCore ThreadNetwork",
-    (14, 0): "Cinematic SensitiveContentAnalysis Symbols",
-    (14, 3): "BrowserEngineKit",
-    (15, 0): "DeviceDiscoveryExtension MediaExtension",
-    (15, 4): "FSKit SecurityUI",
-    (26, 0): "GameSave",
-}
+_FRAMEWORKS = """
+10.10 CloudKit CryptoTokenKit FinderSync LocalAuthentication MultipeerConnectivity NetworkExtension
+10.10 NotificationCenter
+10.11 Contacts ContactsUI GameplayKit Metal MetalKit ModelIO Photos PhotosUI SafariServices
+10.12 Intents MediaPlayer
+10.13 BusinessChat CoreML CoreSpotlight ExternalAccessory MetalPerformanceShaders Vision
+10.14 AdSupport NaturalLanguage Network UserNotifications VideoSubscriberAccount
+10.15 AuthenticationServices AutomaticAssessmentConfiguration CoreHaptics CoreMotion DeviceCheck ExecutionPolicy
+10.15 FileProvider FileProviderUI LinkPresentation PencilKit PushKit QuickLookThumbnailing SoundAnalysis Speech
+11.0 Accessibility AdServices AppTrackingTransparency CallKit ClassKit MLCompute MetalPerformanceShadersGraph
+11.0 PassKit ReplayKit ScreenTime UniformTypeIdentifiers UserNotificationsUI
+12.0 DataDetection IntentsUI LocalAuthenticationEmbeddedUI MailKit MetricKit PHASE ShazamKit
+12.3 ScreenCaptureKit
+13.0 AVRouting BackgroundAssets ExtensionKit HealthKit MetalFX SafetyKit SharedWithYou SharedWithYouCore
+13.0 ThreadNetwork
+14.0 Cinematic SensitiveContentAnalysis Symbols
+14.3 BrowserEngineKit
+15.0 DeviceDiscoveryExtension MediaExtension
+15.4 FSKit SecurityUI
+26.0 GameSave
+"""
+"""The macOS that brought them, and names of frameworks."""
 
 
 def symbol_since(library: str, symbol: bytes) -> Since | None:
@@ -112,7 +100,17 @@ def framework_since(path: str) -> Version | None:
         version and not (version.startswith("Versions/") and version.count("/") == 2)
     ):
         return None
-    return next((since for since, names in _FRAMEWORKS.items() if name in names.split()), None)
+    return _frameworks().get(name)
+
+
+@cache
+def _frameworks() -> Mapping[str, Version]:
+    found: dict[str, Version] = {}
+    for line in _FRAMEWORKS.strip().splitlines():
+        since, *names = line.split()
+        major, minor = map(int, since.split("."))
+        found |= dict.fromkeys(names, (major, minor))
+    return found
 
 
 @cache
