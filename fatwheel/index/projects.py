@@ -25,7 +25,10 @@ __all__ = ["Complete", "Project", "Projects"]
 _FRESH = 10.0  # seconds for which a page is not asked for again
 _PATIENCE = 6.0  # seconds that a page waits for METADATA; pip gives up after 15 without a byte
 _READERS = 24  # wheels whose METADATA are read at the same time
-_MOST_READ = 240  # pairs of a project whose METADATA are read, the newest
+_MOST_READ = 240  # pairs of a project whose METADATA are read
+_MOST_VERSIONS = (
+    12  # of a project, the newest: each pair costs a quarter of a megabyte where ranges are read
+)
 
 
 Complete = Callable[[Work, Upstream, Page, Listing], Awaitable[Listing]]
@@ -61,8 +64,13 @@ class Projects:
         offline: bool,
         say: Callable[[str], None],
         complete: Complete | None = None,
+        wanted: Callable[[Entry], bool] = lambda _entry: True,
     ) -> None:
-        """A project comes from the first of `upstreams` that has it, whatever others have (dependency confusion)."""
+        """A project comes from the first of `upstreams` that has it, whatever others have (dependency confusion).
+
+        METADATA that cost requests for ranges are read of `wanted` files only.
+        """
+        self._wanted = wanted
         self._upstreams = tuple(upstreams)
         self._cache = cache
         self._options = options
@@ -146,13 +154,15 @@ class Projects:
 
     async def _read_all(self, project: Project) -> None:
         waiting = []
+        newest: set[str] = set()
         for entry in reversed(project.listing.entries):
             key = self._work.key(entry)
             if entry.halves is None or key in project.metadata:
                 continue
             if (digest := _same_beside(entry)) is not None:
                 project.metadata[key] = digest
-            else:
+            elif len(newest | {entry.version}) <= _MOST_VERSIONS and self._wanted(entry):
+                newest.add(entry.version)
                 waiting.append((key, entry))
         readers = asyncio.Semaphore(_READERS)
 

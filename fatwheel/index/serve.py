@@ -11,7 +11,7 @@ from pathlib import Path
 from fatwheel.errors import ToolError, UsageError
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.index.cache import Cache
-from fatwheel.index.listing import ListingOptions
+from fatwheel.index.listing import Entry, ListingOptions
 from fatwheel.index.pool import Pool
 from fatwheel.index.projects import Complete, Projects
 from fatwheel.index.upstream import FolderUpstream, HttpUpstream, Upstream, client_session
@@ -57,11 +57,13 @@ async def serve(
     pool: Pool,
     say: Callable[[str], None],
     notes: Sequence[str] = (),
+    *,
     complete: Complete | None = None,
+    wanted: Callable[[Entry], bool] = lambda _entry: True,
 ) -> AsyncIterator[Running]:
     """Yield the running index; when the block ends, what is under way is ended, too.
 
-    `complete` may add to what is listed of a project.
+    `complete` may add to what is listed of a project; what is not `wanted` gets no METADATA that cost much.
 
     Raises `UsageError` for upstreams that are none and an address that is taken, `ToolError` without the extra `index`.
     """
@@ -90,6 +92,7 @@ async def serve(
             offline=options.offline,
             say=say,
             complete=complete,
+            wanted=wanted,
         )
         server = IndexServer(
             projects, work, hosts=frozenset({options.host.lower()}), notes=tuple(notes)

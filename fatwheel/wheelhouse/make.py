@@ -21,14 +21,14 @@ from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.index.cache import Cache, Made
-from fatwheel.index.listing import ListingOptions
+from fatwheel.index.listing import Entry, ListingOptions
 from fatwheel.index.pool import Pool, pool
 from fatwheel.index.serve import PYPI, IndexOptions, Running, serve
 from fatwheel.printable import counted
 from fatwheel.process import SubprocessRunner
 from fatwheel.values import valueclass
 from fatwheel.wheelhouse.build import Builder
-from fatwheel.wheelhouse.choose import supported_tags
+from fatwheel.wheelhouse.choose import choose_entry, supported_tags
 from fatwheel.wheelhouse.collect import (
     Ingredients,
     Item,
@@ -189,7 +189,11 @@ async def _fetch(work: _Work, workers: Pool) -> tuple[Wheelhouse, Mapping[str, I
         )
     complete = builds.complete if builds is not None else None
     say_ = say if work.watching is None else _silent
-    async with serve(options.index, workers, say_, complete=complete) as running:
+
+    def wanted(entry: Entry) -> bool:
+        return choose_entry([entry], entry.version, work.tags) is not None
+
+    async with serve(options.index, workers, say_, complete=complete, wanted=wanted) as running:
         pins = await _resolve(work, running)
         known = builds.known if builds is not None else {}
         items, missing = await plan_items(pins, running, work.tags, known)

@@ -246,6 +246,18 @@ def test_metadata_are_served_without_fetching_or_fusing(
     assert not (index.cache / "fused").exists()
 
 
+def test_metadata_are_read_out_of_the_newest_versions_wheels_only(
+    index: Index, behind: FakeIndex, tmp_path: Path
+) -> None:
+    """Where upstream names none, they cost requests for ranges, and a resolver looks at few versions."""
+    for number in range(15):
+        behind.add("pkg", *make_pair(tmp_path, version=f"1.{number}"))
+    files = index.files("pkg")
+    told = {name.split("-")[1] for name, file in files.items() if file["core-metadata"]}
+    assert len(files) == 15
+    assert told == {f"1.{number}" for number in range(3, 15)}
+
+
 def test_one_half_s_metadata_are_enough_where_upstream_names_one_hash(
     index: Index, behind: FakeIndex, tmp_path: Path
 ) -> None:

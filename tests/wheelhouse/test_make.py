@@ -125,6 +125,14 @@ def test_a_dry_run_writes_nothing(behind: FakeIndex, tmp_path: Path) -> None:
     assert not (tmp_path / "cache" / "fused").exists()
 
 
+def test_metadata_of_other_pythons_wheels_are_not_read(behind: FakeIndex, tmp_path: Path) -> None:
+    for python in ("cp311", "cp313"):
+        behind.add("app", *make_pair(tmp_path / "more", name="app", python=python, abi=python))
+    make_wheelhouse(["app"], tmp_path / "house", options(behind, tmp_path / "cache"), jobs=1)
+    asked = {path.split("-")[2] for path in behind.asked(r"/packages/app-")}
+    assert asked == {"cp312"}
+
+
 def test_a_python_that_is_none(tmp_path: Path) -> None:
     given = WheelhouseOptions(cache=tmp_path, python="3")
     with pytest.raises(UsageError, match="--python 3: write the version as"):
