@@ -13,7 +13,7 @@ import pytest
 
 from fatwheel.wheels.tags import claims, parse_wheel_name
 from scripts.benchmark.limits import Speeds, Work, pair_work
-from scripts.benchmark.pairs import read_pairs
+from scripts.benchmark.pairs import download, read_pairs
 from scripts.benchmark.report import (
     BEGIN,
     END,
@@ -27,7 +27,7 @@ from scripts.benchmark.report import (
     Samples,
     replace_between,
 )
-from tests.support.corpus import ROOT, SMALL_PAIR
+from tests.support.corpus import ROOT, SMALL_PAIR, Published
 from tests.support.required import require_tool
 from tests.support.wheels import A, X, code, make_pair
 
@@ -48,6 +48,20 @@ def test_each_pair_is_two_wheels_of_one_release(name: str) -> None:
 
 def test_twenty_pairs_are_fused_at_once() -> None:
     assert sum("many" in uses for _, uses in PAIRS.values()) == 20
+
+
+def test_wheels_that_are_missing_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fail(missing: list[tuple[object, Published]], platforms: list[str], python: str) -> bool:
+        asked.extend(wheel.file for _, wheel in missing)
+        return False
+
+    monkeypatch.setattr(Published, "is_cached", lambda _: False)
+    monkeypatch.setattr("scripts.fetch_wheels.download", fail)
+    with pytest.raises(SystemExit):
+        download("kiwisolver")
+    assert asked == [PAIRS["kiwisolver"][0].x86_64.file]
 
 
 def samples(*seconds: float, peak: int = 0, output: int = 0) -> Samples:
