@@ -26,6 +26,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _SAFE_PATH = "PYTHONSAFEPATH"
+if sys.platform == "win32":
+    _STOP = signal.SIGBREAK
+else:
+    _STOP = signal.SIGUSR1
+# It tells a process that its work is not wanted any more. By SIGTERM an executor ends all processes when one is lost: none
+# may go on waiting for work then, since the lost one may hold the lock of the queue.
 
 
 class Workers(ProcessPoolExecutor):
@@ -101,16 +107,27 @@ class _Worker:
     def __init__(self, read: Synchronized[int]) -> None:
         self.read = read
         self.is_busy = False
+        self.is_interrupted = (
+            False  # its work is about to end, and is not to be disturbed once more
+        )
         self.is_stopped = False  # its work is not wanted any more
         self.is_terminated = False  # somebody wants the process itself to end
 
-    def on_signal(self, _number: int, _frame: object) -> None:
-        """Interrupt the work, as Ctrl-C does without processes; a process that waits for work ends at once."""
-        self.is_terminated = not self.is_stopped
-        if self.is_busy:
-            raise KeyboardInterrupt
-        if self.is_terminated:
+    def on_stop(self, _number: int, _frame: object) -> None:
+        """Interrupt the work, as Ctrl-C does without processes."""
+        self._interrupt()
+
+    def on_terminate(self, _number: int, _frame: object) -> None:
+        """End when the work was interrupted; a process that waits for work ends at once."""
+        self.is_terminated = True
+        self._interrupt()
+        if not self.is_busy:
             os._exit(128 + signal.SIGTERM)
+
+    def _interrupt(self) -> None:
+        if self.is_busy and not self.is_interrupted:
+            self.is_interrupted = True
+            raise KeyboardInterrupt
 
     def watch(self, stop: Connection) -> None:
         """Wait for `stop`, or for the end of the process that began this one, which may have been killed."""
@@ -122,11 +139,11 @@ class _Worker:
         if sys.platform == "win32":
             import _thread
 
-            _thread.interrupt_main(signal.SIGTERM)
+            _thread.interrupt_main(_STOP)
         else:
             main = threading.main_thread().ident
             assert main is not None
-            signal.pthread_kill(main, signal.SIGTERM)
+            signal.pthread_kill(main, _STOP)
         wait([parent.sentinel])
         os._exit(1)
 
@@ -139,7 +156,8 @@ def _begin(stop: Connection, read: Synchronized[int]) -> None:
     global _worker  # noqa: PLW0603  (how a process of a pool is handed what cannot be pickled)
     _worker = _Worker(read)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _worker.on_signal)
+    signal.signal(signal.SIGTERM, _worker.on_terminate)
+    signal.signal(_STOP, _worker.on_stop)
     threading.Thread(
         target=_worker.watch, args=(stop,), name="fatwheel-parent", daemon=True
     ).start()
@@ -149,6 +167,7 @@ def _work(function: Callable[[], T]) -> T:
     """Do what a process of a pool is asked for, unless it is not wanted any more."""
     assert _worker is not None
     try:
+        _worker.is_interrupted = False
         _worker.is_busy = True
         if _worker.is_stopped:
             raise AbandonedError("nobody waits for this any more")

@@ -116,3 +116,29 @@ def test_a_worker_that_is_terminated_cleans_up_and_is_lost(tmp_path: Path) -> No
             busy.result(120)
     assert list(tmp_path.iterdir()) == []
     assert multiprocessing.active_children() == []
+
+
+def clean_up_slowly(folder: Path) -> None:
+    """Take very long, and a while for what is to be done in the end."""
+    (folder / "begun").touch()
+    try:
+        time.sleep(600)
+    finally:
+        (folder / "cleaning").touch()
+        time.sleep(0.5)
+        (folder / "clean").touch()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM is no signal there")
+def test_cleaning_up_is_not_disturbed_by_more_signals(tmp_path: Path) -> None:
+    """Whoever is terminated ends, although its work is given up meanwhile, too."""
+    with processes(1) as executor:
+        busy = executor.submit(clean_up_slowly, tmp_path)
+        wait_for(tmp_path, 1)
+        (process,) = multiprocessing.active_children()
+        os.kill(process.pid or 0, signal.SIGTERM)
+        wait_for(tmp_path, 2)
+        os.kill(process.pid or 0, signal.SIGTERM)
+    assert isinstance(busy.exception(30), BrokenProcessPool)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "clean", "cleaning"]
+    assert multiprocessing.active_children() == []
