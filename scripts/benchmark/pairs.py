@@ -46,7 +46,7 @@ def download(chosen: str | None) -> list[Subject]:
         if unknown := sorted(set(names) - data.keys()):
             raise SystemExit(f"bench: no such pairs: {', '.join(unknown)}")
         data = {name: data[name] for name in names}
-    if not fetch([pair for pair, _ in data.values()]):
+    if not fetch([pair for pair, _ in data.values()], "3.12"):
         raise SystemExit(1)
     subjects = [subject(pair, uses) for pair, uses in data.values()]
     return sorted(subjects, key=lambda one: one.size)
