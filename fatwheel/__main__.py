@@ -5,7 +5,9 @@ It imports nothing before it can be interrupted without a traceback; before that
 
 # `signal` itself imports for three milliseconds what could not be interrupted well; this is what is below it.
 import _signal  # type: ignore[import-not-found, unused-ignore]
+import gc
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ def main() -> "NoReturn":
     """Run the command line and exit."""
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # not where it is ignored
         _signal.signal(_signal.SIGINT, _end)
+    if sys.implementation.name == "cpython":
+        gc.set_threshold(50_000)  # what is imported stays; CPython would look through it 50 times
     from fatwheel.cli.main import main as run
 
     run()

@@ -1,7 +1,8 @@
 """Values: dataclasses whose making costs little.
 
 `dataclasses` writes and compiles every method of every class: half a millisecond for a frozen one, and a fuse
-has sixty. Here only `__init__` is made so; the other methods are the same functions for all classes.
+has ninety. Here only `__init__` is made so, when the first instance is; the other methods are the same functions for
+all classes, and what `dataclasses` knows of a class is made when something asks for it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ else:
 __all__ = ["valueclass"]
 
 T = TypeVar("T")
+_OF_THE_UNSLOTTED = ("__dict__", "__weakref__")
+_UNGIVEN = object()  # stands for the default of a field whose default is made anew each time
 
 
 @dataclass_transform(
@@ -30,18 +33,74 @@ T = TypeVar("T")
 def valueclass(cls: type[T]) -> type[T]:
     """Make `cls` a dataclass with slots, whose fields are given by name: `field`, `replace` and `asdict` work on it.
 
+    It inherits from no other such class, and a field has a default or a `default_factory`, if any.
     Two of one class with equal fields are equal and have one hash. That its fields are not assigned to again is
     checked by the type checker alone, so that instances, of which a large wheel has 100,000, cost little, too.
     """
-    made: Any = dataclasses.dataclass(eq=False, repr=False, kw_only=True, slots=True)(cls)
-    made.__eq__, made.__hash__ = _eq, _hash
-    if "__repr__" not in cls.__dict__:
-        made.__repr__ = _repr
+    own = {name: value for name, value in cls.__dict__.items() if name not in _OF_THE_UNSLOTTED}
+    defaults = {name: own.pop(name) for name in cls.__annotations__ if name in own}
+    own |= {
+        "__slots__": tuple(cls.__annotations__),
+        "__match_args__": (),
+        "__value_names__": tuple(cls.__annotations__),
+        "__value_defaults__": defaults,
+        "__dataclass_fields__": _Later("__dataclass_fields__", lambda _: _dataclass_fields(cls)),
+        "__init__": _Later("__init__", _init),
+        "__eq__": _eq,
+        "__hash__": _hash,
+    }
+    own.setdefault("__repr__", _repr)
+    metaclass: Any = type(cls)
+    made = metaclass(cls.__name__, cls.__bases__, own)
+    made.__qualname__ = cls.__qualname__
+    return made  # type: ignore[no-any-return]
+
+
+class _Later:
+    """An attribute of a class that is made when it is asked for, of the class or of an instance."""
+
+    def __init__(self, name: str, make: Callable[[Any], object]) -> None:
+        self.name = name
+        self.make = make
+
+    def __get__(self, instance: object, owner: Any) -> Any:
+        setattr(owner, self.name, self.make(owner))
+        return getattr(owner if instance is None else instance, self.name)
+
+
+def _dataclass_fields(cls: Any) -> dict[str, dataclasses.Field[Any]]:
+    """Return what `dataclasses` finds in `cls`, as it was before it had slots."""
+    dataclasses.dataclass(init=False, eq=False, repr=False, kw_only=True)(cls)
+    found: dict[str, dataclasses.Field[Any]] = cls.__dict__["__dataclass_fields__"]
+    return found
+
+
+def _init(cls: Any) -> Callable[..., None]:
+    """Return the `__init__` of `cls`, which sets each field to what is given, or else to its default."""
+    names = {"_ungiven": _UNGIVEN}
+    parameters, lines = ["self", "*"] if cls.__value_names__ else ["self"], ["pass"]
+    for name in cls.__value_names__:
+        parameter = value = name
+        if name in cls.__value_defaults__:
+            default = cls.__value_defaults__[name]
+            parameter += f"=_of_{name}"
+            if isinstance(default, dataclasses.Field):
+                names[f"_new_{name}"] = default.default_factory
+                value = f"_new_{name}() if {name} is _ungiven else {name}"
+                default = _UNGIVEN
+            names[f"_of_{name}"] = default
+        parameters.append(parameter)
+        lines.append(f"self.{name} = {value}")
+    text = f"def __init__({', '.join(parameters)}):\n  " + "\n  ".join(lines)
+    exec(text, names)  # noqa: S102 # as `dataclasses` does; nothing but names of fields is in it
+    made: Any = names["__init__"]
+    made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+    made.__annotations__ = cls.__annotations__
     return made  # type: ignore[no-any-return]
 
 
 def _fields(self: Any) -> tuple[object, ...]:
-    return tuple([getattr(self, name) for name in self.__dataclass_fields__])
+    return tuple([getattr(self, name) for name in self.__value_names__])
 
 
 def _eq(self: object, other: object) -> object:
@@ -55,5 +114,5 @@ def _hash(self: object) -> int:
 
 
 def _repr(self: Any) -> str:
-    fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__dataclass_fields__)
+    fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__value_names__)
     return f"{type(self).__qualname__}({fields})"

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.corpus import SMALL_PAIR
+import pytest
+
+from tests.support.corpus import ROOT, SMALL_PAIR
 
 START = """\
 import atexit, importlib, sys
@@ -66,3 +68,47 @@ def test_the_version_is_told_by_what_tells_it(tmp_path: Path) -> None:
     assert own == {"fatwheel", *(f"fatwheel.{name}" for name in modules_of_it)}
     others = found - own - modules(tmp_path, PACKAGES, "click", "locale", "signal")
     assert sorted(others.intersection([*UNNEEDED.split(), *NEEDED.split()])) == []
+
+
+TOLD_AT_THE_END = """\
+import atexit, sys, threading, time
+def late():
+    time.sleep(0.2)
+    print("thread")
+atexit.register(print, "atexit")
+if "thread" in sys.argv:
+    sys.argv.remove("thread")
+    threading.Thread(target=late).start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "code", "told"),
+    [
+        ((), ("--version",), 0, ("fatwheel ", "atexit")),
+        ((), ("--version", "thread"), 0, ("fatwheel ", "thread", "atexit")),
+        ((), ("check", "no.whl"), 2, ("atexit",)),
+        (("-m", "cProfile"), ("--version",), 0, ("fatwheel ", "function calls", "atexit")),
+    ],
+    ids=["plain", "a thread that still runs", "an error", "a profiler"],
+)
+def test_a_quick_end_leaves_nothing_out(
+    tmp_path: Path,
+    options: tuple[str, ...],
+    arguments: tuple[str, ...],
+    code: int,
+    told: tuple[str, ...],
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(TOLD_AT_THE_END + COMMAND, "utf-8")
+    done = subprocess.run(
+        [sys.executable, *options, program, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    places = [done.stdout.find(text) for text in told]
+    assert places == sorted(places)
+    assert -1 not in places

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import asdict, dataclass, field, fields, replace
+from inspect import Parameter, signature
 from typing import Any
 
 import pytest
@@ -56,6 +57,20 @@ def test_fields_are_given_by_name() -> None:
     for arguments, named in (((1,), {}), ((), {}), ((), {"x": 1, "z": 2})):
         with pytest.raises(TypeError):
             make(*arguments, **named)
+
+
+def test_its_signature_is_there_before_the_first_instance() -> None:
+    @valueclass
+    class Fresh:
+        x: int
+        y: int = 0
+
+    parameters = signature(Fresh).parameters.values()
+    assert [(one.name, one.kind, one.default, one.annotation) for one in parameters] == [
+        ("x", Parameter.KEYWORD_ONLY, Parameter.empty, "int"),
+        ("y", Parameter.KEYWORD_ONLY, 0, "int"),
+    ]
+    assert Fresh(x=1) == Fresh(x=1, y=0)
 
 
 def test_it_has_slots() -> None:

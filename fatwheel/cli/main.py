@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
@@ -139,7 +140,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 130
     if arguments is None:  # all is done, and what ends now has no place for an exception
         _react_to_signals(signal.SIG_DFL, signal.SIG_DFL)
+        _leave(code)
     sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """End the process without taking apart all that it imported, a tenth of the time that a small wheel takes.
+
+    What others asked to be called at the end is called, and all output is written. Return where Python itself must end
+    the process: it tells of output that cannot be written, waits for threads, and gives a profiler its turn.
+    """
+    threading = sys.modules.get("threading")
+    if sys.gettrace() or sys.getprofile() or (threading and threading.active_count() > 1):
+        return
+    atexit._run_exitfuncs()  # as `multiprocessing` does
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code)
 
 
 def _react_to_signals(interrupt: _Reaction, terminate: _Reaction) -> None:
