@@ -30,8 +30,8 @@ if sys.platform == "win32":
     _STOP = signal.SIGBREAK
 else:
     _STOP = signal.SIGUSR1
-# It tells a process that its work is not wanted any more. By SIGTERM an executor ends all processes when one is lost: none
-# may go on waiting for work then, since the lost one may hold the lock of the queue.
+# It tells a process that its work is not wanted any more. By SIGTERM an executor ends all processes when one is lost:
+# none may go on waiting for work then, since the lost one may hold the lock of the queue.
 
 
 class Workers(ProcessPoolExecutor):
