@@ -33,10 +33,15 @@ _UNGIVEN = object()  # stands for the default of a field whose default is made a
 def valueclass(cls: type[T]) -> type[T]:
     """Make `cls` a dataclass with slots, whose fields are given by name: `field`, `replace` and `asdict` work on it.
 
-    It inherits from no other such class, and a field has a default or a `default_factory`, if any.
     Two of one class with equal fields are equal and have one hash. That its fields are not assigned to again is
     checked by the type checker alone, so that instances, of which a large wheel has 100,000, cost little, too.
+
+    Raises `TypeError` for one that inherits from another.
     """
+    if any("__value_names__" in base.__dict__ for base in cls.__mro__):
+        raise TypeError(
+            f"{cls.__qualname__} inherits from another value class; fields are not inherited"
+        )
     own = {name: value for name, value in cls.__dict__.items() if name not in _OF_THE_UNSLOTTED}
     defaults = {name: own.pop(name) for name in cls.__annotations__ if name in own}
     own |= {
@@ -85,6 +90,8 @@ def _init(cls: Any) -> Callable[..., None]:
             default = cls.__value_defaults__[name]
             parameter += f"=_of_{name}"
             if isinstance(default, dataclasses.Field):
+                if default.default_factory is dataclasses.MISSING:
+                    raise TypeError(f"{cls.__qualname__}.{name}: write the default without field()")
                 names[f"_new_{name}"] = default.default_factory
                 value = f"_new_{name}() if {name} is _ungiven else {name}"
                 default = _UNGIVEN

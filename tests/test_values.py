@@ -114,3 +114,18 @@ def test_it_travels(protocol: int) -> None:
     point = Point(x=1, y=2, names=["a"])
     assert pickle.loads(pickle.dumps(point, protocol)) == point
     assert copy.deepcopy(point) == copy.copy(point) == point
+
+
+def test_a_class_that_would_come_out_wrong_is_refused() -> None:
+    with pytest.raises(TypeError, match="inherits from another value class"):
+
+        @valueclass
+        class Inheriting(Point):
+            z: int
+
+    @valueclass
+    class Fielded:
+        x: int = field(default=1)
+
+    with pytest.raises(TypeError, match=r"Fielded\.x: write the default without field"):
+        Fielded()
