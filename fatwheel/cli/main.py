@@ -54,6 +54,7 @@ _COMMANDS = {
     "lipo": ("fatwheel.cli.lipo:lipo_command", "Do what lipo does, in its own words."),
     "completion": ("fatwheel.cli.shell:completion_command", "Let your shell complete all this."),
 }
+_TOOLS = 6  # that may follow a program, by their numbers (PEP 669)
 _HIDDEN = {"help": "fatwheel.cli.shell:help_command"}  # others have it, so people type it
 _EXAMPLES = (
     ("fatwheel fuse a.whl b.whl", "fuse two thin wheels"),
@@ -123,6 +124,9 @@ def cli() -> None:
     """Make macOS universal2 wheels, on any machine. COMMAND --help says more."""
 
 
+_TOOLS = 6  # as many as PEP 669 has numbers for
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; an error becomes one sentence on standard error and an exit code.
 
@@ -151,7 +155,7 @@ def _leave(code: int) -> None:
     the process: it tells of output that cannot be written, waits for threads, and gives a profiler its turn.
     """
     threading = sys.modules.get("threading")
-    if sys.gettrace() or sys.getprofile() or (threading and threading.active_count() > 1):
+    if _is_watched() or (threading and threading.active_count() > 1):
         return
     atexit._run_exitfuncs()  # as `multiprocessing` does
     try:
@@ -160,6 +164,15 @@ def _leave(code: int) -> None:
     except (OSError, ValueError):
         return
     os._exit(code)
+
+
+def _is_watched() -> bool:
+    """Return whether a debugger, a profiler or the like follows what is done (`sys.monitoring` from Python 3.12 on)."""
+    if sys.gettrace() or sys.getprofile():
+        return True
+    if sys.version_info < (3, 12):
+        return False
+    return any(sys.monitoring.get_tool(number) for number in range(_TOOLS))
 
 
 def _react_to_signals(interrupt: _Reaction, terminate: _Reaction) -> None:
