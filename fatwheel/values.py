@@ -1,14 +1,14 @@
 """Values: dataclasses whose making costs little.
 
 `dataclasses` writes and compiles every method of every class: half a millisecond for a frozen one, and a fuse
-has ninety. Here only `__init__` is made so, when the first instance is; the other methods are the same functions for
-all classes, and what `dataclasses` knows of a class is made when something asks for it.
+has ninety. Here only `__init__` is made so, and by less; the other methods are the same functions for all classes, and
+what `dataclasses` knows of a class is made when something asks for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def valueclass(cls: type[T]) -> type[T]:
     Two of one class with equal fields are equal and have one hash. That its fields are not assigned to again is
     checked by the type checker alone, so that instances, of which a large wheel has 100,000, cost little, too.
 
-    Raises `TypeError` for one that inherits from another.
+    Raises `TypeError` for one that inherits from another, and for a default within `field`.
     """
     if any("__value_names__" in base.__dict__ for base in cls.__mro__):
         raise TypeError(
@@ -48,9 +48,8 @@ def valueclass(cls: type[T]) -> type[T]:
         "__slots__": tuple(cls.__annotations__),
         "__match_args__": (),
         "__value_names__": tuple(cls.__annotations__),
-        "__value_defaults__": defaults,
-        "__dataclass_fields__": _Later("__dataclass_fields__", lambda _: _dataclass_fields(cls)),
-        "__init__": _Later("__init__", _init),
+        "__dataclass_fields__": _Fields(cls),
+        "__init__": _init(cls, defaults),
         "__eq__": _eq,
         "__hash__": _hash,
     }
@@ -61,33 +60,27 @@ def valueclass(cls: type[T]) -> type[T]:
     return made  # type: ignore[no-any-return]
 
 
-class _Later:
-    """An attribute of a class that is made when it is asked for, of the class or of an instance."""
+class _Fields:
+    """What `dataclasses` knows of a class: made when something asks for it, of the class or of an instance."""
 
-    def __init__(self, name: str, make: Callable[[Any], object]) -> None:
-        self.name = name
-        self.make = make
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls  # as it was before it had slots
 
-    def __get__(self, instance: object, owner: Any) -> Any:
-        setattr(owner, self.name, self.make(owner))
-        return getattr(owner if instance is None else instance, self.name)
-
-
-def _dataclass_fields(cls: Any) -> dict[str, dataclasses.Field[Any]]:
-    """Return what `dataclasses` finds in `cls`, as it was before it had slots."""
-    dataclasses.dataclass(init=False, eq=False, repr=False, kw_only=True)(cls)
-    found: dict[str, dataclasses.Field[Any]] = cls.__dict__["__dataclass_fields__"]
-    return found
+    def __get__(self, _instance: object, _owner: object) -> dict[str, dataclasses.Field[Any]]:
+        if "__dataclass_fields__" not in self.cls.__dict__:
+            dataclasses.dataclass(init=False, eq=False, repr=False, kw_only=True)(self.cls)
+        found: dict[str, dataclasses.Field[Any]] = self.cls.__dict__["__dataclass_fields__"]
+        return found
 
 
-def _init(cls: Any) -> Callable[..., None]:
+def _init(cls: Any, defaults: Mapping[str, Any]) -> Callable[..., None]:
     """Return the `__init__` of `cls`, which sets each field to what is given, or else to its default."""
     names = {"_ungiven": _UNGIVEN}
-    parameters, lines = ["self", "*"] if cls.__value_names__ else ["self"], ["pass"]
-    for name in cls.__value_names__:
+    parameters, lines = ["self", "*"] if cls.__annotations__ else ["self"], ["pass"]
+    for name in cls.__annotations__:
         parameter = value = name
-        if name in cls.__value_defaults__:
-            default = cls.__value_defaults__[name]
+        if name in defaults:
+            default = defaults[name]
             parameter += f"=_of_{name}"
             if isinstance(default, dataclasses.Field):
                 if default.default_factory is dataclasses.MISSING:

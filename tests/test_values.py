@@ -123,9 +123,8 @@ def test_a_class_that_would_come_out_wrong_is_refused() -> None:
         class Inheriting(Point):
             z: int
 
-    @valueclass
-    class Fielded:
-        x: int = field(default=1)
-
     with pytest.raises(TypeError, match=r"Fielded\.x: write the default without field"):
-        Fielded()
+
+        @valueclass
+        class Fielded:
+            x: int = field(default=1)
