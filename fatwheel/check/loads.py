@@ -7,13 +7,14 @@ machine all the same, so what is said of it is a note or a warning. What is true
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
 from fatwheel.check.onesided import importable
 from fatwheel.check.providers import Providers
+from fatwheel.check.together import told_together
 from fatwheel.macho.image import FileType, Image, LoadKind
 from fatwheel.printable import counted
 from fatwheel.wheels.dyld import Load, Loads, Where, is_system
@@ -25,7 +26,6 @@ _FRAMEWORK_CODE = re.compile(
     r"(?P<framework>(?:.*/)?(?P<name>[^/]+)\.framework)/(?:Versions/[^/]+/)?(?P=name)"
 )
 _PLUGINS = re.compile(r"(^|/)plug-?ins?/", re.IGNORECASE)
-_SHOWN = 3  # names in one message
 
 
 def check_loads(wheel: Wheel, loads: Loads) -> Iterator[Finding]:
@@ -117,10 +117,7 @@ def _missing(loads: Iterable[Load], view: _View) -> Iterator[Finding]:
         return f"{tell(names, arches)}, so that importing an extension module fails"
 
     found = [load for load in loads if load.where is Where.GONE]
-    fatal = [load for load in found if view.is_fatal(load)]
-    rest = [load for load in found if not view.is_fatal(load)]
-    yield from _grouped("FW401", fatal, view, tell_fatal, Severity.ERROR)
-    yield from _grouped("FW401", rest, view, tell)
+    yield from _by_fate("FW401", found, view, tell, tell_fatal)
 
 
 def _beside(loads: Iterable[Load], view: _View) -> Iterator[Finding]:
@@ -191,10 +188,21 @@ def _bundles(loads: Iterable[Load], view: _View) -> Iterator[Finding]:
     found = [
         load._replace(name=load.target or load.name) for load in loads if load.where is Where.INSIDE
     ]
-    fatal = [load for load in found if view.is_fatal(load)]
-    rest = [load for load in found if not view.is_fatal(load)]
-    yield from _grouped("FW409", fatal, view, tell, Severity.ERROR)
-    yield from _grouped("FW409", rest, view, tell)
+    yield from _by_fate("FW409", found, view, tell, tell)
+
+
+def _by_fate(
+    code: str,
+    loads: Sequence[Load],
+    view: _View,
+    tell: Callable[[str, str], str],
+    tell_fatal: Callable[[str, str], str],
+) -> Iterator[Finding]:
+    """Yield the errors of `loads` without which an extension module cannot be imported, then the rest."""
+    fatal = [load for load in loads if view.is_fatal(load)]
+    rest = [load for load in loads if not view.is_fatal(load)]
+    yield from _grouped(code, fatal, view, tell_fatal, Severity.ERROR)
+    yield from _grouped(code, rest, view, tell)
 
 
 def _grouped(
@@ -209,20 +217,7 @@ def _grouped(
     for load in loads:
         alike.setdefault(severity or view.severity(load), []).append(load)
     for rank, found in alike.items():
-        members = sorted({load.member for load in found})
-        names = list(dict.fromkeys(load.name for load in found))
-        more = f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else ""
-        arches = " and ".join(
-            arch.value for arch in Arch if any(load.arch is arch for load in found)
-        )
-        files = f", as in {counted(len(members) - 1, 'more file')}" if members[1:] else ""
-        yield Finding(
-            code=code,
-            severity=rank,
-            member=members[0],
-            message=f"{tell(', '.join(names[:_SHOWN]) + more, arches)}{files}",
-            others=tuple(members[1:]),
-        )
+        yield told_together(code, rank, found, tell)
 
 
 def _stray_rpaths(code: Iterable[tuple[str, Arch, Image]]) -> Iterator[Finding]:

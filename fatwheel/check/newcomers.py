@@ -7,19 +7,18 @@ promise and what it says itself. What is weakly loaded or taken may be missing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
+from fatwheel.check.together import told_together
 from fatwheel.macho.exports import Lookups
 from fatwheel.macho.image import Image, LoadKind
-from fatwheel.printable import counted
 from fatwheel.wheels.tags import Floor, claims, format_floor
 from fatwheel.wheels.wheel import Wheel, slices
 
 __all__ = ["check_newcomers"]
-
-_SHOWN = 3  # names in one message
 
 
 class _Need(NamedTuple):
@@ -98,22 +97,14 @@ def _told(code: str, needs: Iterable[_Need]) -> Iterator[Finding]:
         library = need.library if code == "FW322" else ""
         alike.setdefault((library, need.floor, need.present), []).append(need)
     for (library, floor, present), found in alike.items():
-        members = sorted({need.member for need in found})
-        names = list(dict.fromkeys(need.name for need in found))
-        more = f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else ""
-        arches = " and ".join(
-            arch.value for arch in Arch if any(need.arch is arch for need in found)
+        yield told_together(
+            code, Severity.WARNING, found, partial(_sentence, library, floor, present)
         )
-        what = ", ".join(names[:_SHOWN]) + more
-        does = f"takes {what} from {library}" if library else f"loads {what}"
-        files = f", as in {counted(len(members) - 1, 'more file')}" if members[1:] else ""
-        yield Finding(
-            code=code,
-            severity=Severity.WARNING,
-            member=members[0],
-            message=(
-                f"its {arches} code {does}: macOS {present} has that, and {format_floor(floor)}, where it may have to "
-                f"run, does not{files}"
-            ),
-            others=tuple(members[1:]),
-        )
+
+
+def _sentence(library: str, floor: Floor, present: str, names: str, arches: str) -> str:
+    does = f"takes {names} from {library}" if library else f"loads {names}"
+    return (
+        f"its {arches} code {does}: macOS {present} has that, and {format_floor(floor)}, where it may have to "
+        f"run, does not"
+    )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fatwheel.arch import Arch
 from fatwheel.check.finding import Finding, Severity
+from fatwheel.check.together import listed
 from fatwheel.macho.exports import Lookups
 from fatwheel.macho.image import FileType, Image
 from fatwheel.macho.undefined import ANYWHERE
@@ -18,8 +19,6 @@ from fatwheel.wheels.dyld import Load, Loads, Where
 from fatwheel.wheels.wheel import Wheel, slices
 
 __all__ = ["check_symbols"]
-
-_SHOWN = 3  # names in one message
 
 
 class _Lack(NamedTuple):
@@ -69,7 +68,7 @@ def check_symbols(wheel: Wheel, loads: Loads) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 member=lack.member,
                 message=(
-                    f"its {lack.arch.value} code takes {_listed(lack.names)} from {lack.library}, which does not "
+                    f"its {lack.arch.value} code takes {listed(lack.names)} from {lack.library}, which does not "
                     "export that"
                 ),
             )
@@ -142,16 +141,11 @@ def _nowhere(lacks: list[_Lack]) -> Iterator[Finding]:
             severity=Severity.NOTE,
             member=first.member,
             message=(
-                f"its {first.arch.value} code takes {_listed(first.names)} from whatever is loaded, and nothing in the "
+                f"its {first.arch.value} code takes {listed(first.names)} from whatever is loaded, and nothing in the "
                 f"wheel exports that{files}"
             ),
             others=tuple(members[1:]),
         )
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _shown(name: bytes) -> str:

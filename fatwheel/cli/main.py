@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
-import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -124,9 +122,6 @@ def cli() -> None:
     """Make macOS universal2 wheels, on any machine. COMMAND --help says more."""
 
 
-_TOOLS = 6  # as many as PEP 669 has numbers for
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; an error becomes one sentence on standard error and an exit code.
 
@@ -138,8 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if "_FATWHEEL_COMPLETE" in os.environ:
         import_module("fatwheel.cli.completion")  # in place of click's own
     try:
-        with _little_garbage() if arguments is None else contextlib.nullcontext():
-            code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        code = _run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:  # a second one, while the first was told
         code = 130
     if arguments is None:  # all is done, and what ends now has no place for an exception
@@ -185,22 +179,6 @@ def _react_to_signals(interrupt: _Reaction, terminate: _Reaction) -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # by nohup
             signal.signal(number, reaction)
-
-
-@contextlib.contextmanager
-def _little_garbage() -> Iterator[None]:
-    """Look for garbage seldom, and not at the end, in a process that ends with what is done in the block.
-
-    What a command imports stays until its end. CPython would look through it 50 times, and once more before it
-    exits: a tenth of the time that a small wheel takes.
-    """
-    if sys.implementation.name == "cpython":
-        gc.set_threshold(50_000)
-    try:
-        yield
-    finally:
-        if sys.implementation.name == "cpython":
-            gc.freeze()
 
 
 def _run(arguments: list[str]) -> int:

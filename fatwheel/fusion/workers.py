@@ -107,9 +107,7 @@ class _Worker:
     def __init__(self, read: Synchronized[int]) -> None:
         self.read = read
         self.is_busy = False
-        self.is_interrupted = (
-            False  # its work is about to end, and is not to be disturbed once more
-        )
+        self.is_interrupted = False  # its work is ending, and is not to be disturbed again
         self.is_stopped = False  # its work is not wanted any more
         self.is_terminated = False  # somebody wants the process itself to end
 

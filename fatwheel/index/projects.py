@@ -26,9 +26,7 @@ _FRESH = 10.0  # seconds for which a page is not asked for again
 _PATIENCE = 6.0  # seconds that a page waits for METADATA; pip gives up after 15 without a byte
 _READERS = 24  # wheels whose METADATA are read at the same time
 _MOST_READ = 240  # pairs of a project whose METADATA are read
-_MOST_VERSIONS = (
-    12  # of a project, the newest: each pair costs a quarter of a megabyte where ranges are read
-)
+_MOST_VERSIONS = 12  # of a project, the newest: a pair costs a quarter of a megabyte
 
 
 Complete = Callable[[Work, Upstream, Page, Listing], Awaitable[Listing]]
