@@ -24,7 +24,17 @@ __all__ = ["valueclass"]
 
 T = TypeVar("T")
 _OF_THE_UNSLOTTED = ("__dict__", "__weakref__")
-_UNGIVEN = object()  # stands for the default of a field whose default is made anew each time
+
+
+class _Ungiven:
+    """Stands for the default of a field whose default is made anew each time."""
+
+    def __repr__(self) -> str:
+        """Return what signatures show, as those of dataclasses do."""
+        return "<factory>"
+
+
+_UNGIVEN = _Ungiven()
 
 
 @dataclass_transform(
@@ -75,7 +85,7 @@ class _Fields:
 
 def _init(cls: Any, defaults: Mapping[str, Any]) -> Callable[..., None]:
     """Return the `__init__` of `cls`, which sets each field to what is given, or else to its default."""
-    names = {"_ungiven": _UNGIVEN}
+    names: dict[str, Any] = {"_ungiven": _UNGIVEN}
     parameters, lines = ["self", "*"] if cls.__annotations__ else ["self"], ["pass"]
     for name in cls.__annotations__:
         parameter = value = name
@@ -95,7 +105,7 @@ def _init(cls: Any, defaults: Mapping[str, Any]) -> Callable[..., None]:
     exec(text, names)  # noqa: S102 # as `dataclasses` does; nothing but names of fields is in it
     made: Any = names["__init__"]
     made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
-    made.__annotations__ = cls.__annotations__
+    made.__annotations__ = {**cls.__annotations__, "return": None}
     return made  # type: ignore[no-any-return]
 
 

@@ -71,6 +71,7 @@ def test_its_signature_is_there_before_the_first_instance() -> None:
         ("y", Parameter.KEYWORD_ONLY, 0, "int"),
     ]
     assert Fresh(x=1) == Fresh(x=1, y=0)
+    assert str(signature(Point)) == str(signature(Twin))
 
 
 def test_it_has_slots() -> None:
