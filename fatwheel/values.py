@@ -8,6 +8,7 @@ what `dataclasses` knows of a class is made when something asks for it.
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +25,7 @@ __all__ = ["valueclass"]
 
 T = TypeVar("T")
 _OF_THE_UNSLOTTED = ("__dict__", "__weakref__")
+_making = threading.Lock()
 
 
 class _Ungiven:
@@ -77,8 +79,9 @@ class _Fields:
         self.cls = cls  # as it was before it had slots
 
     def __get__(self, _instance: object, _owner: object) -> dict[str, dataclasses.Field[Any]]:
-        if "__dataclass_fields__" not in self.cls.__dict__:
-            dataclasses.dataclass(init=False, eq=False, repr=False, kw_only=True)(self.cls)
+        with _making:  # `dataclass` fails where another thread changes the class meanwhile
+            if "__dataclass_fields__" not in self.cls.__dict__:
+                dataclasses.dataclass(init=False, eq=False, repr=False, kw_only=True)(self.cls)
         found: dict[str, dataclasses.Field[Any]] = self.cls.__dict__["__dataclass_fields__"]
         return found
 

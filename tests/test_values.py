@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from inspect import Parameter, signature
 from typing import Any
@@ -103,6 +106,27 @@ def test_what_works_on_dataclasses_works_on_it() -> None:
     assert asdict(point) == {"x": 1, "y": 2, "names": ["a"]}
     assert [found.name for found in fields(Point)] == ["x", "y", "names"]
     assert (Point.__doc__, Point.__qualname__, Point.__module__) == ("A place.", "Point", __name__)
+
+
+def test_threads_may_ask_for_its_fields_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dataclass` fails now and then where two threads make one class, so it must not be begun twice."""
+
+    @valueclass
+    class Fresh:
+        x: int
+
+    made, second = [], threading.Barrier(2)
+
+    def slow(**options: Any) -> Any:
+        made.append(options)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            second.wait(0.2)  # until another one comes
+        return dataclass(**options)
+
+    monkeypatch.setattr("dataclasses.dataclass", slow)
+    with ThreadPoolExecutor(2) as executor:
+        found = list(executor.map(lambda _: replace(Fresh(x=1), x=2).x, range(2)))
+    assert (found, len(made)) == ([2, 2], 1)
 
 
 def test_no_frozen_dataclass_is_made_at_the_start() -> None:
