@@ -13,6 +13,7 @@ import errno
 import functools
 import os
 import stat
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ except ImportError:  # Windows, which removes no file that is open
 else:
     _LOCKS = True
 
-__all__ = ["new_file"]
+__all__ = ["new_file", "written_back"]
 
 _BUFFER = 256 * 1024  # bytes; most members of a wheel are a few KiB
 _PREFIX, _SUFFIX = ".fatwheel-", ".part"
@@ -64,6 +65,35 @@ def new_file(target: Path, *, replace: bool, durable: bool = True) -> Iterator[B
         finally:
             if part.exists():  # or unlink would complain of a file system that cannot be written
                 part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written_back(file: BinaryIO, *, durable: bool = True) -> Iterator[None]:
+    """Let the disk write what is in `file`, as `new_file` yields it, while the block looks whether it is right.
+
+    So the end of `new_file` has nothing to wait for. Raises `OSError` where the disk fails, unless the block raises.
+    Without `durable`, nothing waits for the disk at all.
+    """
+    if not durable:
+        yield
+        return
+    file.flush()
+    failures: list[OSError] = []
+
+    def write_back() -> None:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:  # a later call may not be told of it any more
+            failures.append(error)
+
+    thread = threading.Thread(target=write_back, name="fatwheel-written-back", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 @contextlib.contextmanager

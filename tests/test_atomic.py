@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ from typing import BinaryIO
 import pytest
 
 from fatwheel import atomic
-from fatwheel.atomic import new_file
+from fatwheel.atomic import new_file, written_back
 from fatwheel.errors import OutputExistsError
 from tests.support.corpus import ROOT
 
@@ -149,7 +151,7 @@ ORPHAN = """\
 import os, sys, time
 from pathlib import Path
 from fatwheel import atomic
-from fatwheel.atomic import new_file
+from fatwheel.atomic import new_file, written_back
 with new_file(Path(sys.argv[1]), replace=True) as file:
     file.write(b"half")
     file.flush()
@@ -263,3 +265,50 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(
     with new_file(tmp_path / "b.whl", replace=False, durable=False) as file:
         file.write(b"new")
     assert len(synced) <= 2
+
+
+def test_the_disk_writes_while_the_file_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, looked_at = threading.Event(), threading.Event()
+
+    def fsync(_: int) -> None:
+        begun.set()
+        assert looked_at.wait(60)
+
+    with new_file(tmp_path / "a.whl", replace=False) as file:
+        file.write(b"new")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            with written_back(file):
+                assert begun.wait(60)
+                assert Path(file.name).read_bytes() == b"new"
+                looked_at.set()
+        with written_back(file, durable=False):
+            assert "fatwheel-written-back" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize(
+    ("block", "said"), [(None, "[Errno 5]"), (ValueError("is not right"), "is not right")]
+)
+def test_a_disk_that_fails_meanwhile_is_told_of_unless_the_file_is_wrong(
+    block: Exception | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError(errno.EIO, os.strerror(errno.EIO))]  # Linux tells of one once
+
+    def fsync(_: int) -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    def look(file: BinaryIO) -> None:
+        with written_back(file):
+            if block is not None:
+                raise block
+
+    with pytest.raises((OSError, ValueError), match=re.escape(said)) as caught:
+        write(tmp_path / "a.whl", then=look)
+    if block is None:
+        assert str(tmp_path / "a.whl") in str(caught.value)
+    assert not list(tmp_path.iterdir())

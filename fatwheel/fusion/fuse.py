@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import DateTime
 from fatwheel.archive.ranges import Progress
-from fatwheel.atomic import new_file
+from fatwheel.atomic import new_file, written_back
 from fatwheel.check.finding import Finding
 from fatwheel.check.signatures import fatal_signatures
 from fatwheel.check.verdict import check
@@ -153,19 +153,20 @@ def fuse_wheels(
                 )
         with new_file(target, replace=options.replace, durable=options.durable) as file:
             written = _write(plan, wheels, options, file)
-            read = reread(
-                plan.name,
-                plan.dist_info,
-                written,
-                Path(file.name),
-                inflater=options.chosen_inflater,
-                threads=options.threads if options.verify_output else None,
-            )
-            _refuse_fatal(((name, image) for name, _, image in slices(read)), plan, options)
-            findings = check(read, universal2=True)
-            refuse_worse(findings, tuple(reading.wheels.values()), target, options.allow)
-            for wheel in wheels.values():
-                wheel.file.check_unchanged()
+            with written_back(file, durable=options.durable):
+                read = reread(
+                    plan.name,
+                    plan.dist_info,
+                    written,
+                    Path(file.name),
+                    inflater=options.chosen_inflater,
+                    threads=options.threads if options.verify_output else None,
+                )
+                _refuse_fatal(((name, image) for name, _, image in slices(read)), plan, options)
+                findings = check(read, universal2=True)
+                refuse_worse(findings, tuple(reading.wheels.values()), target, options.allow)
+                for wheel in wheels.values():
+                    wheel.file.check_unchanged()
             return Fused(
                 path=target,
                 size=file.seek(0, os.SEEK_END),

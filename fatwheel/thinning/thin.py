@@ -14,7 +14,7 @@ from typing import BinaryIO
 from fatwheel.arch import Arch
 from fatwheel.archive.directory import DateTime
 from fatwheel.archive.ranges import Progress, file_sha256
-from fatwheel.atomic import new_file
+from fatwheel.atomic import new_file, written_back
 from fatwheel.check.finding import Finding
 from fatwheel.check.verdict import check
 from fatwheel.deflate.inflaters import Inflater, best_inflater
@@ -130,17 +130,18 @@ def thin_wheel(
             )
         with new_file(target, replace=options.replace) as file:
             written = _write(plan, opened, arch, file, options)
-            result = reread(
-                plan.name,
-                plan.dist_info,
-                written,
-                Path(file.name),
-                inflater=options.chosen_inflater,
-                threads=options.threads if options.verify_output else None,
-            )
-            findings = check(result)
-            refuse_worse(findings, (read,), target, options.allow)
-            opened.file.check_unchanged()
+            with written_back(file):
+                result = reread(
+                    plan.name,
+                    plan.dist_info,
+                    written,
+                    Path(file.name),
+                    inflater=options.chosen_inflater,
+                    threads=options.threads if options.verify_output else None,
+                )
+                findings = check(result)
+                refuse_worse(findings, (read,), target, options.allow)
+                opened.file.check_unchanged()
             return Thinned(
                 path=target,
                 size=file.seek(0, os.SEEK_END),
