@@ -23,7 +23,7 @@ FRAMEWORKS = "/System/Library/Frameworks/"
 ASIDE = ("$NOCANCEL", "$UNIX2003", "$DARWIN_EXTSN")  # spellings of the same function
 
 _SAME = """
-    malloc calloc realloc free posix_memalign aligned_alloc abort exit _exit atexit qsort bsearch rand srand
+    malloc calloc realloc free posix_memalign aligned_alloc abort exit _exit qsort bsearch rand srand
     memcpy memmove memset memcmp memchr memmem strlen strnlen strcmp strncmp strcasecmp strncasecmp strchr strrchr
     strstr strcpy strncpy strcat strncat strdup strndup strtok_r strspn strcspn strpbrk strcoll
     strtol strtoll strtoul strtoull strtod strtof atoi atol atof

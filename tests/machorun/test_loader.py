@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import struct
 import sys
 from itertools import permutations
@@ -14,8 +15,9 @@ import pytest
 from tests.machorun.exports import exports
 from tests.machorun.fixups import Bind, Rebase, fixups, sleb, uleb
 from tests.machorun.published import module_in, projects, require_project, unpacked
-from tests.machorun.pythons import require_python
+from tests.machorun.pythons import compiled_shim, require_python
 from tests.machorun.reader import BadImageError, Image, read
+from tests.machorun.symbols import CXX, LIBCXX, LIBGCC, LIBSYSTEM, SAME, Symbols
 from tests.machorun.unwind import _permutation
 
 LOADER = ("reader", "fixups", "exports", "unwind", "symbols", "loader", "importer", "run")
@@ -45,6 +47,15 @@ def test_the_permutation_of_saved_registers(count: int) -> None:
         assert _permutation(719, 6) == [5, 4, 3, 2, 1, 0]
     else:
         assert _permutation(1, count)[-1] == count
+
+
+@pytest.mark.parametrize(
+    ("library", "names"), [(LIBSYSTEM, SAME | LIBGCC | {"atexit"}), (LIBCXX, CXX)]
+)
+def test_what_is_said_to_be_provided_is_there(library: str, names: frozenset[str]) -> None:
+    arch = require_python("x86_64").arch
+    symbols = Symbols(ctypes.CDLL(str(compiled_shim(arch))), arch)
+    assert not [name for name in names if symbols.in_library(library, f"_{name}") is None]
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,9 @@ const struct machorun_symbol *machorun_find(const char *name) {
     return NULL;
 }
 
+/* glibc has none to take the address of: it is linked into each library, and calls this. */
+static int darwin_atexit(void (*function)(void)) { return atexit(function); }
+
 /* The address of a symbol that differs from Linux's; NULL where the shim has none of this name. */
 void *machorun_symbol(const char *name) {
     const struct machorun_symbol *found = machorun_find(name);
@@ -165,4 +168,4 @@ static const struct machorun_symbol system_symbols[] = {
     {"___exp10f", exp10f}, {"___stack_chk_guard", &stack_guard}, {"___stack_chk_fail", stack_smashed},
     {"___assert_rtn", assertion}, {"___stderrp", &stderr}, {"___stdoutp", &stdout}, {"___stdinp", &stdin},
     {"__tlv_bootstrap", tlv_bootstrap}, {"dyld_stub_binder", stub_binder}, {"___chkstk_darwin", machorun_chkstk},
-    {"_dlsym", darwin_dlsym}, {0}};
+    {"_dlsym", darwin_dlsym}, {"_atexit", darwin_atexit}, {0}};
