@@ -16,7 +16,8 @@ from fatwheel.fusion.engine import DelocateEngine, NativeEngine
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.kinds import kinds_without
 from fatwheel.fusion.plan import PlanOptions
-from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule
 from fatwheel.values import valueclass
 from fatwheel.wheels.tags import BUILD_TAG, TagStyle
 
