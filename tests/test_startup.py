@@ -35,8 +35,9 @@ UNNEEDED = """
     queue random secrets socket subprocess sysconfig tempfile tomllib tomli traceback typing_extensions
     zipfile delocate maturin packaging.metadata packaging.requirements packaging.tags packaging.utils rich wheel
     fatwheel.building.build fatwheel.cli.build fatwheel.lipo.run fatwheel.process fatwheel.targets.decision
-    fatwheel.toolchain.doctor fatwheel.fusion.merge.cheader fatwheel.fusion.merge.metadata
-    fatwheel.fusion.merge.python fatwheel.fusion.merge.sbom
+    fatwheel.toolchain.doctor fatwheel.cli.unfused fatwheel.fusion.conflicts fatwheel.fusion.existing
+    fatwheel.fusion.expect fatwheel.fusion.merge.cheader fatwheel.fusion.merge.metadata
+    fatwheel.fusion.merge.python fatwheel.fusion.merge.sbom fatwheel.fusion.settle
 """
 
 
