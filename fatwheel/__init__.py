@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from fatwheel.fusion.many import Outcome, fuse_many
     from fatwheel.fusion.pairing import Pairing, pair_up
     from fatwheel.fusion.plan import FusePlan, PlanOptions
-    from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
+    from fatwheel.fusion.rulebook import rule_book
+    from fatwheel.fusion.rules import Rule, RuleSet, parse_rule
     from fatwheel.inspection.folders import inspect_path
     from fatwheel.inspection.inspection import Inspection
     from fatwheel.inspection.wheels import inspect_wheel
@@ -82,7 +83,8 @@ _MODULES = {
     "fusion.many": ("Outcome", "fuse_many"),
     "fusion.pairing": ("Pairing", "pair_up"),
     "fusion.plan": ("FusePlan", "PlanOptions"),
-    "fusion.rules": ("Rule", "RuleSet", "parse_rule", "rule_book"),
+    "fusion.rulebook": ("rule_book",),
+    "fusion.rules": ("Rule", "RuleSet", "parse_rule"),
     "inspection.folders": ("inspect_path",),
     "inspection.inspection": ("Inspection",),
     "inspection.wheels": ("inspect_wheel",),

@@ -19,18 +19,12 @@ from fatwheel.arch import Arch
 from fatwheel.errors import UsageError
 from fatwheel.values import valueclass
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 __all__ = ["ACTIONS", "ArchConfig", "CheckConfig", "Config", "parse_config", "read_pyproject"]
 
 ACTIONS = tuple(action.value for action in Action)
 """What a rule may do with a member."""
 
-_VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}", re.ASCII)
-_VARIABLE = re.compile(r"[^=\0]+")
+_VERSION = r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}"
 
 
 @valueclass
@@ -112,17 +106,29 @@ def parse_config(text: str, source: str) -> Config:
     `source` names the file in errors. Raises `UsageError` for text that is not TOML, a key that is not
     known, and a value that its key cannot have.
     """
+    if not text:
+        return Config()
+    document = _document(text, source)
+    tool = document.get("tool", {})
+    table = tool.get("fatwheel", {}) if isinstance(tool, dict) else {}
+    return Config(**_table(_Place(source, "[tool.fatwheel]", ""), table, _KEYS))
+
+
+def _document(text: str, source: str) -> dict[str, Any]:
+    """Return all tables of a TOML text."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not TOML: {error}") from None
     except (ValueError, RecursionError):
         raise UsageError(
             f"{source} has a number too long to be read, or arrays nested too deeply"
         ) from None
-    tool = document.get("tool", {})
-    table = tool.get("fatwheel", {}) if isinstance(tool, dict) else {}
-    return Config(**_table(_Place(source, "[tool.fatwheel]", ""), table, _KEYS))
 
 
 class _Place(NamedTuple):
@@ -233,7 +239,7 @@ def _rustflags(place: _Place, value: object) -> tuple[str, ...]:
 
 
 def _version(place: _Place, value: object) -> str:
-    if not isinstance(value, str) or not _VERSION.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_VERSION, value, re.ASCII):
         example = f'"{value}"' if isinstance(value, int | float) else '"11.0"'
         raise place.refuse_value(value, f"a macOS version as a string, for example {example}")
     return value
@@ -244,7 +250,7 @@ def _variables(place: _Place, value: object) -> tuple[tuple[str, str], ...]:
         raise place.refuse_value(value, "a table of variables and their values")
     for name, setting in value.items():
         entry = _Place(place.source, place.table, f"{place.key}.{name}")
-        if not _VARIABLE.fullmatch(name):
+        if not re.fullmatch(r"[^=\0]+", name):
             raise place.refuse(f"has {name!r}, which no environment variable can be called")
         if not isinstance(setting, str):
             raise entry.refuse_value(setting, "a string")

@@ -1,15 +1,17 @@
 """Values: dataclasses whose making costs little.
 
 `dataclasses` writes and compiles every method of every class: half a millisecond for a frozen one, and a fuse
-has ninety. Here only `__init__` is made so, and by less; the other methods are the same functions for all classes, and
-what `dataclasses` knows of a class is made when something asks for it.
+has ninety. Here only `__init__` is compiled, once for all classes with as many fields; the other methods are the same
+functions for all classes, and what `dataclasses` knows of a class is made when something asks for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable, Mapping
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -88,28 +90,41 @@ class _Fields:
 
 def _init(cls: Any, defaults: Mapping[str, Any]) -> Callable[..., None]:
     """Return the `__init__` of `cls`, which sets each field to what is given, or else to its default."""
-    names: dict[str, Any] = {"_ungiven": _UNGIVEN}
-    parameters, lines = ["self", "*"] if cls.__annotations__ else ["self"], ["pass"]
-    for name in cls.__annotations__:
-        parameter = value = name
-        if name in defaults:
-            default = defaults[name]
-            parameter += f"=_of_{name}"
-            if isinstance(default, dataclasses.Field):
-                if default.default_factory is dataclasses.MISSING:
-                    raise TypeError(f"{cls.__qualname__}.{name}: write the default without field()")
-                names[f"_new_{name}"] = default.default_factory
-                value = f"_new_{name}() if {name} is _ungiven else {name}"
-                default = _UNGIVEN
-            names[f"_of_{name}"] = default
-        parameters.append(parameter)
-        lines.append(f"self.{name} = {value}")
-    text = f"def __init__({', '.join(parameters)}):\n  " + "\n  ".join(lines)
-    exec(text, names)  # noqa: S102 # as `dataclasses` does; nothing but names of fields is in it
-    made: Any = names["__init__"]
+    fields = tuple(cls.__annotations__)
+    given, factories = dict(defaults), {}
+    for place, name in enumerate(fields):
+        if isinstance(default := defaults.get(name), dataclasses.Field):
+            if default.default_factory is dataclasses.MISSING:
+                raise TypeError(f"{cls.__qualname__}.{name}: write the default without field()")
+            given[name], factories[f"new_{place}"] = _UNGIVEN, default.default_factory
+    code = _code(tuple(f"new_{place}" in factories for place in range(len(fields))))
+    own = {f"field_{place}": name for place, name in enumerate(fields)}
+    code = code.replace(
+        co_varnames=("self", *fields), co_names=tuple(own.get(name, name) for name in code.co_names)
+    )
+    made: Any = FunctionType(code, {"ungiven": _UNGIVEN, **factories})
+    made.__kwdefaults__ = given
     made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
     made.__annotations__ = {**cls.__annotations__, "return": None}
     return made  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _code(anew: tuple[bool, ...]) -> CodeType:
+    """Return the code of an `__init__`, whose fields are called field_0, field_1, ...; `anew` are those with factories.
+
+    To compile it would be most of what a class costs, and a hundred classes have twenty such codes.
+    """
+    parameters, lines = ["self", "*"] if anew else ["self"], ["pass"]
+    for place, made in enumerate(anew):
+        name = f"field_{place}"
+        parameters.append(name)
+        value = f"new_{place}() if {name} is ungiven else {name}" if made else name
+        lines.append(f"self.{name} = {value}")
+    names: dict[str, Any] = {}
+    exec(f"def __init__({', '.join(parameters)}):\n  " + "\n  ".join(lines), names)  # noqa: S102
+    code: CodeType = names["__init__"].__code__
+    return code
 
 
 def _fields(self: Any) -> tuple[object, ...]:

@@ -35,7 +35,8 @@ from fatwheel.fusion.kinds import all_kinds
 from fatwheel.fusion.many import Outcome, fuse_many
 from fatwheel.fusion.pairing import held_architectures
 from fatwheel.fusion.plan import PlanOptions
-from fatwheel.fusion.rules import RuleSet, rule_book
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import RuleSet
 from fatwheel.index.listing import Entry, Listing, ListingOptions, make_listing
 from fatwheel.index.serve import PYPI
 from fatwheel.index.upstream import HttpUpstream, client_session

@@ -58,11 +58,7 @@ def test_the_sdist_is_the_repository(built: Path) -> None:
 
 def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     package = {name for name in tracked() if name.startswith("fatwheel/")}
-    assert {
-        "fatwheel/py.typed",
-        "fatwheel/fusion/rulebook.toml",
-        "fatwheel/schema/fatwheel.schema.json",
-    } <= package
+    assert {"fatwheel/py.typed", "fatwheel/schema/fatwheel.schema.json"} <= package
     with zipfile.ZipFile(built / f"{NAME}-py3-none-any.whl") as wheel:
         names = set(wheel.namelist())
     assert {name for name in names if not name.startswith(f"{NAME}.dist-info/")} == package

@@ -21,22 +21,23 @@ PACKAGES = """\
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
-    except ImportError:  # tomllib and zlib-ng are not everywhere
+    except ImportError:  # zlib-ng is not everywhere
         pass
 """
 # What a plain fuse needs of others; whatever these import is their matter.
 NEEDED = """
-    base64 click csv ctypes dataclasses hashlib json locale macholib.mach_o packaging.version pathlib tomllib tomli
-    unicodedata zlib zlib_ng.zlib_ng
+    base64 click csv ctypes dataclasses hashlib json locale macholib.mach_o packaging.version pathlib unicodedata
+    zlib zlib_ng.zlib_ng
 """
 # What only some wheels, options or commands need, of the standard library, of others, and of fatwheel.
 UNNEEDED = """
     concurrent.futures difflib email email.parser http importlib.metadata importlib.resources logging multiprocessing
-    queue random secrets socket subprocess sysconfig tempfile traceback typing_extensions zipfile
-    delocate maturin packaging.metadata packaging.requirements packaging.tags packaging.utils rich wheel
+    queue random secrets socket subprocess sysconfig tempfile tomllib tomli traceback typing_extensions
+    zipfile delocate maturin packaging.metadata packaging.requirements packaging.tags packaging.utils rich wheel
     fatwheel.building.build fatwheel.cli.build fatwheel.lipo.run fatwheel.process fatwheel.targets.decision
-    fatwheel.toolchain.doctor fatwheel.fusion.merge.cheader fatwheel.fusion.merge.metadata
-    fatwheel.fusion.merge.python fatwheel.fusion.merge.sbom
+    fatwheel.toolchain.doctor fatwheel.cli.unfused fatwheel.fusion.conflicts fatwheel.fusion.existing
+    fatwheel.fusion.expect fatwheel.fusion.merge.cheader fatwheel.fusion.merge.metadata
+    fatwheel.fusion.merge.python fatwheel.fusion.merge.sbom fatwheel.fusion.settle
 """
 
 
@@ -45,7 +46,8 @@ def modules(tmp_path: Path, program: str, *arguments: str | Path) -> set[str]:
     listed = tmp_path / "modules"
     done = subprocess.run(
         [sys.executable, "-c", START + program, listed, *arguments],
-        env={**os.environ, "PYTHONUTF8": "1"},
+        cwd=tmp_path,  # without settings
+        env={**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         encoding="utf-8",
         check=False,

@@ -62,6 +62,22 @@ def test_fields_are_given_by_name() -> None:
             make(*arguments, **named)
 
 
+def test_fields_may_be_called_as_its_own_code_calls_things() -> None:
+    @valueclass
+    class Odd:
+        ungiven: int
+        new_1: list[int] = field(default_factory=list)
+        cls: int = 3
+        field_0: int = 4
+
+    odd = Odd(ungiven=1)
+    assert (odd.ungiven, odd.new_1, odd.cls, odd.field_0) == (1, [], 3, 4)
+    assert Odd(ungiven=1, new_1=[2], field_0=5).new_1 == [2]
+    make: Any = Odd
+    with pytest.raises(TypeError, match=r"Odd\.__init__\(\) missing .* argument: 'ungiven'"):
+        make()
+
+
 def test_its_signature_is_there_before_the_first_instance() -> None:
     @valueclass
     class Fresh:

@@ -43,17 +43,10 @@ def _multiply(a: int, b: int) -> int:
     return product
 
 
-def _squares() -> tuple[int, ...]:
-    """Return x^8, x^16, x^32, ...: the factors for 1, 2, 4, ... bytes."""
-    power = 1 << 23  # x^8
-    powers = []
-    for _ in range(64):
-        powers.append(power)
-        power = _multiply(power, power)
-    return tuple(powers)
-
-
-_BYTES = _squares()
+@functools.cache
+def _factor(bit: int) -> int:
+    """Return the factor for 2^bit bytes: x^8, x^16, x^32, ..."""
+    return _multiply(_factor(bit - 1), _factor(bit - 1)) if bit else 1 << 23
 
 
 def _x_to_the_bytes(size: int) -> int:
@@ -61,10 +54,7 @@ def _x_to_the_bytes(size: int) -> int:
     if not 0 <= size < 1 << 64:
         raise ValueError(f"size out of range: {size}")
     power = _ONE
-    for factor in _BYTES:
-        if size & 1:
-            power = _multiply(power, factor)
-        size >>= 1
-        if not size:
-            break
+    for bit in range(size.bit_length()):
+        if size >> bit & 1:
+            power = _multiply(power, _factor(bit))
     return power

@@ -21,13 +21,13 @@ MAX_PART = 255
 
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _REASONS = (
-    (re.compile(_CONTROL), "its name holds a control character"),
-    (re.compile(r"\\"), "its name holds a backslash, which separates folders on Windows"),
-    (re.compile(r"^/"), "its name is absolute"),
-    (re.compile(r"(?:^|/)[A-Za-z]:"), "its name holds a drive letter"),
-    (re.compile(r"//"), "its name has an empty part"),
-    (re.compile(r"(?:^|/)\.\.(?:/|$)"), "its name climbs out of the wheel with `..`"),
-    (re.compile(r"(?:^|/)\.(?:/|$)"), "its name has a part `.`"),
+    (_CONTROL, "its name holds a control character"),
+    (r"\\", "its name holds a backslash, which separates folders on Windows"),
+    (r"^/", "its name is absolute"),
+    (r"(?:^|/)[A-Za-z]:", "its name holds a drive letter"),
+    (r"//", "its name has an empty part"),
+    (r"(?:^|/)\.\.(?:/|$)", "its name climbs out of the wheel with `..`"),
+    (r"(?:^|/)\.(?:/|$)", "its name has a part `.`"),
 )
 _SUSPECTS = (
     "\\",
@@ -98,7 +98,7 @@ def _refuse_name(raw: bytes, name: str, source: str) -> None:
         )
     else:
         for pattern, reason in _REASONS:
-            if pattern.search(name):
+            if re.search(pattern, name):
                 raise WheelError(source, name, f"{reason}; that is not safe to install")
         return
     raise WheelError(source, f"{name[:64]}…", problem)

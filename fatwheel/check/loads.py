@@ -22,10 +22,8 @@ from fatwheel.wheels.wheel import Wheel, slices
 
 __all__ = ["check_loads"]
 
-_FRAMEWORK_CODE = re.compile(
-    r"(?P<framework>(?:.*/)?(?P<name>[^/]+)\.framework)/(?:Versions/[^/]+/)?(?P=name)"
-)
-_PLUGINS = re.compile(r"(^|/)plug-?ins?/", re.IGNORECASE)
+_FRAMEWORK_CODE = r"(?P<framework>(?:.*/)?(?P<name>[^/]+)\.framework)/(?:Versions/[^/]+/)?(?P=name)"
+_PLUGINS = r"(?i)(^|/)plug-?ins?/"
 
 
 def check_loads(wheel: Wheel, loads: Loads) -> Iterator[Finding]:
@@ -75,7 +73,7 @@ class _View(NamedTuple):
         if self.is_reached(load):
             return False
         image = self.images[load.member, load.arch]
-        return image.filetype is FileType.BUNDLE or _PLUGINS.search(load.member) is not None
+        return image.filetype is FileType.BUNDLE or bool(re.search(_PLUGINS, load.member))
 
     def is_fatal(self, load: Load) -> bool:
         """Return whether importing an extension module fails where this load does."""
@@ -269,7 +267,7 @@ def _originals(wheel: Wheel) -> Mapping[str, str]:
     """Return, for each copy of a framework's library that nobody loads by its own path, the original."""
     found: dict[tuple[str, bytes], list[str]] = {}
     for name, member in wheel.members.items():
-        if ".framework/" in name and (match := _FRAMEWORK_CODE.fullmatch(name)):
+        if ".framework/" in name and (match := re.fullmatch(_FRAMEWORK_CODE, name)):
             found.setdefault((match["framework"], member.sha256), []).append(name)
     loaded = {_in_framework(load) for _, _, image in slices(wheel) for load in image.loads}
     originals: dict[str, str] = {}

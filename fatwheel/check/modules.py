@@ -18,7 +18,7 @@ from fatwheel.wheels.wheel import Wheel, images
 
 __all__ = ["check_modules"]
 
-_TAGGED = re.compile(r"\.(cpython-\d+t?-darwin|abi3t?|pypy\w*-\w+-darwin)\.so")
+_TAGGED = r"\.(cpython-\d+t?-darwin|abi3t?|pypy\w*-\w+-darwin)\.so"
 _MODULES = (FileType.BUNDLE, FileType.DYLIB)
 _NAMES = {
     FileType.BUNDLE: "a bundle",
@@ -89,7 +89,7 @@ def _check_module(
             f"but {', '.join(others[:3])}: importing it by its own name fails",
         )
     else:
-        if _TAGGED.search(name):
+        if re.search(_TAGGED, name):
             libraries.append(name)
         return
     yield Finding(

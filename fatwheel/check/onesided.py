@@ -25,10 +25,8 @@ __all__ = [
 _MODULE_SUFFIXES = (".py", ".pyc", ".so")
 _ROOTS = ("site-packages", "dist-packages")
 _NAMES = {
-    Arch.X86_64: re.compile(
-        r"(?<![a-z0-9])(x86_64|x86-64|x64|amd64|intel)(?![a-z0-9])", re.IGNORECASE
-    ),
-    Arch.ARM64: re.compile(r"(?<![a-z0-9])(arm64|aarch64)(?![a-z0-9])", re.IGNORECASE),
+    Arch.X86_64: r"(?<![a-z0-9])(x86_64|x86-64|x64|amd64|intel)(?![a-z0-9])",
+    Arch.ARM64: r"(?<![a-z0-9])(arm64|aarch64)(?![a-z0-9])",
 }
 
 
@@ -99,7 +97,7 @@ def unusable_problem(member: str, content: Content, graph: LoadGraph) -> str | N
 
 def named_after(member: str, arch: Arch) -> bool:
     """Return whether the file's path says that it is for `arch`, so that it is not for the other on purpose."""
-    return _NAMES[arch].search(member) is not None
+    return re.search(_NAMES[arch], member, re.IGNORECASE) is not None
 
 
 def _is_script(member: str) -> bool:

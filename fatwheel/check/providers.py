@@ -18,9 +18,9 @@ from fatwheel.wheels.wheel import Wheel
 
 __all__ = ["Providers"]
 
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
-_EXTRA = re.compile(r"\bextra\s*==")
-_PYTHON = re.compile(r"^(python|py)(?=.)")
+_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
+_EXTRA = r"\bextra\s*=="
+_PYTHON = r"^(python|py)(?=.)"
 _MOST = 200  # requirements that are looked at; real wheels have some dozens without extras
 _SHORTEST = 2  # letters of a word: Qt has no more
 
@@ -38,11 +38,13 @@ class Providers(NamedTuple):
         headers, _ = read_headers(text, wheel=wheel.name.filename, member="METADATA")
         found: set[str] = set()
         for name, value in headers:
-            if name == "requires-dist" and not _EXTRA.search(value) and len(found) < _MOST:
-                match = _NAME.match(value)
+            if name == "requires-dist" and not re.search(_EXTRA, value) and len(found) < _MOST:
+                match = re.match(_NAME, value)
                 found |= {normalise(match[1])} if match else set()
         words = {
-            _PYTHON.sub("", word).rstrip("0123456789") for name in found for word in name.split("-")
+            re.sub(_PYTHON, "", word).rstrip("0123456789")
+            for name in found
+            for word in name.split("-")
         }
         return cls(frozenset(found), frozenset(word for word in words if len(word) >= _SHORTEST))
 

@@ -34,7 +34,6 @@ from fatwheel.cli.outcomes import print_outcome, print_rest, report_json, unused
 from fatwheel.cli.terminal import exit_code, print_json, progress_bar
 from fatwheel.cli.wheelfiles import find_wheels
 from fatwheel.errors import UsageError
-from fatwheel.fusion.expect import read_expected, unmet
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.many import Outcome, WheelPair, fuse_many, pair_size
 from fatwheel.fusion.pairing import Unpaired, pair_up
@@ -135,9 +134,8 @@ def fuse_command(**given: Any) -> None:
     """
     request = Request(**given)
     options = fuse_options(request, read_settings(Path("pyproject.toml")))
-    expected = None if request.expect is None else read_expected(request.expect)
     pairs, unpaired = _pairs(request)
-    surprises = () if expected is None else unmet(expected, pairs, options.plan)
+    surprises = _surprises(pairs, options, request.expect)
     outcomes = []
     with contextlib.closing(_outcomes(() if surprises else pairs, options, request)) as done:
         for outcome in done:
@@ -165,6 +163,17 @@ def _pairs(request: Request) -> tuple[Sequence[tuple[Path, Path]], Sequence[Unpa
         )
     pairing = pair_up(wheels, ignore_build=request.build_tag is not None)
     return pairing.pairs, pairing.unpaired
+
+
+def _surprises(
+    pairs: Sequence[WheelPair], options: FuseOptions, expect: str | None
+) -> tuple[str, ...]:
+    """Return what the pairs make other than --expect says."""
+    if expect is None:
+        return ()
+    from fatwheel.fusion.expect import read_expected, unmet
+
+    return unmet(read_expected(expect), pairs, options.plan)
 
 
 class _Meter:

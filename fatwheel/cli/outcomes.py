@@ -8,16 +8,12 @@ from typing import Any
 from fatwheel.archive.ranges import RangeFile, file_sha256
 from fatwheel.check.report import finding_json, finding_lines
 from fatwheel.cli.terminal import announce, describe_error, say, say_error, tell_path
-from fatwheel.errors import FatwheelError
-from fatwheel.fusion.conflicts import conflict_lines, conflicts_counted
 from fatwheel.fusion.many import Outcome
 from fatwheel.fusion.pairing import Unpaired
-from fatwheel.fusion.plan import FusePlan
 from fatwheel.fusion.report import plan_json, plan_lines
 from fatwheel.fusion.request import Request
 from fatwheel.fusion.rules import Rule
-from fatwheel.fusion.settle import group_conflicts
-from fatwheel.printable import counted, size_text, toml_string
+from fatwheel.printable import counted, size_text
 from fatwheel.version import __version__
 
 __all__ = ["print_outcome", "print_rest", "report_json", "unused_everywhere"]
@@ -46,10 +42,9 @@ def print_outcome(outcome: Outcome, request: Request, *, alone: bool) -> None:
         for line in plan_lines(plan, every=request.dry_run or request.verbose):
             say(line)
     if plan.conflicts:
-        for line in conflict_lines(plan.members, every=request.verbose):
-            say(line)
-        what = conflicts_counted(plan.conflicts)
-        announce(f"{plan.name.filename}: {what}; nothing was written")
+        from fatwheel.cli.unfused import print_conflicts
+
+        print_conflicts(plan, request)
     if outcome.fused is None:
         return
     if not request.quiet:
@@ -69,19 +64,18 @@ def print_rest(
 ) -> None:
     """Print what concerns no single pair: conflicts, rules that matched nothing, what failed and why, and a sum."""
     failed = [outcome for outcome in outcomes if not outcome.succeeded] if len(outcomes) > 1 else []
-    plans = [outcome.plan for outcome in failed if outcome.plan is not None]
-    for plan in plans:
-        _print_conflicts(plan, request)
-    for line in _rules_to_paste(plans):
-        say(line)
+    if failed:
+        from fatwheel.cli.unfused import print_plans, print_reasons
+
+        print_plans(failed, request)
     for rule in unused:
         say(f"warning: {rule.origin} {rule.glob!r} matched nothing")
     left = [one for one in unpaired if not one.failed]
     if not request.quiet:
         for line in _skipped(left, every=request.verbose):
             say(line)
-    for outcome in failed:
-        _print_failure(outcome)
+    if failed:
+        print_reasons(failed)
     for one in unpaired:
         if one.failed:
             say(f"not fused: {one.reason}")
@@ -89,49 +83,6 @@ def print_rest(
         announce(f"{surprise}; nothing was written")
     if not request.quiet and not surprises and (len(outcomes) != 1 or unpaired):
         say(_sum(outcomes, unpaired, request))
-
-
-def _print_conflicts(plan: FusePlan, request: Request) -> None:
-    if not request.quiet:
-        say(plan.name.filename)
-        for line in plan_lines(plan, every=request.dry_run or request.verbose):
-            say(line)
-    for line in conflict_lines(plan.members, every=request.verbose):
-        say(line)
-
-
-def _print_failure(outcome: Outcome) -> None:
-    """Print one line on a pair that failed, and what a program said, if one did."""
-    plan, error = outcome.plan, outcome.error
-    if plan is not None and plan.conflicts:
-        names = [conflict.name for conflict in plan.conflicts]
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        what = conflicts_counted(plan.conflicts)
-        say(f"not fused: {plan.name.filename}: {what}: {names[0]}{more}")
-    elif isinstance(error, FatwheelError):
-        say(f"not fused: {error.sentence}")
-        for line in error.details:
-            say(f"  {line}")
-    elif error is not None:
-        say(f"not fused: {describe_error(error)}")
-
-
-def _rules_to_paste(plans: Sequence[FusePlan]) -> Iterator[str]:
-    """Yield the rules that settle the conflicts of several pairs, as pyproject.toml takes them: each pattern once."""
-    settled: set[str] = set()
-    lines: list[str] = []
-    for plan in plans:
-        warned = any(conflict.warning for conflict in plan.conflicts)
-        lines.append(f"# {plan.name.filename}{': mind what is said of it above' if warned else ''}")
-        for group in group_conflicts(plan.members):
-            new = [glob for glob in group.globs if glob not in settled]
-            settled.update(new)
-            lines += [f'{toml_string(glob)} = "{group.actions[0].value}"' for glob in new]
-    if settled:
-        yield "to settle them all, in pyproject.toml (above stands with each what else would do):"
-        yield "  [tool.fatwheel.rules]"
-        yield from (f"  {line}" for line in lines)
-        yield ""
 
 
 def _skipped(left: Sequence[Unpaired], *, every: bool) -> Iterator[str]:

@@ -12,7 +12,7 @@ from fatwheel.cli.options import WheelPath, json_option, no_kind_option, no_rule
 from fatwheel.cli.terminal import print_json, tell
 from fatwheel.errors import UsageError
 from fatwheel.fusion.kinds import KINDS
-from fatwheel.fusion.rules import rule_book
+from fatwheel.fusion.rulebook import rule_book
 from fatwheel.version import __version__
 
 __all__ = ["rules_command"]

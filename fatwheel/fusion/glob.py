@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 __all__ = ["Glob", "compile_glob"]
 
-_TOKEN = re.compile(r"(?:\*\*/)+|\*\*|\*|\?|\[(!?)(\]?[^\]]*)\]|.", re.DOTALL)
+_PIECE = r"(?s)(?:\*\*/)+|\*\*|\*|\?|\[(!?)(\]?[^\]]*)\]|."
 
 
 class Glob:
@@ -22,7 +22,7 @@ class Glob:
     def __init__(self, text: str) -> None:
         """Compile `text`; raises `re.error` for a set that is none."""
         self.text = text
-        tokens = list(_TOKEN.finditer(text))
+        tokens = list(re.finditer(_PIECE, text))
         wild = [i for i, token in enumerate(tokens) if _is_wild(token)]
         first, last = (wild[0], wild[-1]) if wild else (len(tokens), len(tokens) - 1)
         self._before = text[: tokens[first].start()] if wild else text

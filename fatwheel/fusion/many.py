@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fatwheel.archive.ranges import Progress
 from fatwheel.errors import FatwheelError
-from fatwheel.fusion.existing import Existing, find_existing
 from fatwheel.fusion.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.values import valueclass
@@ -23,6 +22,8 @@ from fatwheel.wheels.read import result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
+
+    from fatwheel.fusion.existing import Existing
 
 __all__ = [
     "FailedError",
@@ -190,6 +191,8 @@ def _fuse_one(
     existing: Existing | None = None
     try:
         if skip_existing:
+            from fatwheel.fusion.existing import find_existing
+
             existing = find_existing(*pair, folder, options)
         if existing is not None:
             if progress is not None:

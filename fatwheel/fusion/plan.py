@@ -21,7 +21,8 @@ from fatwheel.fusion.collide import settle_collisions
 from fatwheel.fusion.decide import Decider
 from fatwheel.fusion.kinds import all_kinds
 from fatwheel.fusion.pairing import later_build
-from fatwheel.fusion.rules import Rule, RuleSet, rule_book
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import Rule, RuleSet
 from fatwheel.macho.image import Image
 from fatwheel.values import valueclass
 from fatwheel.version import __version__

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, Merge, Planned
-from fatwheel.fusion.conflicts import conflict_json, group_json
 from fatwheel.fusion.plan import FusePlan
-from fatwheel.fusion.settle import group_conflicts
 from fatwheel.printable import counted, size_text
 
 __all__ = [
@@ -141,6 +139,9 @@ def _is_remarkable(planned: Planned) -> bool:
 
 def plan_json(plan: FusePlan) -> dict[str, Any]:
     """Return the plan for `--json`, every member included."""
+    from fatwheel.fusion.conflicts import conflict_json, group_json
+    from fatwheel.fusion.settle import group_conflicts
+
     return {
         "filename": plan.name.filename,
         "inputs": {

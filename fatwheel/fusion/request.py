@@ -16,7 +16,8 @@ from fatwheel.fusion.engine import DelocateEngine, NativeEngine
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.kinds import kinds_without
 from fatwheel.fusion.plan import PlanOptions
-from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule
 from fatwheel.values import valueclass
 from fatwheel.wheels.tags import BUILD_TAG, TagStyle
 
@@ -29,8 +30,6 @@ __all__ = [
     "source_date",
 ]
 
-_FINDING = re.compile(r"FW[0-9]{3}", re.ASCII)
-_SECONDS = re.compile(r"-?[0-9]{1,100}", re.ASCII)
 _FIRST_DATE = 315532800  # 1980-01-01, where the dates of a zip archive begin (APPNOTE 4.4.6)
 _LAST_DATE = 4354819198  # 2107-12-31 23:59:58, where they end
 
@@ -74,7 +73,7 @@ def fuse_options(request: Request, config: Config) -> FuseOptions:
     wheel.
     """
     refuse_wheel_as_folder(request.folder)
-    if request.build_tag and not BUILD_TAG.fullmatch(request.build_tag):
+    if request.build_tag and not re.fullmatch(BUILD_TAG, request.build_tag):
         raise UsageError(
             f"--build-tag {request.build_tag!r}: a build tag starts with a digit and goes on with letters, "
             "digits, dots and underscores"
@@ -117,7 +116,7 @@ def refuse_wheel_as_folder(folder: Path | None) -> None:
 def finding_codes(codes: Iterable[str]) -> frozenset[str]:
     """Return the codes that --allow names; raises `UsageError` for one that is none."""
     for code in codes:
-        if not _FINDING.fullmatch(code):
+        if not re.fullmatch(r"FW[0-9]{3}", code):
             raise UsageError(
                 f"--allow {code!r}: it takes the code of a finding, such as FW331 (docs/checks.md)"
             )
@@ -131,7 +130,7 @@ def source_date(text: str | None) -> DateTime | None:
     """
     if not text:
         return None
-    if not _SECONDS.fullmatch(text):
+    if not re.fullmatch(r"-?[0-9]{1,100}", text):
         raise UsageError(
             f"SOURCE_DATE_EPOCH is {text[:40]!r}, which is no number of seconds since 1970"
         )

@@ -1,30 +1,20 @@
 """What may differ and why: rules for members that the design cannot settle by itself.
 
 A rule is a glob over member names and an action. Rules come from three places, the later winning: the rule
-book that fatwheel ships (`rulebook.toml`), `[tool.fatwheel.rules]` in pyproject.toml, and `--rule` on the
+book that fatwheel ships (`rulebook`), `[tool.fatwheel.rules]` in pyproject.toml, and `--rule` on the
 command line. Within one place the last rule that matches wins.
 """
 
 from __future__ import annotations
 
-import functools
 import re
-import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 from fatwheel.action import Action
 from fatwheel.errors import UsageError
 from fatwheel.fusion.glob import compile_glob
 from fatwheel.values import valueclass
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-__all__ = ["Rule", "RuleSet", "escape_glob", "parse_rule", "rule_book"]
+__all__ = ["Rule", "RuleSet", "escape_glob", "parse_rule"]
 
 
 @valueclass
@@ -105,22 +95,3 @@ def make_rule(glob: str, word: str, *, origin: str) -> Rule:
         ) from error
     action = parse_action(word, f"{origin} {glob!r}")
     return Rule(glob=glob, action=action, reason=f"asked for by {origin}", origin=origin)
-
-
-@functools.cache
-def rule_book() -> tuple[Rule, ...]:
-    """Return the rules that fatwheel ships, from `rulebook.toml`, each with its reason."""
-    text = Path(__file__).with_name("rulebook.toml").read_text("utf-8")
-    return tuple(_book_rules(tomllib.loads(text)["rule"]))
-
-
-def _book_rules(tables: Iterable[dict[str, Any]]) -> Iterable[Rule]:
-    for table in tables:
-        yield Rule(
-            glob=table["member"],
-            action=Action(table["action"]),
-            reason=table["reason"],
-            origin="rule book",
-            project=table["project"],
-            seen=tuple(table.get("seen", ())),
-        )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -144,7 +143,6 @@ class ThreadLocals:
         return self.address % (1 << self.align)
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
 class Commands:
     """What the load commands of the image at byte `base` of `source` said so far.
 
@@ -154,28 +152,31 @@ class Commands:
     passes on what other libraries export, `encrypted` whether code of it is.
     """
 
-    source: str
-    base: int
-    size: int
-    order: str
-    is64: bool
-    filetype: int
-    end: int = 0
-    align: int = 64
-    install_name: str | None = None
-    loads: list[str] = field(default_factory=list)
-    load_kinds: list[LoadKind] = field(default_factory=list)
-    rpaths: list[str] = field(default_factory=list)
-    platform: int | None = None
-    minos: tuple[int, int] | None = None
-    sdk: tuple[int, int] | None = None
-    tools: tuple[Tool, ...] = ()
-    signature: tuple[int, int] | None = None
-    symbols: SymbolTable | None = None
-    thread_locals: ThreadLocals | None = None
-    export_tries: list[tuple[int, int]] = field(default_factory=list)
-    reexports: bool = False
-    encrypted: bool = False
+    def __init__(
+        self, *, source: str, base: int, size: int, order: str, is64: bool, filetype: int
+    ) -> None:
+        self.source = source
+        self.base = base
+        self.size = size
+        self.order = order
+        self.is64 = is64
+        self.filetype = filetype
+        self.end = 0
+        self.align = 64
+        self.install_name: str | None = None
+        self.loads: list[str] = []
+        self.load_kinds: list[LoadKind] = []
+        self.rpaths: list[str] = []
+        self.platform: int | None = None
+        self.minos: tuple[int, int] | None = None
+        self.sdk: tuple[int, int] | None = None
+        self.tools: tuple[Tool, ...] = ()
+        self.signature: tuple[int, int] | None = None
+        self.symbols: SymbolTable | None = None
+        self.thread_locals: ThreadLocals | None = None
+        self.export_tries: list[tuple[int, int]] = []
+        self.reexports = False
+        self.encrypted = False
 
     def describe(self, at: int, what: str, offset: int, size: int) -> None:
         """Note that the command at byte `at` of the image says that `what` lies at `offset`."""

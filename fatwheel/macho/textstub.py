@@ -19,17 +19,16 @@ __all__ = ["LARGEST_STUB", "Target", "TextStub", "looks_like_stub", "parse_text_
 LARGEST_STUB = 4 << 20
 """Bytes above which JSON is not looked at; a stub of the whole of libSystem has 340 kB."""
 
-_YAML = re.compile(rb"\s*---\s*(?:!tapi-tbd(?:-v[1-3])?\s|archs:)")
-_JSON = re.compile(rb'\s*\{\s*"(?:tapi_tbd_version|main_library|libraries)"\s*:')
-_FIRST = (b"-", b"{", b"\n", b"\r", b" ", b"\t")
+_YAML = rb"\s*---\s*(?:!tapi-tbd(?:-v[1-3])?\s|archs:)"
+_JSON = rb'\s*\{\s*"(?:tapi_tbd_version|main_library|libraries)"\s*:'
 _KEY = rb"(?m)^%s[ \t]*:[ \t]*"
-_FLOW = re.compile(rb"\[([^\[\]]*)\]")
-_BLOCK = re.compile(rb"(?:(?:[ \t]*(?:#[^\n]*)?\r?\n)+[ \t]*-[ \t]+[^\s#]+)+")
-_WORD = re.compile(rb"""[^\s,'"\[\]#-][^\s,'"\[\]#]*""")
-_INFO = re.compile(rb'"target_info"\s*:\s*\[([^\[\]]*)\]')
-_TARGET = re.compile(rb'"target"\s*:\s*"([^"\\]*)"')
-_VERSION_5 = re.compile(rb'"tapi_tbd_version"\s*:\s*5\b')
-_WELL_FORMED = re.compile(r"([A-Za-z0-9_.]{1,30})-([A-Za-z0-9_<>-]{1,30})")
+_FLOW = rb"\[([^\[\]]*)\]"
+_BLOCK = rb"(?:(?:[ \t]*(?:#[^\n]*)?\r?\n)+[ \t]*-[ \t]+[^\s#]+)+"
+_WORD = rb"""[^\s,'"\[\]#-][^\s,'"\[\]#]*"""
+_INFO = rb'"target_info"\s*:\s*\[([^\[\]]*)\]'
+_TARGET = rb'"target"\s*:\s*"([^"\\]*)"'
+_VERSION_5 = rb'"tapi_tbd_version"\s*:\s*5\b'
+_WELL_FORMED = r"([A-Za-z0-9_.]{1,30})-([A-Za-z0-9_<>-]{1,30})"
 _MOST_TARGETS = 100
 _OLD_PLATFORMS = {
     "macosx": ("macos",),
@@ -74,7 +73,9 @@ class TextStub:
 
 def looks_like_stub(head: bytes) -> bool:
     """Say whether a file with these first bytes (32 or more) could be one that `parse_text_stub` knows."""
-    return head[:1] in _FIRST and bool(_YAML.match(head) or _JSON.match(head))
+    start = head.lstrip(b" \t\r\n")
+    expected = {b"-": _YAML, b"{": _JSON}.get(start[:1])
+    return expected is not None and re.match(expected, start) is not None
 
 
 def parse_text_stub(source: str, size: int) -> Parser[TextStub | None]:
@@ -83,16 +84,16 @@ def parse_text_stub(source: str, size: int) -> Parser[TextStub | None]:
     Raises `FormatError` where it names no target.
     """
     head = yield from take(0, min(size, LARGEST_RANGE))
-    if _YAML.match(head):
+    if re.match(_YAML, head):
         words = _yaml_targets(head)
     elif size > LARGEST_STUB:
         return None
     else:
         text = head + (yield from take(len(head), size - len(head)))
-        if not _VERSION_5.search(text):
+        if not re.search(_VERSION_5, text):
             return None
         words = _json_targets(text)
-    named = [_WELL_FORMED.fullmatch(word) for word in dict.fromkeys(words)]
+    named = [re.fullmatch(_WELL_FORMED, word) for word in dict.fromkeys(words)]
     targets = tuple(Target(*match.groups()) for match in named if match is not None)
     if not targets:
         raise FormatError(source, 0, "names no target, so nothing links with it")
@@ -121,10 +122,10 @@ def _values(document: bytes, key: bytes) -> list[str]:
     if found is None:
         return []
     rest = found.end()
-    if listed := _FLOW.match(document, rest) or _BLOCK.match(document, rest):
-        words = _WORD.findall(re.sub(rb"#[^\n]*", b"", listed[0]))
+    if listed := re.match(rb"%s|%s" % (_FLOW, _BLOCK), document[rest:]):
+        words = re.findall(_WORD, re.sub(rb"#[^\n]*", b"", listed[0]))
     else:
-        words = _WORD.findall(document[rest:].partition(b"\n")[0])[:1]
+        words = re.findall(_WORD, document[rest:].partition(b"\n")[0])[:1]
     return [word.decode("ascii", "backslashreplace") for word in words]
 
 
@@ -132,6 +133,6 @@ def _json_targets(text: bytes) -> list[str]:
     """Return the targets of the main library; libraries that it passes on stand under `libraries`."""
     main, others = text.find(b'"main_library"'), text.find(b'"libraries"')
     end = others if others > main >= 0 else len(text)
-    found = _INFO.search(text, max(main, 0), end)
-    names = _TARGET.findall(found[1]) if found else []
+    found = re.search(_INFO, text[max(main, 0) : end])
+    names = re.findall(_TARGET, found[1]) if found else []
     return [name.decode("ascii", "backslashreplace") for name in names]

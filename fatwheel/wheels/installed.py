@@ -21,8 +21,8 @@ SCHEMES = ("purelib", "platlib", "scripts", "headers", "data")
 
 _PREFIX = "../../../"  # of site-packages
 _VERSION = r"(?:3\.(?:[7-9]|[12][0-9])t?)?"  # a framework's folder of the user's own names none
-_HEADERS = re.compile(rf"include/(?:site/)?python{_VERSION}/([^/]+)/(.+)")
-_SITE_PACKAGES = re.compile(rf"lib/python({_VERSION})/site-packages/(.+)")
+_HEADERS = rf"include/(?:site/)?python{_VERSION}/([^/]+)/(.+)"
+_SITE_PACKAGES = rf"lib/python({_VERSION})/site-packages/(.+)"
 
 
 def scheme_of(member: str) -> str | None:
@@ -50,10 +50,10 @@ def installed_path(member: str, python: str | None = None) -> str:
         return f"{_PREFIX}bin/{path}"
     project = folder.partition("-")[0]
     if scheme == "data":
-        found = _SITE_PACKAGES.fullmatch(path)
+        found = re.fullmatch(_SITE_PACKAGES, path)
         if found and python in (None, found[1]):
             return found[2]
-        if (header := _HEADERS.fullmatch(path)) is None:
+        if (header := re.fullmatch(_HEADERS, path)) is None:
             return _PREFIX + path
         project, path = header.groups()
     return f"{_PREFIX}include/site/python/{normalise(project)}/{path}"
@@ -70,7 +70,7 @@ def collisions(members: Iterable[str]) -> Iterator[Collision]:
         found[1]
         for member in members
         if scheme_of(member) == "data"
-        and (found := _SITE_PACKAGES.fullmatch(member.split("/", 2)[2]))
+        and (found := re.fullmatch(_SITE_PACKAGES, member.split("/", 2)[2]))
     }
     seen = set()
     for python in sorted(named) or [None]:

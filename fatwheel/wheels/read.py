@@ -12,7 +12,7 @@ import posixpath
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from fatwheel.archive.directory import Entry
@@ -20,6 +20,7 @@ from fatwheel.archive.ranges import ReadAhead
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import WheelError
 from fatwheel.printable import counted
+from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import MOST_HEADERS, REPORT_NAME, read_headers
 from fatwheel.wheels.record import BadRow, RecordHash, RecordRow, parse_record
 from fatwheel.wheels.scan import Scanned, Wanted, scan_member
@@ -65,7 +66,7 @@ _TURN, _WAIT = 0.0002, 0.1  # seconds
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
-@dataclass(eq=False, kw_only=True)
+@valueclass
 class Source:
     """A wheel while it is being read.
 
@@ -133,10 +134,14 @@ class Source:
 
 
 def open_source(
-    wheel: OpenWheel, inflater: Inflater, rename: Callable[[str], str] | None = None
+    wheel: OpenWheel,
+    inflater: Inflater,
+    rename: Callable[[str], str] | None = None,
+    signatures: Judged = Judged.ENFORCED,
 ) -> Source:
     """Read RECORD, which says what to expect of all other members; `rename` gives members other names.
 
+    `signatures` says which are compared with the code.
     Raises `WheelError` where it is missing, larger or longer than a wheel with as many files has it, or no UTF-8.
     """
     entry = wheel.entry(f"{wheel.dist_info}/RECORD")
@@ -159,6 +164,7 @@ def open_source(
         entries=wheel.entries,
         rows={row.path: row for row in rows},
         bad_rows=bad,
+        signatures=signatures,
         scanned={entry.name: replace(scanned, text=None)},
     )
     return source if rename is None else _renamed(source, rename)
@@ -177,6 +183,7 @@ def _renamed(source: Source, rename: Callable[[str], str]) -> Source:
         entries={rename(name): found for name, found in source.entries.items()},
         rows={rename(path): row for path, row in source.rows.items()},
         bad_rows=tuple(replace(row, path=row.path and rename(row.path)) for row in source.bad_rows),
+        signatures=source.signatures,
         scanned={rename(name): found for name, found in source.scanned.items()},
     )
 
@@ -192,8 +199,7 @@ def read_wheel(
 
     `signatures` says which are compared with the code. Raises `WheelError` for damaged members.
     """
-    source = open_source(wheel, inflater)
-    source.signatures = signatures
+    source = open_source(wheel, inflater, signatures=signatures)
     sizes = {n: e.compressed_size for n, e in source.entries.items() if n != source.record}
 
     def scan(names: list[str]) -> dict[str, Scanned]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator
@@ -20,13 +19,18 @@ from fatwheel.values import valueclass
 __all__ = ["BadRow", "RecordHash", "RecordRow", "format_record", "parse_record"]
 
 _DIGEST_SIZES = {  # bytes; "sha256 or better" (PEP 427)
-    name: hashlib.new(name).digest_size
-    for name in ("sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512")
-} | {"blake2b": 64, "blake2s": 32}
-_SIZE = re.compile(r"[0-9]{1,19}", re.ASCII)
-_DRIVE = re.compile(r"[A-Za-z]:")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", re.ASCII)
+    "sha256": 32,
+    "sha384": 48,
+    "sha512": 64,
+    "sha3_256": 32,
+    "sha3_384": 48,
+    "sha3_512": 64,
+    "blake2b": 64,
+    "blake2s": 32,
+}
+_SIZE = r"[0-9]{1,19}"
+_CONTROL = r"[\x00-\x1f\x7f]"
+_SHA256 = r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 """A SHA-256 in URL-safe base64 as it must be: the two bits that its last character has over are zero."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _PLAIN_ROW = re.compile(
@@ -35,7 +39,7 @@ _PLAIN_ROW = re.compile(
     re.ASCII | re.VERBOSE,
 )
 """A row without quotes, with a path that is fine unless it has dots, and the usual hash or none."""
-_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+_LINE = r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+"
 _LONGEST_SHOWN = 120
 
 
@@ -81,6 +85,8 @@ def parse_record(text: str) -> tuple[tuple[RecordRow, ...], tuple[BadRow, ...]]:
     rows: dict[str, RecordRow] = {}
     bad: list[BadRow] = []
     at = _parse_plain_rows(text, rows)
+    if at == len(text):
+        return tuple(rows.values()), ()
     lines = text.count("\n", 0, at)
     reader = csv.reader(_lines(text, at), strict=True)
     try:
@@ -141,7 +147,7 @@ def format_record(rows: Iterable[RecordRow]) -> bytes:
 
 def _lines(text: str, at: int) -> Iterator[str]:
     """Yield the lines from `at` on with their ends, one by one: copies of a large RECORD would add up."""
-    return (line[0] for line in _LINE.finditer(text, at))
+    return (line[0] for line in re.compile(_LINE).finditer(text, at))
 
 
 def _shown(text: str) -> str:
@@ -156,7 +162,7 @@ def _parse_row(fields: list[str]) -> RecordRow:
     problem = _path_problem(path)
     if problem:
         raise ValueError(f"the path {_shown(path)} {problem}")
-    if size and not _SIZE.fullmatch(size):
+    if size and not re.fullmatch(_SIZE, size):
         raise ValueError(f"{_shown(path)} has {_shown(size)} as its size")
     return RecordRow(path, _parse_hash(path, hash_) if hash_ else None, int(size) if size else None)
 
@@ -164,19 +170,19 @@ def _parse_row(fields: list[str]) -> RecordRow:
 def _path_problem(path: str) -> str:
     if not path:
         return "is empty"
-    if path.startswith("/") or _DRIVE.match(path):
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
         return "is absolute"
     if "\\" in path:
         return "has a backslash"
     if ".." in path and ".." in path.split("/"):
         return "leaves the wheel"
-    if _CONTROL.search(path):
+    if not path.isprintable() and re.search(_CONTROL, path):
         return "has a control character"
     return ""
 
 
 def _parse_hash(path: str, text: str) -> RecordHash:
-    if _SHA256.fullmatch(text):  # nearly every row there is
+    if re.fullmatch(_SHA256, text):  # nearly every row there is
         return RecordHash(
             "sha256", binascii.a2b_base64(text[7:].encode().translate(_STANDARD) + b"=")
         )

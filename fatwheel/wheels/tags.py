@@ -49,8 +49,8 @@ Floor = tuple[int, int]
 WheelKey = tuple[str, Version, str, frozenset[str], frozenset[str]]
 """What two wheels must share to be a pair: name, version, build, Python tags, ABI tags."""
 
-BUILD_TAG = re.compile(r"[0-9][A-Za-z0-9_.]*", re.ASCII)
-"""What a build tag is, where there is one."""
+BUILD_TAG = r"[0-9][A-Za-z0-9_.]*"
+"""What a build tag is, where there is one: a regular expression."""
 
 _ARCHES_OF_SUFFIX = {
     "x86_64": frozenset({Arch.X86_64}),
@@ -203,7 +203,7 @@ def parse_wheel_name(filename: str) -> WheelName:
         raise refuse(f"{distribution!r} in the file name is no escaped project name")
     if parse_version(version) is None:
         raise refuse(f"{version!r} in the file name is no version (PEP 440)")
-    if len(parts) == 6 and not BUILD_TAG.fullmatch(build):
+    if len(parts) == 6 and not re.fullmatch(BUILD_TAG, build):
         raise refuse(f"the build tag {build!r} in the file name does not start with a digit")
     sets = [tuple(part.split(".")) for part in parts[-3:]]
     for kind, tags in zip(("Python", "ABI", "platform"), sets, strict=True):

@@ -20,7 +20,7 @@ import pytest
 
 import fatwheel
 from fatwheel.fusion.kinds import KINDS
-from fatwheel.fusion.rules import rule_book
+from fatwheel.fusion.rulebook import rule_book
 from tests.support.commandline import INTERRUPTED, Done, environment, left, run
 from tests.support.corpus import ROOT, SMALL_PAIR
 from tests.support.macho import raw_fat

@@ -16,7 +16,8 @@ from fatwheel.fusion.explain import explain_json, explain_lines, explain_member
 from fatwheel.fusion.fuse import FuseOptions, fuse_wheels, read_and_plan
 from fatwheel.fusion.kinds import KINDS, all_kinds, kinds_of, kinds_without
 from fatwheel.fusion.plan import PlanOptions
-from fatwheel.fusion.rules import Rule, RuleSet, parse_rule, rule_book
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import Rule, RuleSet, parse_rule
 from fatwheel.wheels.loads import LoadGraph
 from tests.support.oracles import members
 from tests.support.wheels import DIST_INFO, Sides, make_pair

@@ -16,7 +16,8 @@ from fatwheel.errors import RefusedError, WheelError
 from fatwheel.fusion.actions import Conflict, Drop, Fuse, Keep, WriteAnew, WriteRecord
 from fatwheel.fusion.kinds import all_kinds, kinds_without
 from fatwheel.fusion.plan import FusePlan, PlanOptions, options_json, plan_pair
-from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule, rule_book
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import RuleSet, make_rule, parse_rule
 from fatwheel.wheels.distinfo import parse_wheel_metadata
 from fatwheel.wheels.pair import MemberPair, Pair, Side
 from fatwheel.wheels.tags import TagStyle, claims, parse_wheel_name

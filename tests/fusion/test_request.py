@@ -12,7 +12,7 @@ from fatwheel.config import Config
 from fatwheel.errors import UsageError
 from fatwheel.fusion.engine import DelocateEngine, NativeEngine
 from fatwheel.fusion.request import Request, fuse_options, read_settings, source_date
-from fatwheel.fusion.rules import rule_book
+from fatwheel.fusion.rulebook import rule_book
 from fatwheel.wheels.tags import TagStyle
 
 

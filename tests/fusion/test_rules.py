@@ -8,13 +8,8 @@ import pytest
 
 from fatwheel.action import Action
 from fatwheel.errors import UsageError
-from fatwheel.fusion.rules import (
-    Rule,
-    RuleSet,
-    make_rule,
-    parse_rule,
-    rule_book,
-)
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import Rule, RuleSet, make_rule, parse_rule
 
 
 def test_a_set_that_runs_backwards_is_refused() -> None:

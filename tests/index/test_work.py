@@ -10,7 +10,8 @@ from fatwheel.fusion.engine import DelocateEngine
 from fatwheel.fusion.fuse import FuseOptions
 from fatwheel.fusion.kinds import all_kinds
 from fatwheel.fusion.plan import PlanOptions
-from fatwheel.fusion.rules import RuleSet, parse_rule, rule_book
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import RuleSet, parse_rule
 from fatwheel.index.work import recipe_of
 from fatwheel.wheels.tags import TagStyle
 

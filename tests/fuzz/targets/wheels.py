@@ -20,7 +20,8 @@ from fatwheel.fusion.actions import Fuse
 from fatwheel.fusion.fuse import Fused, FuseOptions, fuse_wheels
 from fatwheel.fusion.pairing import pair_up
 from fatwheel.fusion.plan import PlanOptions
-from fatwheel.fusion.rules import RuleSet, make_rule, rule_book
+from fatwheel.fusion.rulebook import rule_book
+from fatwheel.fusion.rules import RuleSet, make_rule
 from fatwheel.macho.universal import Universal, parse
 from fatwheel.wheels.installed import installed_path
 from fatwheel.wheels.tags import TagStyle
