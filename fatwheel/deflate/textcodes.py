@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import heapq
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fatwheel.deflate.fixedcodes import (
     CODE_LENGTH_ORDER,
+    DISTANCES,
     END_OF_BLOCK,
     Token,
-    distance_code,
     extra_bits,
     length_code,
     packed,
@@ -34,7 +35,9 @@ _BEGINS = bytes(not chr(byte).isalnum() or byte >= 128 for byte in range(256))
 _WINDOW = 32768
 _MIN_MATCH, _MAX_MATCH = 6, 258
 """Shorter matches than 6 would be found more often, and make the result larger."""
-_NEAR_MATCH = 32  # bytes that are compared first: few matches are longer
+_NEAR_MATCH = 64  # bytes that are compared first: few matches are longer
+_LENGTH = 256
+"""What is added to a match's length, so that it is no byte's value."""
 _MIN_MATCH_IN_CODE = 4
 _MAX_CODE, _MAX_LENGTH_CODE = 15, 7  # bits
 
@@ -51,7 +54,7 @@ def deflate_text(content: bytes, *, words: bool = True) -> bytes | None:
     tokens = _tokens if words else _tokens_at_every_byte
     for start in range(0, len(content), _BLOCK):
         block = content[start : start + _BLOCK]
-        bits += str(int(start + _BLOCK >= len(content))) + encode_dynamic(tokens(block))
+        bits += str(int(start + _BLOCK >= len(content))) + _encoded(tokens(block))
         whole = len(bits) // 8
         stream += packed(bits[: 8 * whole])
         bits = bits[8 * whole :]
@@ -59,34 +62,44 @@ def deflate_text(content: bytes, *, words: bool = True) -> bytes | None:
     return bytes(stream) if len(stream) < len(content) else None
 
 
-def _tokens(data: bytes) -> list[Token]:
-    """Return `data` as new bytes and matches."""
-    tokens: list[Token] = []
+def _tokens(data: bytes) -> list[int]:
+    """Return `data` as new bytes and matches, in the numbers that `_encoded` takes."""
+    tokens: list[int] = []
+    literal, add = tokens.extend, tokens.append
     last: dict[bytes, int] = {}  # where bytes stood that begin like what follows
-    add, find, begins = tokens.append, last.get, data.translate(_BEGINS).find
-    written = at = 0
-    while at >= 0:
+    find, begins, number = last.get, data.translate(_BEGINS).find, int.from_bytes
+    end = len(data)
+    data += bytes(_MAX_MATCH)  # so that no match meets the end, where the last one is cut
+    written = at = length = 0
+    while 0 <= at < end:
         key = data[at : at + _MIN_MATCH]
         before = find(key)
         last[key] = at
-        if (
-            before is not None
-            and at - before <= _WINDOW
-            and (length := _match_length(data, before, at)) >= _MIN_MATCH
-        ):
-            if written < at:
-                add(data[written:at])
-            add((length, at - before))
-            written = at = at + length
-        else:
+        if before is None or at - before > _WINDOW:
             at = begins(1, at + 1)
-    if written < len(data):
-        add(data[written:])
+            continue
+        # As `_match_length` does it, without a call.
+        near = number(data[at : at + _NEAR_MATCH], "big")
+        differing = near ^ number(data[before : before + _NEAR_MATCH], "big")
+        length = _NEAR_MATCH - (differing.bit_length() + 7 >> 3)
+        if not differing:
+            length = _match_length(data, before, at)
+        if written < at:
+            literal(data[written:at])
+        add(_LENGTH + length)
+        add(before - at)
+        written = at = at + length
+    if at > end:
+        tokens[-2] -= at - end
+        if tokens[-2] < _LENGTH + _MIN_MATCH:
+            del tokens[-2:]
+            written = at - length
+    literal(data[written:end])
     return tokens
 
 
-def _tokens_at_every_byte(data: bytes) -> list[Token]:
-    tokens: list[Token] = []
+def _tokens_at_every_byte(data: bytes) -> list[int]:
+    tokens: list[int] = []
     last: dict[bytes, int] = {}
     written = at = 0
     end = len(data) - _MIN_MATCH_IN_CODE
@@ -97,63 +110,75 @@ def _tokens_at_every_byte(data: bytes) -> list[Token]:
         if before is None or at - before > _WINDOW:
             at += 1
             continue
-        if written < at:
-            tokens.append(data[written:at])
         length = _match_length(data, before, at)
-        tokens.append((length, at - before))
+        tokens += data[written:at]
+        tokens += (_LENGTH + length, before - at)
         for inner in range(at + 1, min(at + length, end + 1)):
             last[data[inner : inner + _MIN_MATCH_IN_CODE]] = inner
         written = at = at + length
-    if written < len(data):
-        tokens.append(data[written:])
+    tokens += data[written:]
     return tokens
 
 
 def _match_length(data: bytes, before: int, at: int) -> int:
     """Return how many bytes from `at` on are those from `before` on."""
-    here = data[at : at + _NEAR_MATCH]
+    here = data[at : at + _MAX_MATCH]
     there = data[before : before + len(here)]
-    if here == there:
-        here = data[at : at + _MAX_MATCH]
-        there = data[before : before + len(here)]
-        if here == there:
-            return len(here)
-    differing = int.from_bytes(here, "little") ^ int.from_bytes(there, "little")
-    return (differing & -differing).bit_length() - 1 >> 3
+    differing = int.from_bytes(here, "big") ^ int.from_bytes(there, "big")
+    return len(here) - (differing.bit_length() + 7 >> 3)
 
 
-def encode_dynamic(tokens: Sequence[Token]) -> str:
+def encode_dynamic(tokens: Iterable[Token]) -> str:
     """Return a block of dynamic codes (3.2.7) as bits in the order of the stream, behind BFINAL."""
-    matches = [token for token in tokens if isinstance(token, tuple)]
-    lengths = {length: length_code(length) for length, _ in matches}
-    distances = {distance: distance_code(distance) for _, distance in matches}
-    symbols = Counter(b"".join([token for token in tokens if isinstance(token, bytes)]))
-    symbols.update([lengths[length][0] for length, _ in matches])
-    symbols[END_OF_BLOCK] = 1
-    bits = _code_lengths(symbols, _MAX_CODE)
-    distance_bits = _code_lengths(Counter([distances[d][0] for _, d in matches]), _MAX_CODE)
-    codes, distance_codes = _codes(bits), _codes(distance_bits)
-    length_texts = _with_extra(lengths, codes)
-    distance_texts = _with_extra(distances, distance_codes)
-    literal = [codes.get(byte, "") for byte in range(256)].__getitem__
-    written = ["01", *_header(bits, distance_bits)]
+    numbers: list[int] = []
     for token in tokens:
-        if isinstance(token, bytes):
-            written += map(literal, token)
-        else:
-            written += (length_texts[token[0]], distance_texts[token[1]])
-    written.append(codes[END_OF_BLOCK])
-    return "".join(written)
+        numbers += token if isinstance(token, bytes) else (_LENGTH + token[0], -token[1])
+    return _encoded(numbers)
 
 
-def _with_extra(
-    values: Mapping[int, tuple[int, int, int]], codes: Mapping[int, str]
-) -> dict[int, str]:
-    """Return how each value is written: its symbol's code and its extra bits."""
-    return {
-        value: codes[symbol] + extra_bits(extra, count)
-        for value, (symbol, extra, count) in values.items()
-    }
+def _encoded(tokens: list[int]) -> str:
+    """Do what `encode_dynamic` does, in a few steps for all tokens at once.
+
+    Each is a new byte, or a match in two numbers: its length and `_LENGTH`, and then its distance, negative.
+    """
+    counts = Counter(tokens)
+    values = sorted(counts)
+    zero = bisect_left(values, 0)
+    symbols = Counter({END_OF_BLOCK: 1})
+    lengths = []
+    for value in values[zero:]:
+        symbol, extra = value, ""
+        if value >= _LENGTH:
+            symbol, number, bits = length_code(value - _LENGTH)
+            extra = extra_bits(number, bits)
+        symbols[symbol] += counts[value]
+        lengths.append((value, symbol, extra))
+    distances = dict(_by_symbol(values[:zero]))
+    literal_bits = _code_lengths(symbols, _MAX_CODE)
+    places = {symbol: sum(map(counts.__getitem__, same)) for symbol, same in distances.items()}
+    distance_bits = _code_lengths(places, _MAX_CODE)
+    codes, distance_codes = _codes(literal_bits), _codes(distance_bits)
+    texts = [""] * (
+        _LENGTH + _MAX_MATCH + 1 + _WINDOW
+    )  # how each is written, distances from the end on
+    for value, symbol, extra in lengths:
+        texts[value] = codes[symbol] + extra
+    for symbol, same in distances.items():
+        code = distance_codes[symbol]
+        for value in same:
+            texts[value] = code + bin(~value)[:3:-1]  # all but the first two bits of distance - 1
+    written = map(texts.__getitem__, tokens)
+    return "".join(["01", *_header(literal_bits, distance_bits), *written, codes[END_OF_BLOCK]])
+
+
+def _by_symbol(values: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
+    """Yield each symbol for distances with those of the distances it is for; all are negative and sorted."""
+    end = len(values)
+    for symbol, (shortest, bits) in enumerate(DISTANCES):
+        start = bisect_left(values, 1 - shortest - (1 << bits), 0, end)
+        if start < end:
+            yield symbol, values[start:end]
+        end = start
 
 
 def _header(literals: Mapping[int, int], distances: Mapping[int, int]) -> Iterator[str]:

@@ -41,9 +41,11 @@ words = st.lists(
 ).map(b"".join)
 
 
-def test_a_match_ends_with_the_text() -> None:
-    """Zeros behind the end would be equal, too."""
-    content = b" beginning of a line\0\0\0" + bytes(range(1, 255)) * 3 + b" beginning of a line\0"
+@pytest.mark.parametrize("length", [*range(8), 20, 21, 22])
+def test_a_match_ends_with_the_text(length: int) -> None:
+    """Zeros behind the end would be equal, too; and what is left may be too short for a match."""
+    line = b" ab\0\0\0 beginning of a line\0\0\0"
+    content = line + bytes(range(1, 255)) * 3 + line[:length]
     stream = deflate_text(content)
     assert stream is not None
     assert zlib.decompress(stream, -15) == content

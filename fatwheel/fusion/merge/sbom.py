@@ -35,7 +35,7 @@ from typing import Any, cast
 from fatwheel.arch import Arch
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 from fatwheel.printable import counted
-from fatwheel.wheels.jsontext import load_json
+from fatwheel.wheels.jsontext import AlikeReader, load_json
 
 __all__ = ["ARCHITECTURES_PROPERTY", "SCOPE_PROPERTY", "is_sbom", "merge_sbom", "split_sbom"]
 
@@ -78,7 +78,9 @@ def merge_sbom(x86_64: bytes, arm64: bytes, *, scopes: bool = False) -> MergeRes
     The result has no blanks between its values.
     """
     try:
-        x_bom, a_bom = _load("x86_64", x86_64), _load("arm64", arm64)
+        read = AlikeReader().load
+        x_bom, a_bom = _load("x86_64", x86_64, read), _load("arm64", arm64, read)
+        del read  # and all texts with it
         x_bom = _rename(x_bom, _renamed_references(x_bom, a_bom))
         _require_equal_rest(x_bom, a_bom)
         if scopes:
@@ -98,13 +100,13 @@ def merge_sbom(x86_64: bytes, arm64: bytes, *, scopes: bool = False) -> MergeRes
     return Merged(content=content, how=_how(x_bom, a_bom))
 
 
-def _load(arch: str, content: bytes) -> _Object:
+def _load(arch: str, content: bytes, read: Callable[[bytes], Any]) -> _Object:
     if len(content) > _LARGEST:
         raise _CannotMergeError(
             f"{arch}'s has {counted(len(content), 'byte')}, more than {_LARGEST}"
         )
     try:
-        bom = load_json(content)
+        bom = read(content)
     except ValueError as error:
         raise _CannotMergeError(f"{arch}'s is not JSON ({error})") from None
     if not isinstance(bom, dict) or bom.get("bomFormat") != "CycloneDX":
@@ -140,7 +142,7 @@ def split_sbom(content: bytes, arch: Arch) -> bytes | None:
     if ARCHITECTURES_PROPERTY.encode() not in content:
         return None
     try:
-        bom = _load(arch.value, content)
+        bom = _load(arch.value, content, load_json)
         components = [(component, _owner(component)) for component in bom.get("components", [])]
         if not any(owner for _, owner in components):
             return None
@@ -249,9 +251,11 @@ def _with_scope(x_component: _Object, a_component: _Object) -> _Object:
 def _renamed_references(x_bom: _Object, a_bom: _Object) -> dict[str, str]:
     """Pair the references to components that differ in nothing but references."""
     x_all, a_all = _components(x_bom), _components(a_bom)
+    renamed: dict[str, str] = {}
+    if not _have_same_content(x_all, a_all):
+        return renamed  # as nearly always, and at once
     x_known = {ref for component in x_all for ref in _references(component)}
     a_known = {ref for component in a_all for ref in _references(component)}
-    renamed: dict[str, str] = {}
     x_open = _by_content(x_all, a_known)
     a_open = _by_content(a_all, x_known)
     for content, x_same in x_open.items():
@@ -260,6 +264,15 @@ def _renamed_references(x_bom: _Object, a_bom: _Object) -> dict[str, str]:
             pairs = zip(_references(x_same[0]), _references(a_same[0]), strict=True)
             renamed |= {x_ref: a_ref for x_ref, a_ref in pairs if x_ref != a_ref}
     return renamed
+
+
+def _have_same_content(x_all: list[_Object], a_all: list[_Object]) -> bool:
+    """Tell whether components of both differ in references alone, as far as these are no other component's."""
+    x_own, a_own = (
+        {c["bom-ref"] for c in components if isinstance(c.get("bom-ref"), str)}
+        for components in (x_all, a_all)
+    )
+    return not _by_content(x_all, a_own).keys().isdisjoint(_by_content(a_all, x_own))
 
 
 def _components(bom: _Object) -> list[_Object]:
@@ -326,6 +339,8 @@ def _require_equal_rest(x_bom: _Object, a_bom: _Object) -> None:
 
 def _require_equal(path: str, x_value: Any, a_value: Any) -> None:
     """Raise with the path and the values of the first difference, if there is one."""
+    if x_value is a_value:  # as nearly always: they were read by an `AlikeReader`
+        return
     if isinstance(x_value, dict) and isinstance(a_value, dict):
         for key in sorted({*x_value, *a_value}):
             _require_equal(
@@ -411,12 +426,12 @@ def _unite_dependencies(x_items: list[_Object], a_items: list[_Object]) -> list[
         if x_item is None or a_item is None:
             united.append(a_item or x_item or {})
             continue
-        lists = {field for field in ("dependsOn", "provides") if field in {*x_item, *a_item}}
-        rest = [{k: v for k, v in item.items() if k not in lists} for item in (x_item, a_item)]
-        _require_equal(f"dependency {key}", *rest)
+        lists = [f for f in ("dependsOn", "provides") if f in x_item or f in a_item]
+        if x_item is not a_item:
+            rest = [{k: v for k, v in item.items() if k not in lists} for item in (x_item, a_item)]
+            _require_equal(f"dependency {key}", *rest)
         targets: _Object = {
-            field: _united_keys(_targets(x_item, field), _targets(a_item, field))
-            for field in sorted(lists)
+            field: _united_keys(_targets(x_item, field), _targets(a_item, field)) for field in lists
         }
         united.append({**a_item, **targets})
     return united
@@ -424,7 +439,7 @@ def _unite_dependencies(x_items: list[_Object], a_items: list[_Object]) -> list[
 
 def _targets(dependency: _Object, field: str) -> list[str]:
     targets = dependency.get(field, [])
-    if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
+    if not isinstance(targets, list) or not {str}.issuperset(map(type, targets)):
         raise _CannotMergeError(
             f"dependency {_dependency_key(dependency)}: {field} is no list of references"
         )
@@ -450,14 +465,16 @@ def _keyed(
 ) -> dict[str, _Object]:
     known: dict[str, _Object] = {}
     for item in items:
-        if key(item) in known:
-            raise _CannotMergeError(f"{arch}'s has the {kind} {_shown(key(item))} twice")
-        known[key(item)] = item
+        if (own := key(item)) in known:
+            raise _CannotMergeError(f"{arch}'s has the {kind} {_shown(own)} twice")
+        known[own] = item
     return known
 
 
 def _united_keys(x_keys: list[str], a_keys: list[str]) -> list[str]:
     """Return both: sorted where both are, else arm64's order and the others behind."""
+    if x_keys == a_keys:
+        return list(dict.fromkeys(a_keys))
     united = list(dict.fromkeys([*a_keys, *x_keys]))
     both_sorted = x_keys == sorted(x_keys) and a_keys == sorted(a_keys)
     return sorted(united) if both_sorted else united

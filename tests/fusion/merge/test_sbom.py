@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -130,6 +131,18 @@ def test_components_and_dependencies_are_united() -> None:
     result = merge(x_bom, a_bom)
     assert isinstance(result, Merged)
     assert result.how == "union of 3 and 4 components, 1 of x86_64 alone and 2 of arm64 alone"
+
+
+def test_the_bytes_are_these() -> None:
+    """They are part of what makes wheels reproducible: who changes them says so in the change log."""
+    x_bom = bom("a", "cpuid", "z", home="/Users/runner")
+    a_bom = bom("a", "b", "neon", "z", serial=A_SERIAL, time=LATE)
+    digests = []
+    for indent in (None, 2):
+        result = merge_sbom(*(json.dumps(one, indent=indent).encode() for one in (x_bom, a_bom)))
+        assert isinstance(result, Merged)
+        digests.append(hashlib.sha256(result.content).hexdigest()[:16])
+    assert digests == ["a5b0721029dcb9f8", "27ce63147e18e6b5"]
 
 
 def test_lists_that_are_not_sorted_keep_the_order_of_arm64() -> None:
