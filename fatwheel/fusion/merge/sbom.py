@@ -35,7 +35,7 @@ from typing import Any, cast
 from fatwheel.arch import Arch
 from fatwheel.fusion.merge import Merged, MergeResult, Unmergeable
 from fatwheel.printable import counted
-from fatwheel.wheels.jsontext import AlikeReader, load_json
+from fatwheel.wheels.jsontext import load_json
 
 __all__ = ["ARCHITECTURES_PROPERTY", "SCOPE_PROPERTY", "is_sbom", "merge_sbom", "split_sbom"]
 
@@ -78,9 +78,7 @@ def merge_sbom(x86_64: bytes, arm64: bytes, *, scopes: bool = False) -> MergeRes
     The result has no blanks between its values.
     """
     try:
-        read = AlikeReader().load
-        x_bom, a_bom = _load("x86_64", x86_64, read), _load("arm64", arm64, read)
-        del read  # and all texts with it
+        x_bom, a_bom = _load("x86_64", x86_64), _load("arm64", arm64)
         x_bom = _rename(x_bom, _renamed_references(x_bom, a_bom))
         _require_equal_rest(x_bom, a_bom)
         if scopes:
@@ -100,13 +98,13 @@ def merge_sbom(x86_64: bytes, arm64: bytes, *, scopes: bool = False) -> MergeRes
     return Merged(content=content, how=_how(x_bom, a_bom))
 
 
-def _load(arch: str, content: bytes, read: Callable[[bytes], Any]) -> _Object:
+def _load(arch: str, content: bytes) -> _Object:
     if len(content) > _LARGEST:
         raise _CannotMergeError(
             f"{arch}'s has {counted(len(content), 'byte')}, more than {_LARGEST}"
         )
     try:
-        bom = read(content)
+        bom = load_json(content)
     except ValueError as error:
         raise _CannotMergeError(f"{arch}'s is not JSON ({error})") from None
     if not isinstance(bom, dict) or bom.get("bomFormat") != "CycloneDX":
@@ -142,7 +140,7 @@ def split_sbom(content: bytes, arch: Arch) -> bytes | None:
     if ARCHITECTURES_PROPERTY.encode() not in content:
         return None
     try:
-        bom = _load(arch.value, content, load_json)
+        bom = _load(arch.value, content)
         components = [(component, _owner(component)) for component in bom.get("components", [])]
         if not any(owner for _, owner in components):
             return None
@@ -339,7 +337,7 @@ def _require_equal_rest(x_bom: _Object, a_bom: _Object) -> None:
 
 def _require_equal(path: str, x_value: Any, a_value: Any) -> None:
     """Raise with the path and the values of the first difference, if there is one."""
-    if x_value is a_value:  # as nearly always: they were read by an `AlikeReader`
+    if _are_same(x_value, a_value):  # as nearly always
         return
     if isinstance(x_value, dict) and isinstance(a_value, dict):
         for key in sorted({*x_value, *a_value}):
@@ -349,10 +347,24 @@ def _require_equal(path: str, x_value: Any, a_value: Any) -> None:
     elif isinstance(x_value, list) and isinstance(a_value, list) and len(x_value) == len(a_value):
         for index, (x_item, a_item) in enumerate(zip(x_value, a_value, strict=True)):
             _require_equal(f"{path}[{index}]", x_item, a_item)
-    elif type(x_value) is not type(a_value) or x_value != a_value:
+    else:
         raise _CannotMergeError(
             f"{path} is {_shown(x_value)} for x86_64 and {_shown(a_value)} for arm64"
         )
+
+
+def _are_same(x_value: Any, a_value: Any) -> bool:
+    """Tell whether two values are equal for JSON, which takes neither 1 for `true` nor 1.0 for 1."""
+    kind = type(x_value)
+    if kind is not type(a_value):
+        return False
+    if kind is dict:
+        return x_value.keys() == a_value.keys() and all(
+            _are_same(value, a_value[key]) for key, value in x_value.items()
+        )
+    if kind is list:
+        return len(x_value) == len(a_value) and all(map(_are_same, x_value, a_value))
+    return bool(x_value == a_value)
 
 
 def _shown(value: Any) -> str:
