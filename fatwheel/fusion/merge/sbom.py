@@ -337,17 +337,20 @@ def _require_equal_rest(x_bom: _Object, a_bom: _Object) -> None:
 
 def _require_equal(path: str, x_value: Any, a_value: Any) -> None:
     """Raise with the path and the values of the first difference, if there is one."""
-    if _are_same(x_value, a_value):  # as nearly always
-        return
+    if not _are_same(x_value, a_value):
+        _refuse_difference(path, x_value, a_value)
+
+
+def _refuse_difference(path: str, x_value: Any, a_value: Any) -> None:
     if isinstance(x_value, dict) and isinstance(a_value, dict):
         for key in sorted({*x_value, *a_value}):
-            _require_equal(
+            _refuse_difference(
                 f"{path}.{key}".lstrip("."), x_value.get(key, _ABSENT), a_value.get(key, _ABSENT)
             )
     elif isinstance(x_value, list) and isinstance(a_value, list) and len(x_value) == len(a_value):
         for index, (x_item, a_item) in enumerate(zip(x_value, a_value, strict=True)):
-            _require_equal(f"{path}[{index}]", x_item, a_item)
-    else:
+            _refuse_difference(f"{path}[{index}]", x_item, a_item)
+    elif type(x_value) is not type(a_value) or x_value != a_value:
         raise _CannotMergeError(
             f"{path} is {_shown(x_value)} for x86_64 and {_shown(a_value)} for arm64"
         )
