@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections import namedtuple
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from macholib import mach_o
@@ -43,8 +43,6 @@ __all__ = [
     "Layout",
 ]
 
-_make_type: Any = namedtuple
-
 
 class Layout:
     """One structure of macholib. `size` is in bytes; a byte order is struct's: `<` or `>`.
@@ -62,8 +60,12 @@ class Layout:
 
     @functools.cached_property
     def _make(self) -> Any:
-        """What makes the named tuple of its values; most files need six of the twenty types."""
-        return _make_type(self._structure.__name__, self._structure._names_)._make
+        """What makes the named tuple of its values; most files need six of the twenty types.
+
+        `namedtuple` would compile a constructor by names, which nothing here calls, ten times as slowly.
+        """
+        fields = {name: property(itemgetter(i)) for i, name in enumerate(self._structure._names_)}
+        return type(self._structure.__name__, (tuple,), {"__slots__": (), **fields})
 
     def unpack(self, order: str, data: bytes, offset: int = 0) -> Any:
         """Decode the structure at byte `offset` of `data`, as a named tuple with the C names."""

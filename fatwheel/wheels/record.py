@@ -6,10 +6,7 @@ format, "Signed wheel files" (PEP 427), which forbids md5, sha1 and sha224.
 
 from __future__ import annotations
 
-import base64
 import binascii
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -32,7 +29,8 @@ _SIZE = r"[0-9]{1,19}"
 _CONTROL = r"[\x00-\x1f\x7f]"
 _SHA256 = r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 """A SHA-256 in URL-safe base64 as it must be: the two bits that its last character has over are zero."""
-_STANDARD = bytes.maketrans(b"-_", b"+/")
+_STANDARD, _URL_SAFE = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
+_QUOTE = '"'
 _PLAIN_ROW = re.compile(
     r"""([^\x00-\x1f\x7f",\\:/][^\x00-\x1f\x7f",\\:]{0,1023}),
     (?:sha256=([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]))?,([0-9]{1,19})?(?:\r?\n|\Z)""",
@@ -51,7 +49,8 @@ class RecordHash(NamedTuple):
 
     def __str__(self) -> str:
         """Return it in RECORD's spelling: `sha256=` and URL-safe base64 without padding."""
-        digest = base64.urlsafe_b64encode(self.digest).rstrip(b"=").decode("ascii")
+        standard = binascii.b2a_base64(self.digest, newline=False).rstrip(b"=")
+        digest = standard.translate(_URL_SAFE).decode("ascii")
         return f"{self.algorithm}={digest}"
 
 
@@ -83,10 +82,16 @@ def parse_record(text: str) -> tuple[tuple[RecordRow, ...], tuple[BadRow, ...]]:
     is no number.
     """
     rows: dict[str, RecordRow] = {}
-    bad: list[BadRow] = []
     at = _parse_plain_rows(text, rows)
-    if at == len(text):
-        return tuple(rows.values()), ()
+    bad = _parse_rows(text, at, rows) if at < len(text) else ()
+    return tuple(rows.values()), tuple(bad)
+
+
+def _parse_rows(text: str, at: int, rows: dict[str, RecordRow]) -> list[BadRow]:
+    """Parse the rows from `at` on, whatever they look like; return those that are none."""
+    import csv
+
+    bad: list[BadRow] = []
     lines = text.count("\n", 0, at)
     reader = csv.reader(_lines(text, at), strict=True)
     try:
@@ -105,7 +110,7 @@ def parse_record(text: str) -> tuple[tuple[RecordRow, ...], tuple[BadRow, ...]]:
                 rows[row.path] = row
     except csv.Error as error:
         bad.append(BadRow(path=None, problem=f"line {lines + reader.line_num}: not CSV ({error})"))
-    return tuple(rows.values()), tuple(bad)
+    return bad
 
 
 def _parse_plain_rows(text: str, rows: dict[str, RecordRow]) -> int:
@@ -132,17 +137,11 @@ def _parse_plain_rows(text: str, rows: dict[str, RecordRow]) -> int:
 
 def format_record(rows: Iterable[RecordRow]) -> bytes:
     r"""Return RECORD's bytes: UTF-8, `\n` line ends, quoted as the `wheel` package quotes."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=",", quotechar='"', lineterminator="\n")
-    for row in rows:
-        writer.writerow(
-            (
-                row.path,
-                "" if row.hash is None else str(row.hash),
-                "" if row.size is None else str(row.size),
-            )
-        )
-    return text.getvalue().encode("utf-8")
+    lines = []
+    for path, hash_, size in rows:
+        quoted = f'"{path.replace(_QUOTE, 2 * _QUOTE)}"' if "," in path or _QUOTE in path else path
+        lines.append(f"{quoted},{hash_ or ''},{'' if size is None else size}\n")
+    return "".join(lines).encode()
 
 
 def _lines(text: str, at: int) -> Iterator[str]:
@@ -193,6 +192,8 @@ def _parse_hash(path: str, text: str) -> RecordHash:
         raise ValueError(
             f"{_shown(path)} has a hash of kind {_shown(algorithm)}; allowed are {strong}"
         )
+    import base64
+
     unpadded = encoded.rstrip("=")
     try:
         # The alphabet of base64 that is not URL-safe would pass for it otherwise.
