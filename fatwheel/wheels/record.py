@@ -30,7 +30,7 @@ _CONTROL = r"[\x00-\x1f\x7f]"
 _SHA256 = r"sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 """A SHA-256 in URL-safe base64 as it must be: the two bits that its last character has over are zero."""
 _STANDARD, _URL_SAFE = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
-_QUOTE = '"'
+_QUOTE, _QUOTED = '"', frozenset(',"\r\n')
 _PLAIN_ROW = re.compile(
     r"""([^\x00-\x1f\x7f",\\:/][^\x00-\x1f\x7f",\\:]{0,1023}),
     (?:sha256=([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]))?,([0-9]{1,19})?(?:\r?\n|\Z)""",
@@ -139,8 +139,9 @@ def format_record(rows: Iterable[RecordRow]) -> bytes:
     r"""Return RECORD's bytes: UTF-8, `\n` line ends, quoted as the `wheel` package quotes."""
     lines = []
     for path, hash_, size in rows:
-        quoted = f'"{path.replace(_QUOTE, 2 * _QUOTE)}"' if "," in path or _QUOTE in path else path
-        lines.append(f"{quoted},{hash_ or ''},{'' if size is None else size}\n")
+        plain = _QUOTED.isdisjoint(path)
+        written = path if plain else f'"{path.replace(_QUOTE, 2 * _QUOTE)}"'
+        lines.append(f"{written},{hash_ or ''},{'' if size is None else size}\n")
     return "".join(lines).encode()
 
 

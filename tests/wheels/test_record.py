@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import re
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fatwheel.wheels import record
@@ -137,3 +139,21 @@ def rows(draw: st.DrawFn) -> RecordRow:
 @given(st.lists(rows(), max_size=5, unique_by=lambda row: row.path))
 def test_law_parse_gives_back_what_was_formatted(table: list[RecordRow]) -> None:
     assert parse(format_record(table).decode("utf-8")) == tuple(table)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=5))
+@example(["a,b", 'a"b', "a\nb", "a\rb", " a", "'a'"])
+def test_csv_reads_the_paths_that_were_written(paths: list[str]) -> None:
+    """Those of an installed tree may hold anything that a file's name can."""
+    written = format_record(RecordRow(path, None, None) for path in paths).decode()
+    assert list(csv.reader(io.StringIO(written, newline=""), strict=True)) == [
+        [path, "", ""] for path in paths
+    ]
+
+
+def test_paths_are_quoted_where_csv_quotes_them() -> None:
+    paths = ["a,b", 'a"b', "a\nb", " a", "'a'", "é", "a\x85b"]
+    wanted = io.StringIO(newline="")
+    csv.writer(wanted, lineterminator="\n").writerows((path, "", "") for path in paths)
+    found = format_record(RecordRow(path, None, None) for path in paths)
+    assert found.decode() == wanted.getvalue()
