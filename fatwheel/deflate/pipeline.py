@@ -1,15 +1,18 @@
-"""Two threads for one stream: one makes the chunks, another takes them.
+"""Two threads for one stream, where a core is free: one makes the chunks, another takes them.
 
 The digest of a fused file is one chain over both slices, so one large member is one chain, too. Inflating and
-hashing both release the interpreter lock; done side by side they take as long as the slower of the two.
+hashing both release the interpreter lock; done side by side they take as long as the slower of the two. While other
+threads keep the cores busy, handing over only costs: then one thread does both.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["IN_USE", "Chunk", "hand_over"]
+__all__ = ["IN_USE", "Chunk", "core_in_use", "hand_over"]
 
 Chunk = bytes | memoryview
 
@@ -17,38 +20,74 @@ _WAITING = 4  # chunks; enough that neither thread waits for the other's hiccups
 IN_USE = _WAITING + 1
 """How many chunks must be valid at the same time: those that wait or are being taken, and the one being made."""
 
+_cores = threading.Semaphore(os.cpu_count() or 1)
+"""One for each core that no thread of this process is known to use."""
+
+
+@contextlib.contextmanager
+def core_in_use() -> Iterator[None]:
+    """Count this thread, which inflates and hashes in the block, as one that uses a core."""
+    counted = _cores.acquire(blocking=False)
+    try:
+        yield
+    finally:
+        if counted:
+            _cores.release()
+
 
 def hand_over(chunks: Iterable[Chunk], take: Callable[[Chunk], None]) -> None:
-    """Call `take` with every chunk, in order, in a second thread, while the next one is made here.
+    """Call `take` with every chunk, in order; from when a core is free on, in a second thread, while the next is made.
 
     A chunk must stay valid while `IN_USE` - 1 more are made. Returns when all were taken. What either side raises
     is raised here, and the other side stops.
     """
-    import queue  # with heapq half a millisecond, which small members do without
-
-    waiting: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
-    room = threading.Semaphore(_WAITING)
-    failures: list[BaseException] = []
-
-    def taking() -> None:
-        while (chunk := waiting.get()) is not None:
-            if not failures:
-                try:
-                    take(chunk)
-                except BaseException as error:
-                    failures.append(error)
-            room.release()
-
-    thread = threading.Thread(target=taking, name="fatwheel-taking", daemon=True)
-    thread.start()
+    second: _Taking | None = None
     try:
         for chunk in chunks:
-            room.acquire()
-            if failures:
+            if second is None and _cores.acquire(blocking=False):
+                second = _Taking(take)
+            if second is None:
+                take(chunk)
+            elif not second.give(chunk):
                 break
-            waiting.put(chunk)
     finally:
-        waiting.put(None)
-        thread.join()
-    if failures:
-        raise failures[0]
+        if second is not None:
+            second.finish()
+            _cores.release()
+    if second is not None and second.failure is not None:
+        raise second.failure
+
+
+class _Taking:
+    """A thread that takes chunks in order, and what it failed of."""
+
+    def __init__(self, take: Callable[[Chunk], None]) -> None:
+        import queue  # with heapq half a millisecond, which small members do without
+
+        self.failure: BaseException | None = None
+        self._take = take
+        self._waiting: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(_WAITING)
+        self._thread = threading.Thread(target=self._run, name="fatwheel-taking", daemon=True)
+        self._thread.start()
+
+    def give(self, chunk: Chunk) -> bool:
+        """Hand a chunk over, as soon as there is room; return whether there is still any use in it."""
+        self._room.acquire()
+        if self.failure is None:
+            self._waiting.put(chunk)
+        return self.failure is None
+
+    def finish(self) -> None:
+        """Wait until all was taken."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (chunk := self._waiting.get()) is not None:
+            if self.failure is None:
+                try:
+                    self._take(chunk)
+                except BaseException as error:
+                    self.failure = error
+            self._room.release()

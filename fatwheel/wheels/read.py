@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fatwheel.archive.directory import Entry
 from fatwheel.archive.ranges import ReadAhead
 from fatwheel.deflate.inflaters import Inflater
+from fatwheel.deflate.pipeline import core_in_use
 from fatwheel.errors import WheelError
 from fatwheel.printable import counted
 from fatwheel.values import valueclass
@@ -217,8 +218,13 @@ def read_wheel(
 def later(executor: Executor | None, work: Callable[[A], T], argument: A) -> Callable[[], T]:
     """Begin `work` in a thread of `executor`, or leave it until it is asked for; return what to call for its result."""
     if executor is None:
-        return functools.partial(work, argument)
-    return functools.partial(result_of, executor.submit(work, argument))
+        return functools.partial(_work, work, argument)
+    return functools.partial(result_of, executor.submit(_work, work, argument))
+
+
+def _work(work: Callable[[A], T], argument: A) -> T:
+    with core_in_use():
+        return work(argument)
 
 
 def result_of(future: Future[T], meanwhile: Callable[[], None] | None = None) -> T:
@@ -248,8 +254,8 @@ def in_parallel(
     """
     planned = batches(sizes)
     if executor is None:
-        return map(work, planned)
-    futures = [executor.submit(work, batch) for batch in planned]
+        return map(functools.partial(_work, work), planned)
+    futures = [executor.submit(_work, work, batch) for batch in planned]
 
     def cancel_others(done: Future[T]) -> None:
         if not done.cancelled() and done.exception() is not None:
