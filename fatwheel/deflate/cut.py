@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from fatwheel.archive.ranges import RangeFile, SteadyReader
 from fatwheel.deflate.content import inflate
-from fatwheel.deflate.fixedcodes import Token
+from fatwheel.deflate.fixedcodes import fixed_block, with_runs
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.deflate.recut import Boundary, Edge, Plan, plan_recut, recode
 from fatwheel.deflate.stream import Blocks, End
+from fatwheel.deflate.textcodes import dynamic_block
 from fatwheel.values import valueclass
 
-__all__ = ["Allowance", "Cut", "Recut", "Run", "edge_tokens", "find_recut"]
+__all__ = ["Allowance", "Cut", "Recut", "Run", "encode_edge", "find_recut"]
 
 _MAX_BLOCKS = 100_000
 """Streams of more blocks, which nobody writes, are not recut."""
@@ -169,10 +170,13 @@ def _is_stored(data: SteadyReader, bit: int) -> bool:
     return int.from_bytes(header, "little") >> bit % 8 + 1 & 3 == 0
 
 
-def edge_tokens(cut: Cut, edge: Edge) -> Iterator[Token]:
-    """Yield what an edge is to be written as."""
+def encode_edge(cut: Cut, edge: Edge) -> str:
+    """Return a block with an edge, as bits behind BFINAL."""
     first, end = edge.first_bit // 8, -(-edge.end_bit // 8)
     data = cut.data().read(first, end - first)
     part = replace(cut, start=edge.start, size=edge.end - edge.start)
     content = b"".join(map(bytes, part.chunks()))
-    return recode(edge, data, content, cut.start)
+    fixed = fixed_block(recode(edge, data, content, cut.start, with_runs))
+    if not cut.dynamic:
+        return fixed
+    return min(fixed, dynamic_block(recode(edge, data, content, cut.start, bytes)), key=len)

@@ -8,28 +8,39 @@ they are given.
 from __future__ import annotations
 
 import bisect
-import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
     "CODE_LENGTH_ORDER",
     "DISTANCES",
     "END_OF_BLOCK",
+    "LENGTH",
     "LENGTHS",
+    "MIN_MATCH",
+    "MIN_RUN",
     "Token",
+    "by_symbol",
     "distance_code",
+    "distance_texts",
     "encode_fixed",
     "extra_bits",
+    "fixed_block",
     "length_code",
     "packed",
+    "with_runs",
 ]
 
 Token = bytes | tuple[int, int]
 """New bytes, or a match: its length (3 to 258) and its distance (1 to 32768), in bytes."""
 
+LENGTH = 256
+"""What is added to a match's length where tokens are numbers, so that it is no byte's value.
+
+Then a new byte is one number, and a match is two: its length with this, and its distance, negative.
+"""
 END_OF_BLOCK = 256
-_MIN_MATCH, _MAX_MATCH = 3, 258
+MIN_MATCH, _MAX_MATCH = 3, 258
 LENGTHS = (
     *((3 + n, 0) for n in range(8)),
     *(((4 + part << bits) + 3, bits) for bits in range(1, 6) for part in range(4)),
@@ -71,6 +82,24 @@ def distance_code(distance: int) -> tuple[int, int, int]:
     return index, distance - base, bits
 
 
+def by_symbol(distances: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
+    """Yield each symbol for distances (3.2.5) with those that it is for; all are negative and sorted."""
+    end = len(distances)
+    for symbol, (shortest, bits) in enumerate(DISTANCES):
+        start = bisect.bisect_left(distances, 1 - shortest - (1 << bits), 0, end)
+        if start < end:
+            yield symbol, distances[start:end]
+        end = start
+
+
+def distance_texts(code: str, distances: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Yield how distances (negative) of one symbol, which has this code, are written.
+
+    The extra bits are all but the first two of distance - 1, the least significant one first.
+    """
+    return ((distance, code + bin(~distance)[:3:-1]) for distance in distances)
+
+
 def extra_bits(value: int, count: int) -> str:
     """Write a number, which unlike a code begins with its least significant bit (3.1.1)."""
     return f"{value:0{count}b}"[::-1] if count else ""
@@ -87,60 +116,61 @@ def _fixed(symbol: int) -> str:
 
 
 _CODES = tuple(_fixed(symbol) for symbol in range(288))
-_MIN_RUN = 4
+MIN_RUN = 4
+"""Of so many equal bytes, matches take less room in fixed codes."""
 _RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
 
 
 def encode_fixed(tokens: Iterable[Token]) -> str:
     """Return a block as bits, in the stream's order, without the block's first bit, BFINAL."""
-    written = ["10"]  # BTYPE
+    numbers: list[int] = []
     for token in tokens:
-        if isinstance(token, bytes):
-            _write_runs(token, written)
-        else:
-            written.append(_match(*token))
-    written.append(_CODES[END_OF_BLOCK])
-    return "".join(written)
+        numbers += with_runs(token) if isinstance(token, bytes) else (LENGTH + token[0], -token[1])
+    return fixed_block(numbers)
 
 
-def _write_runs(data: bytes, written: list[str]) -> None:
-    code = _CODES.__getitem__
-    if len(data) < _MIN_RUN:  # nearly all between the matches of code
-        written += map(code, data)
-        return
+def fixed_block(numbers: Sequence[int]) -> str:
+    """Return what `encode_fixed` returns, of tokens that are numbers, as `LENGTH` says."""
+    values = sorted(set(numbers))
+    zero = bisect.bisect_left(values, 0)
+    texts = {value: _text(value) for value in values[zero:]}
+    for symbol, same in by_symbol(values[:zero]):
+        texts.update(distance_texts(f"{symbol:05b}", same))
+    written = map(texts.__getitem__, numbers)
+    return "".join(["10", *written, _CODES[END_OF_BLOCK]])  # BTYPE first
+
+
+def with_runs(data: bytes) -> Sequence[int]:
+    """Return new bytes as numbers, as `LENGTH` says: of `MIN_RUN` equal ones all but the first are matches."""
+    if len(data) < MIN_RUN or _RUN.search(data) is None:  # nearly all between the matches of code
+        return data
+    numbers: list[int] = []
     # Paddings are zeros at the end, and many; the expression would look at each.
     rest = data.rstrip(b"\0")
     at = 0
     for run in _RUN.finditer(rest):
-        written += map(code, rest[at : run.start()])
+        numbers += rest[at : run.start()]
         at = run.end()
-        written.append(_run(rest[run.start()], at - run.start()))
-    written += map(code, rest[at:])
+        numbers += _run(rest[run.start()], at - run.start())
+    numbers += rest[at:]
     if len(rest) < len(data):
-        written.append(_run(0, len(data) - len(rest)))
+        numbers += _run(0, len(data) - len(rest))
+    return numbers
 
 
-def _run(byte: int, count: int) -> str:
+def _run(byte: int, count: int) -> list[int]:
     """Write `count` equal bytes: the first as it is, then matches at distance 1."""
     longest, left = divmod(count - 1, _MAX_MATCH)
-    end = _match(left, 1) if left >= _MIN_MATCH else _CODES[byte] * left
-    return _CODES[byte] + _match(_MAX_MATCH, 1) * longest + end
+    end = [LENGTH + left, -1] if left >= MIN_MATCH else [byte] * left
+    return [byte, *[LENGTH + _MAX_MATCH, -1] * longest, *end]
 
 
-def _match(length: int, distance: int) -> str:
-    return _length_text(length) + _distance_text(distance)
-
-
-@functools.cache
-def _length_text(length: int) -> str:
-    symbol, extra, count = length_code(length)
+def _text(number: int) -> str:
+    """Write a new byte, or a match's length with `LENGTH`."""
+    if number < LENGTH:
+        return _CODES[number]
+    symbol, extra, count = length_code(number - LENGTH)
     return _CODES[symbol] + extra_bits(extra, count)
-
-
-@functools.lru_cache(4096)
-def _distance_text(distance: int) -> str:
-    symbol, extra, count = distance_code(distance)
-    return f"{symbol:05b}{extra_bits(extra, count)}"
 
 
 def packed(bits: str) -> bytes:

@@ -9,16 +9,22 @@ where a match reaches back behind the part's start. Nothing here depends on a zl
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
-from fatwheel.deflate.fixedcodes import CODE_LENGTH_ORDER, DISTANCES, END_OF_BLOCK, LENGTHS, Token
+from fatwheel.deflate.fixedcodes import (
+    CODE_LENGTH_ORDER,
+    DISTANCES,
+    LENGTH,
+    LENGTHS,
+    MIN_MATCH,
+    MIN_RUN,
+)
 from fatwheel.values import valueclass
 
-__all__ = ["Boundary", "Edge", "Plan", "plan_recut", "recode", "symbols"]
+__all__ = ["Boundary", "Edge", "Plan", "matches", "plan_recut", "recode"]
 
 WINDOW = 32768
-_REFILL = 16  # bytes
 MAX_EDGE = 1 << 20
 """Longer edges, which only unusual streams have, would take too long in Python."""
 
@@ -85,47 +91,65 @@ def _is_short(edge: Edge) -> bool:
     return edge.end - edge.origin <= MAX_EDGE and edge.end_bit - edge.first_bit <= 8 * MAX_EDGE
 
 
-def recode(edge: Edge, data: bytes, content: bytes, reachable: int) -> Iterator[Token]:
-    """Yield an edge as new bytes and matches.
+def recode(
+    edge: Edge, data: bytes, content: bytes, reachable: int, new: Callable[[bytes], Sequence[int]]
+) -> list[int]:
+    """Return an edge as new bytes and matches, in the numbers that `fixedcodes.LENGTH` tells of.
 
     `data` are the stream's bytes from the one on that bit `edge.first_bit` is in, `content` the
-    edge's bytes, and `reachable` the first byte of the content that a match may reach back to.
+    edge's bytes, and `reachable` the first byte of the content that a match may reach back to. `new` turns `MIN_RUN`
+    and more new bytes into numbers.
     """
-    at = edge.origin
+    numbers: list[int] = []
+    add = numbers.append
     first, last = edge.start, edge.end
-    new_from = first  # from here on up to `at`, nothing is written yet
-    for length, distance in symbols(data, edge.first_bit % 8):
-        begin = at
-        at += length
-        if distance and at > first:
-            begin = max(begin, first)
-            end = min(at, last)
-            if end - begin >= 3 and begin - distance >= reachable:
-                if new_from < begin:
-                    yield content[new_from - first : begin - first]
-                yield end - begin, distance
-                new_from = end
-        if at >= last:
-            break
+    new_from = first  # from here on up to the next match, nothing is written yet
+    for start, length, distance in matches(data, edge.first_bit % 8, edge.origin, last):
+        begin, end = start, start + length
+        if begin < first or end > last:
+            begin, end = max(begin, first), min(end, last)
+            if end - begin < MIN_MATCH:
+                continue
+        if begin - distance >= reachable:
+            if new_from < begin:
+                found = content[new_from - first : begin - first]
+                numbers += found if begin - new_from < MIN_RUN else new(found)
+            add(LENGTH + end - begin)
+            add(-distance)
+            new_from = end
     if new_from < last:
-        yield content[new_from - first :]
+        numbers += new(content[new_from - first :])
+    return numbers
 
 
-def symbols(data: bytes, bit: int) -> Iterator[tuple[int, int]]:
-    """Yield what blocks from bit `bit` of `data` on consist of: matches, as length and distance, and new bytes.
+def matches(data: bytes, bit: int, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the matches in blocks from bit `bit` of `data` on: where in the content, length and distance.
 
-    New bytes have distance 0; several of them may come as one. The stream must be sound. It ends with a last
-    block or, in the middle of anything, with an `IndexError`.
+    The content of these blocks begins at byte `at`, and what begins at byte `end` or behind is not looked for. The
+    stream must be sound: where its data end before, this is an `IndexError`.
     """
     reader = _Reader(data, bit)
     final = 0
-    while not final:
+    while not final and at < end:
         final, kind = reader.take(1), reader.take(2)
         if kind == 0:
-            yield reader.skip_stored(), 0
+            at += reader.skip_stored()
         else:
             tables = _fixed_tables() if kind == 1 else _read_tables(reader)
-            yield from reader.block(*tables)
+            at = yield from reader.block(*tables, at)
+
+
+_Entry = tuple[int, int, int, int]
+"""A code's width, what it stands for, the number of extra bits that are added to that, and a mask of as many bits."""
+_Table = list[_Entry]
+"""For all values of as many bits as the longest code has, the first bit least significant: the code at the start."""
+_NEW, _END, _NOTHING = (0, 0), (-1, 0), (-2, 0)
+_NO_CODE = (0, *_NOTHING, 0)
+_LITERALS = (*[_NEW] * 256, _END, *LENGTHS, _NOTHING, _NOTHING)
+_CODE_LENGTHS = tuple((length, 0) for length in range(19))
+_AHEAD = 32
+"""Bytes that are looked at as one number."""
+_ENDS = "the stream's data ends"
 
 
 class _Reader:
@@ -133,117 +157,108 @@ class _Reader:
 
     def __init__(self, data: bytes, bit: int) -> None:
         self._data = data
-        self._at = 0  # the next byte
-        self._bits = 0
-        self._count = 0
-        self.take(bit)
+        self._bit = bit  # the next one
 
     def take(self, count: int) -> int:
         """Return the next `count` bits (at most 16) as a number."""
-        if self._count < count:
-            self._refill()
-        if self._count < count:
-            raise IndexError("the stream's data ends")
-        value = self._bits & (1 << count) - 1
-        self._bits >>= count
-        self._count -= count
+        value = self._ahead() & (1 << count) - 1
+        self._skip(count)
         return value
 
-    def symbol(self, table: Sequence[int]) -> int:
-        """Decode one symbol with a table of all 15-bit values: symbol * 16 + length of its code."""
-        if self._count < 15:
-            self._refill()
-        entry = table[self._bits & 0x7FFF]
-        length = entry & 15
-        if not length or length > self._count:
-            raise IndexError("the stream's data ends")
-        self._bits >>= length
-        self._count -= length
-        return entry >> 4
+    def symbol(self, table: _Table) -> int:
+        """Decode one symbol."""
+        width, symbol, _, _ = table[self._ahead() & len(table) - 1]
+        self._skip(width)
+        return symbol
 
-    def block(self, literals: Sequence[int], distances: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """Decode a block behind its header up to its end, as `symbols` yields it."""
-        data, at, bits, count = self._data, self._at, self._bits, self._count
-        number = int.from_bytes
-        new = 0
+    def block(
+        self, literals: _Table, distances: _Table, at: int
+    ) -> Generator[tuple[int, int, int], None, int]:
+        """Decode a block behind its header, as `matches` yields it; return where in the content it ends."""
+        data, most = self._data, 8 * _AHEAD - 48  # no match has more bits
+        literal_mask, distance_mask = len(literals) - 1, len(distances) - 1
+        byte = (self._bit >> 3) - _AHEAD  # where the number begins; it is made at once
+        used, number = self._bit - 8 * byte, 0
         while True:
-            if count < 48:  # no symbol with its extra bits is longer
-                more = data[at : at + _REFILL]
-                bits |= number(more, "little") << count
-                count += 8 * len(more)
-                at += len(more)
-            entry = literals[bits & 0x7FFF]
-            width = entry & 15
-            if not width or width > count:
-                raise IndexError("the stream's data ends")
-            bits >>= width
-            count -= width
-            symbol = entry >> 4
-            if symbol < END_OF_BLOCK:
-                new += 1
+            if used > most:
+                byte += used >> 3
+                used &= 7
+                number = int.from_bytes(data[byte : byte + _AHEAD], "little")
+                if byte > len(data):
+                    raise IndexError(_ENDS)
+            width, length, extra, mask = literals[number >> used & literal_mask]
+            used += width
+            if not length:
+                at += 1
                 continue
-            if new:
-                yield new, 0
-                new = 0
-            if symbol == END_OF_BLOCK:
+            if length < 0:
                 break
-            length, extra = LENGTHS[symbol - 257]
-            length += bits & (1 << extra) - 1
-            bits >>= extra
-            entry = distances[bits & 0x7FFF]
-            width = entry & 15
-            distance, more_extra = DISTANCES[entry >> 4]
-            bits >>= width
-            distance += bits & (1 << more_extra) - 1
-            bits >>= more_extra
-            count -= extra + width + more_extra
-            if not width or count < 0:
-                raise IndexError("the stream's data ends")
-            yield length, distance
-        self._at, self._bits, self._count = at, bits, count
+            if extra:
+                length += number >> used & mask
+                used += extra
+            width, distance, extra, mask = distances[number >> used & distance_mask]
+            used += width
+            if extra:
+                distance += number >> used & mask
+                used += extra
+            if not width:
+                raise IndexError(_ENDS)
+            yield at, length, distance
+            at += length
+        if length != _END[0]:
+            raise IndexError(_ENDS)
+        self._bit = 8 * byte
+        self._skip(used)
+        return at
 
     def skip_stored(self) -> int:
         """Skip a stored block's data behind its header (3.2.4); return its size."""
-        self.take(self._count % 8)
+        self._skip(-self._bit % 8)
         size = self.take(16)
-        self.take(16)
-        self._at += size - self._count // 8
-        self._bits = self._count = 0
+        self._skip(16 + 8 * size)
         return size
 
-    def _refill(self) -> None:
-        more = self._data[self._at : self._at + 6]
-        self._bits |= int.from_bytes(more, "little") << self._count
-        self._count += 8 * len(more)
-        self._at += len(more)
+    def _ahead(self) -> int:
+        """Return the next bits, at least 16, as a number; zeros stand behind the data."""
+        byte = self._bit >> 3
+        return int.from_bytes(self._data[byte : byte + 3], "little") >> (self._bit & 7)
+
+    def _skip(self, count: int) -> None:
+        self._bit += count
+        if self._bit > 8 * len(self._data):
+            raise IndexError(_ENDS)
 
 
-def _table(lengths: Sequence[int]) -> list[int]:
-    """Build the canonical code (3.2.2) as a table of all 15-bit values."""
-    table = [0] * (1 << 15)
+def _table(lengths: Sequence[int], meanings: Sequence[tuple[int, int]]) -> _Table:
+    """Build the canonical code (3.2.2) of symbols that stand for these values with so many extra bits."""
+    longest = max(lengths)
+    table = [_NO_CODE] * (1 << longest)
     code = before = 0
     for length, symbol in sorted((of, symbol) for symbol, of in enumerate(lengths) if of):
         code <<= length - before
         before = length
         start = int(f"{code:0{length}b}"[::-1], 2)
-        table[start :: 1 << length] = [symbol << 4 | length] * (1 << 15 - length)
+        value, extra = meanings[symbol]
+        entry = (length, value, extra, (1 << extra) - 1)
+        table[start :: 1 << length] = [entry] * (1 << longest - length)
         code += 1
     return table
 
 
 @functools.cache
-def _fixed_tables() -> tuple[list[int], list[int]]:
+def _fixed_tables() -> tuple[_Table, _Table]:
     """Return the codes of fixed blocks (3.2.6)."""
-    return _table([8] * 144 + [9] * 112 + [7] * 24 + [8] * 8), _table([5] * 30)
+    lengths = [8] * 144 + [9] * 112 + [7] * 24 + [8] * 8
+    return _table(lengths, _LITERALS), _table([5] * 30, DISTANCES)
 
 
-def _read_tables(reader: _Reader) -> tuple[list[int], list[int]]:
+def _read_tables(reader: _Reader) -> tuple[_Table, _Table]:
     """Read the codes of a dynamic block (3.2.7)."""
     literals, distances, count = reader.take(5) + 257, reader.take(5) + 1, reader.take(4) + 4
     code_lengths = [0] * 19
     for symbol in CODE_LENGTH_ORDER[:count]:
         code_lengths[symbol] = reader.take(3)
-    table = _table(code_lengths)
+    table = _table(code_lengths, _CODE_LENGTHS)
     lengths: list[int] = []
     while len(lengths) < literals + distances:
         symbol = reader.symbol(table)
@@ -255,4 +270,4 @@ def _read_tables(reader: _Reader) -> tuple[list[int], list[int]]:
             lengths += [0] * (3 + reader.take(3))
         else:
             lengths += [0] * (11 + reader.take(7))
-    return _table(lengths[:literals]), _table(lengths[literals:])
+    return _table(lengths[:literals], _LITERALS), _table(lengths[literals:], DISTANCES)

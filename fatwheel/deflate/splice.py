@@ -15,11 +15,11 @@ from typing import NamedTuple
 from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile, ReadAhead
 from fatwheel.archive.writer import MemberData
-from fatwheel.deflate.cut import Cut, Run, edge_tokens, find_recut
+from fatwheel.deflate.cut import Cut, Run, encode_edge, find_recut
 from fatwheel.deflate.fixedcodes import encode_fixed, extra_bits, packed
-from fatwheel.deflate.recut import Boundary, Edge
+from fatwheel.deflate.recut import Boundary
 from fatwheel.deflate.stream import Blocks
-from fatwheel.deflate.textcodes import deflate_text, encode_dynamic
+from fatwheel.deflate.textcodes import deflate_text
 from fatwheel.printable import counted
 from fatwheel.values import valueclass
 
@@ -254,13 +254,6 @@ def _regroup(chunks: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]
         yield bytes(group)
 
 
-def _encode_edge(cut: Cut, edge: Edge) -> str:
-    """Return a block with an edge, as bits behind BFINAL."""
-    tokens = list(edge_tokens(cut, edge))
-    fixed = encode_fixed(tokens)
-    return min(fixed, encode_dynamic(tokens), key=len) if cut.dynamic else fixed
-
-
 class _Stream:
     """A deflate stream while parts are added: pieces so far, then whole bytes, then up to 7 bits."""
 
@@ -329,8 +322,8 @@ class _Stream:
             self._add_stored(cut.chunks, cut.size, final)
             return
         plan = found.plan
-        head = _encode_edge(cut, plan.head)
-        tail = _encode_edge(cut, plan.tail) if plan.tail else encode_fixed(())
+        head = encode_edge(cut, plan.head)
+        tail = encode_edge(cut, plan.tail) if plan.tail else encode_fixed(())
         first, last = plan.kept or (Boundary(0, 0), Boundary(0, 0))
         if len(head) + len(tail) + last.bit - first.bit >= _stored_bits(cut.size):
             self._add_stored(cut.chunks, cut.size, final)

@@ -16,15 +16,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fatwheel.deflate.fixedcodes import (
     CODE_LENGTH_ORDER,
-    DISTANCES,
     END_OF_BLOCK,
+    LENGTH,
     Token,
+    by_symbol,
+    distance_texts,
     extra_bits,
     length_code,
     packed,
 )
 
-__all__ = ["deflate_text", "encode_dynamic"]
+__all__ = ["deflate_text", "dynamic_block", "encode_dynamic"]
 
 _BLOCK = 256 * 1024
 """Bytes of content in one block. Each is encoded by itself, so that memory does not grow with the text."""
@@ -36,8 +38,6 @@ _WINDOW = 32768
 _MIN_MATCH, _MAX_MATCH = 6, 258
 """Shorter matches than 6 would be found more often, and make the result larger."""
 _NEAR_MATCH = 64  # bytes that are compared first: few matches are longer
-_LENGTH = 256
-"""What is added to a match's length, so that it is no byte's value."""
 _MIN_MATCH_IN_CODE = 4
 _MAX_CODE, _MAX_LENGTH_CODE = 15, 7  # bits
 
@@ -54,7 +54,7 @@ def deflate_text(content: bytes, *, words: bool = True) -> bytes | None:
     tokens = _tokens if words else _tokens_at_every_byte
     for start in range(0, len(content), _BLOCK):
         block = content[start : start + _BLOCK]
-        bits += str(int(start + _BLOCK >= len(content))) + _encoded(tokens(block))
+        bits += str(int(start + _BLOCK >= len(content))) + dynamic_block(tokens(block))
         whole = len(bits) // 8
         stream += packed(bits[: 8 * whole])
         bits = bits[8 * whole :]
@@ -63,7 +63,7 @@ def deflate_text(content: bytes, *, words: bool = True) -> bytes | None:
 
 
 def _tokens(data: bytes) -> list[int]:
-    """Return `data` as new bytes and matches, in the numbers that `_encoded` takes."""
+    """Return `data` as new bytes and matches; they are numbers, as `LENGTH` says."""
     tokens: list[int] = []
     literal, add = tokens.extend, tokens.append
     last: dict[bytes, int] = {}  # where bytes stood that begin like what follows
@@ -86,12 +86,12 @@ def _tokens(data: bytes) -> list[int]:
             length = _match_length(data, before, at)
         if written < at:
             literal(data[written:at])
-        add(_LENGTH + length)
+        add(LENGTH + length)
         add(before - at)
         written = at = at + length
     if at > end:
         tokens[-2] -= at - end
-        if tokens[-2] < _LENGTH + _MIN_MATCH:
+        if tokens[-2] < LENGTH + _MIN_MATCH:
             del tokens[-2:]
             written = at - length
     literal(data[written:end])
@@ -112,7 +112,7 @@ def _tokens_at_every_byte(data: bytes) -> list[int]:
             continue
         length = _match_length(data, before, at)
         tokens += data[written:at]
-        tokens += (_LENGTH + length, before - at)
+        tokens += (LENGTH + length, before - at)
         for inner in range(at + 1, min(at + length, end + 1)):
             last[data[inner : inner + _MIN_MATCH_IN_CODE]] = inner
         written = at = at + length
@@ -132,53 +132,38 @@ def encode_dynamic(tokens: Iterable[Token]) -> str:
     """Return a block of dynamic codes (3.2.7) as bits in the order of the stream, behind BFINAL."""
     numbers: list[int] = []
     for token in tokens:
-        numbers += token if isinstance(token, bytes) else (_LENGTH + token[0], -token[1])
-    return _encoded(numbers)
+        numbers += token if isinstance(token, bytes) else (LENGTH + token[0], -token[1])
+    return dynamic_block(numbers)
 
 
-def _encoded(tokens: list[int]) -> str:
-    """Do what `encode_dynamic` does, in a few steps for all tokens at once.
-
-    Each is a new byte, or a match in two numbers: its length and `_LENGTH`, and then its distance, negative.
-    """
-    counts = Counter(tokens)
+def dynamic_block(numbers: Sequence[int]) -> str:
+    """Return what `encode_dynamic` returns of tokens that are numbers, as `LENGTH` says."""
+    counts = Counter(numbers)
     values = sorted(counts)
     zero = bisect_left(values, 0)
     symbols = Counter({END_OF_BLOCK: 1})
     lengths = []
     for value in values[zero:]:
         symbol, extra = value, ""
-        if value >= _LENGTH:
-            symbol, number, bits = length_code(value - _LENGTH)
-            extra = extra_bits(number, bits)
+        if value >= LENGTH:
+            symbol, rest, bits = length_code(value - LENGTH)
+            extra = extra_bits(rest, bits)
         symbols[symbol] += counts[value]
         lengths.append((value, symbol, extra))
-    distances = dict(_by_symbol(values[:zero]))
+    distances = dict(by_symbol(values[:zero]))
     literal_bits = _code_lengths(symbols, _MAX_CODE)
     places = {symbol: sum(map(counts.__getitem__, same)) for symbol, same in distances.items()}
     distance_bits = _code_lengths(places, _MAX_CODE)
     codes, distance_codes = _codes(literal_bits), _codes(distance_bits)
-    texts = [""] * (
-        _LENGTH + _MAX_MATCH + 1 + _WINDOW
-    )  # how each is written, distances from the end on
+    # How each number is written: a list, as it is faster than a dictionary; distances stand from the end on.
+    texts = [""] * (LENGTH + _MAX_MATCH + 1 + _WINDOW)
     for value, symbol, extra in lengths:
         texts[value] = codes[symbol] + extra
     for symbol, same in distances.items():
-        code = distance_codes[symbol]
-        for value in same:
-            texts[value] = code + bin(~value)[:3:-1]  # all but the first two bits of distance - 1
-    written = map(texts.__getitem__, tokens)
+        for value, text in distance_texts(distance_codes[symbol], same):
+            texts[value] = text
+    written = map(texts.__getitem__, numbers)
     return "".join(["01", *_header(literal_bits, distance_bits), *written, codes[END_OF_BLOCK]])
-
-
-def _by_symbol(values: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
-    """Yield each symbol for distances with those of the distances it is for; all are negative and sorted."""
-    end = len(values)
-    for symbol, (shortest, bits) in enumerate(DISTANCES):
-        start = bisect_left(values, 1 - shortest - (1 << bits), 0, end)
-        if start < end:
-            yield symbol, values[start:end]
-        end = start
 
 
 def _header(literals: Mapping[int, int], distances: Mapping[int, int]) -> Iterator[str]:

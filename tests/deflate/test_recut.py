@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import tempfile
 import zlib
@@ -16,10 +17,20 @@ from fatwheel.archive.format import Method
 from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData
 from fatwheel.deflate.cut import Allowance, Cut
-from fatwheel.deflate.fixedcodes import encode_fixed, packed
+from fatwheel.deflate.fixedcodes import encode_fixed, fixed_block, packed
 from fatwheel.deflate.inflaters import Inflater, available_inflaters, python_zlib
-from fatwheel.deflate.recut import MAX_EDGE, WINDOW, Boundary, Edge, Plan, plan_recut, symbols
+from fatwheel.deflate.recut import (
+    MAX_EDGE,
+    WINDOW,
+    Boundary,
+    Edge,
+    Plan,
+    matches,
+    plan_recut,
+    recode,
+)
 from fatwheel.deflate.splice import Literal, Part, join
+from fatwheel.deflate.textcodes import deflate_text
 from tests.support.streams import STRATEGIES, deflated
 
 
@@ -233,16 +244,52 @@ def test_without_block_positions_a_cut_is_stored(tmp_path: Path) -> None:
     st.sampled_from(STRATEGIES),
     st.lists(st.one_of(st.binary(max_size=200), st.integers(0, 5000).map(bytes)), max_size=5),
 )
-def test_symbols_give_the_content_back(level: int, strategy: int, parts: list[bytes]) -> None:
+def test_matches_give_the_content_back(level: int, strategy: int, parts: list[bytes]) -> None:
     compressor = zlib.compressobj(level, zlib.DEFLATED, -15, 8, strategy)
     stream = b"".join(compressor.compress(p) + compressor.flush(zlib.Z_SYNC_FLUSH) for p in parts)
     stream += compressor.flush()
     content = b"".join(parts)
     found = bytearray()
-    for length, distance in symbols(stream, 0):
+    for at, length, distance in matches(stream, 0, 0, len(content) + 1):
+        found += content[len(found) : at]
+        assert len(found) == at
         for _ in range(length):
-            found.append(found[-distance] if distance else content[len(found)])
-    assert found == content
+            found.append(found[-distance])
+    assert content.startswith(found)
+
+
+@pytest.mark.parametrize("level", range(1, 10))
+def test_fixed_codes_of_zlib_are_written_again_as_they_are(level: int) -> None:
+    """zlib finds the same matches whatever the codes are, so that both streams become the same."""
+    content = PROGRAM[:20_000]
+    fixed = deflated(content, level, mem=9, how=zlib.Z_FIXED)
+    for stream in (fixed, deflated(content, level, mem=9)):
+        whole = Edge(first_bit=0, end_bit=8 * len(stream), origin=0, start=0, end=len(content))
+        numbers = recode(whole, stream, content, 0, bytes)
+        assert packed("1" + fixed_block(numbers)) == fixed
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "digests"),
+    [
+        (16_384, 300_000, ("e33b6f3b75658962", "5010ecbc7acfaefd")),
+        (200_000, 190_000, ("c6a828a4d8e2fadc", "c6a828a4d8e2fadc")),
+        (5, 150, ("52489f6016fae632", "52489f6016fae632")),
+    ],
+)
+def test_the_bytes_are_these(
+    tmp_path: Path, inflater: Inflater, start: int, size: int, digests: tuple[str, str]
+) -> None:
+    """They are part of what makes wheels reproducible: who changes them says so in the change log."""
+    stream = deflate_text(PROGRAM, words=False)
+    assert stream is not None
+    made = source(tmp_path, stream, PROGRAM, inflater)
+    with made.file:
+        made.check(start, size)
+        cuts = [join([made.cut(start, size, dynamic=kind)]) for kind in (False, True)]
+        found = [hashlib.sha256(b"".join(cut.chunks())).hexdigest()[:16] for cut in cuts]
+    if inflater.finds_blocks:
+        assert tuple(found) == digests
 
 
 @given(st.binary(min_size=1, max_size=9), st.integers(3, 258), st.integers(1, 32_768))
@@ -257,7 +304,7 @@ def test_every_match_is_encoded(data: bytes, length: int, distance: int) -> None
 def test_a_stream_that_ends_early_is_an_index_error() -> None:
     stream = deflated(PROGRAM[:1000])
     with pytest.raises(IndexError, match="the stream's data ends"):
-        list(symbols(stream[:-5], 0))
+        list(matches(stream[:-5], 0, 0, 1001))
 
 
 A, B, C, D, E = (
