@@ -15,6 +15,9 @@ from tests.support.required import unavailable
 # A shell's background job ignores Ctrl-C, and so would the programs that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# nohup ignores a hangup; programs begin with what is usual where it is caught here, even if to do nothing.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # A slow machine is no failure of the code under test. In CI the examples are the same on every
 # run, so that a change is judged by what it changes.
