@@ -54,11 +54,12 @@ def deflate_text(content: bytes, *, words: bool = True) -> bytes | None:
     tokens = _tokens if words else _tokens_at_every_byte
     for start in range(0, len(content), _BLOCK):
         block = content[start : start + _BLOCK]
-        bits += str(int(start + _BLOCK >= len(content))) + dynamic_block(tokens(block))
-        whole = len(bits) // 8
-        stream += packed(bits[: 8 * whole])
-        bits = bits[8 * whole :]
-    stream += packed(bits)
+        last = int(start + _BLOCK >= len(content))
+        bits = f"{bits}{last}{dynamic_block(tokens(block))}"
+        stream += packed(bits)
+        bits = bits[len(bits) // 8 * 8 :]
+        if bits and not last:
+            stream.pop()  # it is not whole
     return bytes(stream) if len(stream) < len(content) else None
 
 
