@@ -142,11 +142,13 @@ def fixed_block(numbers: Sequence[int]) -> str:
 
 def with_runs(data: bytes) -> Sequence[int]:
     """Return new bytes as numbers, as `LENGTH` says: of `MIN_RUN` equal ones all but the first are matches."""
-    if len(data) < MIN_RUN or _RUN.search(data) is None:  # nearly all between the matches of code
+    if len(data) < MIN_RUN:
         return data
-    numbers: list[int] = []
     # Paddings are zeros at the end, and many; the expression would look at each.
     rest = data.rstrip(b"\0")
+    if len(data) - len(rest) < MIN_RUN and _RUN.search(rest) is None:  # as nearly always in code
+        return data
+    numbers: list[int] = []
     at = 0
     for run in _RUN.finditer(rest):
         numbers += rest[at : run.start()]
