@@ -10,6 +10,7 @@ the tests' cache folder.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -132,7 +133,10 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--write", type=Path, metavar="FILE.md", help="put figures, FILE.json and FILE.svg there"
     )
-    return parser.parse_args(words)
+    given = parser.parse_args(words)
+    if (given.plot or given.write) and importlib.util.find_spec("matplotlib") is None:
+        parser.error("the plot needs matplotlib: pip install --group bench")
+    return given
 
 
 def machine() -> dict[str, str | int]:

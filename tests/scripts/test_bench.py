@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fatwheel.wheels.tags import claims, parse_wheel_name
+from scripts.benchmark.fuse import parse_arguments
 from scripts.benchmark.limits import Speeds, Work, pair_work
 from scripts.benchmark.pairs import download, read_pairs
 from scripts.benchmark.report import (
@@ -171,6 +172,16 @@ def test_unavoidable_is_what_differs_twice_and_what_is_equal_once(tmp_path: Path
     assert work.summed == work.content + 3 * archives
     assert work.content - len(equal["pkg/data.bin"]) - fused < 400 * len(own)
     assert work.inflating > 0
+
+
+@pytest.mark.parametrize("option", ["--plot", "--write"])
+def test_it_says_before_it_measures_that_it_cannot_plot(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(SystemExit):
+        parse_arguments([option, "figures.md"])
+    assert "the plot needs matplotlib: pip install --group bench" in capsys.readouterr().err
 
 
 def test_it_runs(tmp_path: Path) -> None:
