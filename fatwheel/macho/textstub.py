@@ -121,11 +121,11 @@ def _values(document: bytes, key: bytes) -> list[str]:
     found = re.search(_KEY % key, document)
     if found is None:
         return []
-    rest = found.end()
-    if listed := re.match(rb"%s|%s" % (_FLOW, _BLOCK), document[rest:]):
+    rest = document[found.end() :]
+    if listed := re.match(rb"%s|%s" % (_FLOW, _BLOCK), rest):
         words = re.findall(_WORD, re.sub(rb"#[^\n]*", b"", listed[0]))
     else:
-        words = re.findall(_WORD, document[rest:].partition(b"\n")[0])[:1]
+        words = re.findall(_WORD, rest.partition(b"\n")[0])[:1]
     return [word.decode("ascii", "backslashreplace") for word in words]
 
 

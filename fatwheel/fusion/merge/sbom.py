@@ -442,9 +442,8 @@ def _unite_dependencies(x_items: list[_Object], a_items: list[_Object]) -> list[
             united.append(a_item or x_item or {})
             continue
         lists = [f for f in ("dependsOn", "provides") if f in x_item or f in a_item]
-        if x_item is not a_item:
-            rest = [{k: v for k, v in item.items() if k not in lists} for item in (x_item, a_item)]
-            _require_equal(f"dependency {key}", *rest)
+        rest = [{k: v for k, v in item.items() if k not in lists} for item in (x_item, a_item)]
+        _require_equal(f"dependency {key}", *rest)
         targets: _Object = {
             field: _united_keys(_targets(x_item, field), _targets(a_item, field)) for field in lists
         }
