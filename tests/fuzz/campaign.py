@@ -120,6 +120,7 @@ def _process(target: Target, own: Path, runs: int, seconds: int, seed: int) -> t
         f"-rss_limit_mb={_MEGABYTES}",
         "-report_slow_units=1000",
         "-print_final_stats=1",
+        "-reload=0",  # what time it is does not count
         "-close_fd_mask=1",  # what targets print
         *_dictionary(target, own),
     ]

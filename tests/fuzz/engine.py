@@ -9,6 +9,7 @@ What takes too long or too much memory ends it, and libFuzzer keeps that input t
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import os
@@ -21,6 +22,8 @@ import atheris
 _ADDRESS_SPACE = (
     6 << 30
 )  # bytes; libFuzzer's own limit is on what is resident, and looked at once a second
+_ASK = 0xFFFFFFFF  # personality(2): changes nothing
+_NO_RANDOM_ADDRESSES = 0x40000  # ADDR_NO_RANDOMIZE
 
 
 def main(module: str, name: str, folder: Path, options: list[str]) -> None:
@@ -53,7 +56,21 @@ def main(module: str, name: str, folder: Path, options: list[str]) -> None:
     atheris.Fuzz()
 
 
+def _fixed_addresses() -> None:
+    """Begin this process anew where the system does not choose addresses at random, if it may be asked for.
+
+    libFuzzer keeps comparisons by addresses, so that its choices depend on them.
+    """
+    system = ctypes.CDLL(None)
+    now = system.personality(_ASK)
+    if now >= 0 and not now & _NO_RANDOM_ADDRESSES:
+        system.personality(now | _NO_RANDOM_ADDRESSES)
+        if system.personality(_ASK) & _NO_RANDOM_ADDRESSES:
+            os.execv(sys.executable, sys.orig_argv)
+
+
 if __name__ == "__main__":
+    _fixed_addresses()
     # The most memory that whoever began this process ever had counts as its own; a copy's is counted from here.
     if copy := os.fork():
         code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])

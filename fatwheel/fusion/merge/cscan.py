@@ -103,19 +103,28 @@ def _opens_comment(line: bytes) -> bool:
     return start >= 0 and line.find(b"*/", start + 2) < 0
 
 
+def _any_within(positions: list[int], first: int, last: int) -> bool:
+    """Tell whether one of these positions (ascending) is from `first` to `last`, both included."""
+    return bisect.bisect_left(positions, first) < bisect.bisect_right(positions, last)
+
+
 class _Scan:
     """One pass over the text as one reading has it."""
 
     def __init__(self, text: bytes, reading: _Reading) -> None:
+        trigraphs = []
         if reading.trigraphs:
+            trigraphs = [match.start() - 2 * i for i, match in enumerate(_TRIGRAPH.finditer(text))]
             text = _TRIGRAPH.sub(lambda match: bytes([_TRIGRAPHS[match[1][0]]]), text)
+        splices = [match.span() for match in _SPLICE.finditer(text)]
+        removed = list(itertools.accumulate((end - start for start, end in splices), initial=0))
         self._reading = reading
-        self._splices: list[int] = []  # where lines were joined, in bytes of the joined text
-        removed = 0
-        for match in _SPLICE.finditer(text):
-            self._splices.append(match.start() - removed)
-            removed += match.end() - match.start()
-        self._text = _SPLICE.sub(b"", text) if removed else text
+        self._text = _SPLICE.sub(b"", text) if splices else text
+        # Where lines were joined, and where trigraphs stood, in bytes of the joined text.
+        self._splices = [
+            start - before for (start, _), before in zip(splices, removed, strict=False)
+        ]
+        self._trigraphs = [at - removed[bisect.bisect_left(splices, (at, at))] for at in trigraphs]
         self._open: list[bool] = []  # the conditionals around; whether their #else has come
         self._in_directive = False
 
@@ -203,11 +212,10 @@ class _Scan:
             raise _ProblemError("ends inside a raw string")
         end += len(match[1]) + 2
         # Joined lines and trigraphs are undone in a raw string; the delimiter may come of them.
-        first = bisect.bisect_left(self._splices, quote - 2)
-        if first < len(self._splices) and self._splices[first] <= end:
+        if _any_within(self._splices, quote - 2, end):
             raise self._doubt(quote, "a raw string has a backslash at a line's end")
-        if self._reading.trigraphs:
-            raise self._doubt(quote, "it has raw strings and trigraphs")
+        if _any_within(self._trigraphs, quote, end):
+            raise self._doubt(quote, "a raw string has a trigraph")
         if self._in_directive and b"\n" in self._text[quote:end]:
             raise _ProblemError(f"has a raw string of many lines in a directive (line {line})")
         return end

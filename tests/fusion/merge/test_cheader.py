@@ -97,6 +97,10 @@ TEXTS = {
     "backslash-and-blanks": (b"int x; \\ \t\n", b"int a; // comment \\  "),
     "backslash-dos": (b"#define X 1 \\\r\n", b"int a; // \\\r\n"),
     "trigraph": (b"int x; // what??/\n", b"int a; // what??/"),
+    "trigraph-beside-raw-strings": (
+        b'const char *x = R"a(?)a";\n',
+        b'int a??(1??); char b[??/\n2]; const char *c = R"(x)"; int d??(1??);\n',
+    ),
     "dos": (b"int x;\r\n#ifdef X\r\nint y;\r\n#endif\r\n", b"int a;\r\nint b;\r\n"),
     "dos-and-unix": (b"int x;\r\nint y;\r\n", b"int a;\nint b;\n"),
     "latin-1": (b"// \xe9\xe8\nint x;\n", b'const char *a = "\xe9";\n'),
@@ -327,7 +331,11 @@ def test_the_construct() -> None:
             b'char *x = R"(\\\n)";\n',
             TWO_WAYS + "a raw string has a backslash at a line's end (line 1)",
         ),
-        (b'char *x = R"(??=)";\n', TWO_WAYS + "it has raw strings and trigraphs (line 1)"),
+        (b'char *x = R"(??=)";\n', TWO_WAYS + "a raw string has a trigraph (line 1)"),
+        (
+            b'int a; \\\nchar *x = R"b(??/\n)b";\n',
+            TWO_WAYS + "a raw string has a backslash at a line's end (line 2)",
+        ),
         (
             b'char *x = R"a\\b(x)a\\b";\n',
             TWO_WAYS + "a raw string has an unusual delimiter (line 1)",
