@@ -31,13 +31,13 @@ NEEDED = """
 """
 # What only some wheels, options or commands need, of the standard library, of others, and of fatwheel.
 UNNEEDED = """
-    base64 concurrent.futures csv difflib email email.parser http importlib.metadata importlib.resources logging
-    multiprocessing queue random secrets socket subprocess sysconfig tempfile tomllib tomli traceback
+    base64 concurrent.futures csv difflib email email.parser http importlib.metadata importlib.resources logging mmap
+    multiprocessing pickle queue random secrets socket subprocess sysconfig tempfile tomllib tomli traceback
     typing_extensions zipfile delocate maturin packaging.metadata packaging.requirements packaging.tags
     packaging.utils rich wheel fatwheel.building.build fatwheel.cli.build fatwheel.lipo.run fatwheel.process
     fatwheel.targets.decision fatwheel.toolchain.doctor fatwheel.cli.unfused fatwheel.fusion.conflicts
     fatwheel.fusion.existing fatwheel.fusion.expect fatwheel.fusion.merge.cheader fatwheel.fusion.merge.metadata
-    fatwheel.fusion.merge.python fatwheel.fusion.merge.sbom fatwheel.fusion.settle
+    fatwheel.fusion.merge.python fatwheel.fusion.merge.sbom fatwheel.fusion.settle fatwheel.wheels.copies
 """
 
 

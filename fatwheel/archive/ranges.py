@@ -8,11 +8,12 @@ and every later one is compared with it: what is copied is what was verified. Wh
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import stat
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -155,6 +156,21 @@ class RangeFile:
         self.go_on()
         if self.progress is not None:
             self.progress(len(piece))
+
+    @property
+    def known_sums(self) -> int:
+        """Of how many pieces the sums are known."""
+        return len(self._sums)
+
+    def sums_from(self, known: int) -> dict[int, int]:
+        """Return the sums that were noted after so many were known, by the pieces' offsets."""
+        return dict(itertools.islice(self._sums.items(), known, None))
+
+    def join_sums(self, sums: Mapping[int, int]) -> None:
+        """Note the sums of pieces that a copy of this process has read, or compare them; raises `ChangedError`."""
+        for offset, found in sums.items():
+            if self._sums.setdefault(offset, found) != found:
+                raise ChangedError(self.name, self._member_at(offset))
 
     def go_on(self) -> None:
         """Raise `AbandonedError` after `abandon`."""

@@ -310,7 +310,7 @@ def _pairs(runs: Sequence[ThinWheels]) -> list[tuple[Path, Path]]:
 def _look_at(path: Path) -> OneArch:
     """Read a wheel that is for one architecture, and say what is true of it."""
     with closing(open_wheel(path)) as wheel:
-        read = read_wheel(wheel, inflater=best_inflater(), executor=None)
+        read = read_wheel(wheel, inflater=best_inflater())
     return OneArch(
         path=path,
         size=path.stat().st_size,

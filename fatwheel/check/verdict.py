@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from fatwheel.check.code import check_code
@@ -22,8 +23,9 @@ from fatwheel.check.textstubs import check_text_stubs
 from fatwheel.deflate.inflaters import Inflater, best_inflater
 from fatwheel.errors import WheelError
 from fatwheel.wheels.dyld import resolve_loads
-from fatwheel.wheels.read import read_wheel, reading_threads
+from fatwheel.wheels.read import read_wheel
 from fatwheel.wheels.secondreader import wheel_package_problem
+from fatwheel.wheels.sharing import readers
 from fatwheel.wheels.wheel import Wheel, open_wheel, slices
 
 __all__ = ["check", "check_wheel"]
@@ -69,10 +71,13 @@ def check_wheel(
     try:
         wheel = open_wheel(path)
         try:
-            with reading_threads(2, [wheel]) as executor:
-                read = read_wheel(wheel, inflater=inflater or best_inflater(), executor=executor)
-            findings = check(read, universal2=universal2)
-            problem = wheel_package_problem(path)
+            with (
+                readers(2, [wheel]) as shared,
+                shared.beside(partial(wheel_package_problem, path)) as second,
+            ):
+                read = read_wheel(wheel, shared, inflater=inflater or best_inflater())
+                findings = check(read, universal2=universal2)
+                problem = second()
             wheel.file.check_content()  # or the two have not read the same
         finally:
             wheel.close()

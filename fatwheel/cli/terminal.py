@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -53,6 +54,7 @@ _ENDLESS = 10_000  # columns of a pipe
 _UNBROKEN = "\u2011"  # a hyphen at which no line ends
 _WIDTH_FOR_ALL = 70  # columns, for a progress bar with figures
 _STEPS = 1000  # of a progress bar, about
+_REDRAWN = 0.1  # seconds
 _COLOURS = (  # of the group in a line that begins so; red, yellow, cyan, green
     (r" *(error|conflict|failed|not fused)\b", "1;31"),
     (r" *(warning|mind)\b", "33"),
@@ -286,16 +288,20 @@ def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[in
     columns = [TextColumn("{task.description}", markup=False), BarColumn()]
     if console.width >= _WIDTH_FOR_ALL:
         columns += [DownloadColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=console, transient=True) as bar:
+    # It has no thread of its own, since a process with several is not copied to share its work.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
         task = bar.add_task(printable(label), total=total)
-        waiting = 0
+        waiting, drawn = 0, time.monotonic()
 
         def advance(done: int) -> None:  # thousands of times, and by one caller at a time
-            nonlocal waiting
+            nonlocal waiting, drawn
             waiting += done
             if waiting * _STEPS >= total:
                 bar.advance(task, waiting)
                 waiting = 0
+                if (now := time.monotonic()) >= drawn + _REDRAWN:
+                    drawn = now
+                    bar.refresh()
 
         yield advance
 

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["IN_USE", "Chunk", "core_in_use", "hand_over"]
+__all__ = ["IN_USE", "Chunk", "core_in_use", "hand_over", "shared_cores"]
 
 Chunk = bytes | memoryview
 
@@ -20,8 +20,48 @@ _WAITING = 4  # chunks; enough that neither thread waits for the other's hiccups
 IN_USE = _WAITING + 1
 """How many chunks must be valid at the same time: those that wait or are being taken, and the one being made."""
 
-_cores = threading.Semaphore(os.cpu_count() or 1)
-"""One for each core that no thread of this process is known to use."""
+
+class _SharedCores:
+    """A semaphore that this process shares with the copies of it: a pipe that holds a byte for each core."""
+
+    def __init__(self, count: int) -> None:
+        self._taken, self._given = os.pipe()
+        os.set_blocking(self._taken, False)
+        os.write(self._given, bytes(count))
+
+    def acquire(self, *, blocking: bool) -> bool:
+        """Take one, and return whether there was one; this never waits."""
+        assert not blocking
+        try:
+            return bool(os.read(self._taken, 1))
+        except BlockingIOError:
+            return False
+
+    def release(self) -> None:
+        """Give it back."""
+        os.write(self._given, bytes(1))
+
+    def close(self) -> None:
+        """End this process's part in it."""
+        os.close(self._taken)
+        os.close(self._given)
+
+
+_cores: threading.Semaphore | _SharedCores = threading.Semaphore(os.cpu_count() or 1)
+"""One for each core that no thread of this process, or of a copy that shares them, is known to use."""
+
+
+@contextlib.contextmanager
+def shared_cores() -> Iterator[None]:
+    """Share the cores of this machine with the copies of this process that are made in the block; it has one thread."""
+    global _cores  # noqa: PLW0603  (there is one machine)
+    before, shared = _cores, _SharedCores(os.cpu_count() or 1)
+    _cores = shared
+    try:
+        yield
+    finally:
+        _cores = before
+        shared.close()
 
 
 @contextlib.contextmanager

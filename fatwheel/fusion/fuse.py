@@ -30,7 +30,7 @@ from fatwheel.macho.image import Image
 from fatwheel.printable import counted
 from fatwheel.values import valueclass
 from fatwheel.wheels.pair import Pair
-from fatwheel.wheels.read import reading_threads
+from fatwheel.wheels.sharing import readers
 from fatwheel.wheels.wheel import OpenWheel, images, open_wheel, slices
 
 __all__ = [
@@ -215,12 +215,12 @@ def _read(
     wheels: Mapping[Arch, OpenWheel],
     options: FuseOptions,
 ) -> Reading:
-    with reading_threads(options.threads, wheels.values()) as executor:
+    with readers(options.threads, wheels.values()) as shared:
         return read_pair(
             candidates,
             wheels,
+            shared,
             inflater=options.chosen_inflater,
-            executor=executor,
             verify_record=options.verify_record,
         )
 

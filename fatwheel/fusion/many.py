@@ -18,7 +18,7 @@ from fatwheel.errors import FatwheelError
 from fatwheel.fusion.fuse import ConflictsError, Fused, FuseOptions, fuse_wheels, plan_fuse
 from fatwheel.fusion.plan import FusePlan
 from fatwheel.values import valueclass
-from fatwheel.wheels.read import result_of
+from fatwheel.wheels.sharing import result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

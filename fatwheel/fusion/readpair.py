@@ -5,12 +5,14 @@ The bytes kept in memory are bounded by `TEXT_BUDGET`, whatever the wheels hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fatwheel.arch import Arch
-from fatwheel.archive.ranges import ReadAhead, file_sha256
+from fatwheel.archive.directory import Entry
+from fatwheel.archive.ranges import ReadAhead
 from fatwheel.check.code import described
 from fatwheel.deflate.inflaters import Inflater
 from fatwheel.errors import RefusedError, WheelError
@@ -20,12 +22,23 @@ from fatwheel.macho.universal import looks_like
 from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import find_data, parse_wheel_metadata
 from fatwheel.wheels.pair import MemberPair, Pair, Side
-from fatwheel.wheels.read import Source, in_parallel, later, open_source
-from fatwheel.wheels.scan import Job, head, scan_pair
+from fatwheel.wheels.read import Source, open_source
+from fatwheel.wheels.scan import (
+    Job,
+    PackedScan,
+    PairScan,
+    Scanned,
+    found_pair,
+    head,
+    packed,
+    scan_pair,
+    unpacked,
+)
+from fatwheel.wheels.sharing import FileDigest, Readers
 from fatwheel.wheels.wheel import OpenWheel, RecordProblem, Wheel, architectures, images
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from fatwheel.wheels.copies import Task
 
 __all__ = ["Reading", "read_pair", "renaming", "wrong_record"]
 
@@ -44,21 +57,26 @@ class Reading:
 def read_pair(
     candidates: Mapping[Arch, Candidate],
     opened: Mapping[Arch, OpenWheel],
+    readers: Readers | None = None,
     *,
     inflater: Inflater,
-    executor: Executor | None,
     verify_record: bool = True,
 ) -> Reading:
-    """Read two wheels that match (`pairing.match`) whole, with the threads of `executor`, or in this one.
+    """Read two wheels that match (`pairing.match`) whole, with others where `readers` has them.
 
     Raises `WheelError` for damaged members and, unless told otherwise, for a RECORD that is wrong;
     `RefusedError` for a wheel without code for the architecture that it claims.
     """
     sources = {arch: _open(opened[arch], opened[Arch.ARM64], inflater) for arch in Arch}
-    results = _scan(sources, inflater, executor)
-    # Behind the members, of which one large one may keep a thread busy to the end.
-    digests = {arch: later(executor, file_sha256, opened[arch].file) for arch in Arch}
-    members = _members(sources, results)
+    readers = readers or Readers(opened.values())
+    sizes = _sizes(sources)
+    texts = _texts_to_keep(sorted(sizes), sources)
+    scans = [_Scanning(sources, texts, inflater, names) for names in readers.batches(sizes)]
+    # The digests are last: one large member may keep one reader busy to the end.
+    digests = [FileDigest(opened[arch].file) for arch in Arch]
+    tasks: list[Task[Any]] = [*scans, *digests]
+    results = readers.run(tasks)
+    members = _members(sources, itertools.islice(results, len(scans)))
     wheels = {arch: source.result() for arch, source in sources.items()}
     notes = []
     for arch in Arch:
@@ -72,7 +90,7 @@ def read_pair(
             notes.append(
                 f"set-uid, set-gid and sticky bits are left out ({special[0]}{more} in {opened[arch].path.name})"
             )
-    sides = {arch: _side(candidates[arch], wheels[arch], digests[arch]()) for arch in Arch}
+    sides = {arch: _side(candidates[arch], wheels[arch], next(results)) for arch in Arch}
     for arch in Arch:
         listed, named = set(sides[arch].metadata.tags), set(sides[arch].name.expanded_tags)
         if listed != named:
@@ -115,48 +133,74 @@ def renaming(wheel: OpenWheel, namesake: OpenWheel) -> Callable[[str], str] | No
     return rename
 
 
-def _scan(
-    sources: Mapping[Arch, Source], inflater: Inflater, executor: Executor | None
-) -> Iterator[list[MemberPair]]:
-    """Begin to scan every member of both wheels but RECORD, which was read."""
-    x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
-    sizes: dict[
-        str, int
-    ] = {}  # in arm64's order, so that its small members are read one behind the other
-    for source in (arm64, x86_64):
-        for name, entry in source.entries.items():
-            sizes[name] = sizes.get(name, 0) + entry.compressed_size
-    del sizes[arm64.record]
-    texts = _texts_to_keep(sorted(sizes), sources)
+def _sizes(sources: Mapping[Arch, Source]) -> dict[str, int]:
+    """Return the compressed bytes under each name but RECORD, which was read.
 
-    def scan(names: list[str]) -> list[MemberPair]:
-        ahead = {arch: ReadAhead(source.wheel.file) for arch, source in sources.items()}
+    They are in arm64's order, so that its small members are read one behind the other.
+    """
+    sizes: dict[str, int] = {}
+    for arch in (Arch.ARM64, Arch.X86_64):
+        for name, entry in sources[arch].entries.items():
+            sizes[name] = sizes.get(name, 0) + entry.compressed_size
+    del sizes[sources[Arch.ARM64].record]
+    return sizes
+
+
+class _Scanning:
+    """The task of reading what both wheels have under some names."""
+
+    def __init__(
+        self,
+        sources: Mapping[Arch, Source],
+        texts: frozenset[str],
+        inflater: Inflater,
+        names: Sequence[str],
+    ) -> None:
+        self._sources, self._texts = sources, texts
+        self._inflater, self._names = inflater, names
+
+    def do(self) -> list[PairScan]:
+        ahead = {arch: ReadAhead(source.wheel.file) for arch, source in self._sources.items()}
 
         def job(arch: Arch, name: str) -> Job | None:
-            source = sources[arch]
+            source = self._sources[arch]
             entry = source.entries.get(name)
             if entry is None:
                 return None
-            wanted = source.wanted(name, text=name in texts)
+            wanted = source.wanted(name, text=name in self._texts)
             return Job(wheel=source.wheel, entry=entry, wanted=wanted, ahead=ahead[arch])
 
-        found = []
-        for name in names:
-            result = scan_pair(name, job(Arch.X86_64, name), job(Arch.ARM64, name), inflater)
-            if result.x86_64 is not None:
-                x86_64.scanned[name] = result.x86_64
-            if result.arm64 is not None:
-                arm64.scanned[name] = result.arm64
-            found.append(result.members)
-        return found
+        return [
+            scan_pair(name, job(Arch.X86_64, name), job(Arch.ARM64, name), self._inflater)
+            for name in self._names
+        ]
 
-    return in_parallel(executor, scan, sizes)
+    def pack(self, result: list[PairScan]) -> Any:
+        return [
+            (
+                None if scan.x86_64 is None else packed(scan.x86_64),
+                None if scan.arm64 is None else packed(scan.arm64),
+                scan.members.fused,
+            )
+            for scan in result
+        ]
+
+    def unpack(self, found: Any) -> list[PairScan]:
+        x86_64, arm64 = (self._sources[arch].entries for arch in Arch)
+        return [
+            found_pair(name, _unpacked(x, x86_64.get(name)), _unpacked(a, arm64.get(name)), fused)
+            for name, (x, a, fused) in zip(self._names, found, strict=True)
+        ]
+
+
+def _unpacked(scan: PackedScan | None, entry: Entry | None) -> Scanned | None:
+    return None if scan is None or entry is None else unpacked(scan, entry)
 
 
 def _members(
-    sources: Mapping[Arch, Source], results: Iterable[list[MemberPair]]
+    sources: Mapping[Arch, Source], results: Iterable[list[PairScan]]
 ) -> tuple[MemberPair, ...]:
-    """Return all members by name."""
+    """Hand each wheel what was found in it, and return all members by name."""
     x86_64, arm64 = sources[Arch.X86_64], sources[Arch.ARM64]
     record = arm64.record
     members = [
@@ -167,7 +211,12 @@ def _members(
         )
     ]
     for found in results:
-        members += found
+        for scan in found:
+            if scan.x86_64 is not None:
+                x86_64.scanned[scan.members.name] = scan.x86_64
+            if scan.arm64 is not None:
+                arm64.scanned[scan.members.name] = scan.arm64
+            members.append(scan.members)
     return tuple(sorted(members, key=attrgetter("name")))
 
 

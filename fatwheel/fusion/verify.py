@@ -14,8 +14,9 @@ from fatwheel.errors import RefusedError, WheelError
 from fatwheel.fusion.record import Written
 from fatwheel.printable import counted
 from fatwheel.wheels.effort import Effort
-from fatwheel.wheels.read import open_source, read_wheel, reading_threads
+from fatwheel.wheels.read import open_source, read_wheel
 from fatwheel.wheels.scan import Scanned, scan_member
+from fatwheel.wheels.sharing import readers
 from fatwheel.wheels.tags import WheelName
 from fatwheel.wheels.wheel import Member, OpenWheel, Wheel
 
@@ -48,8 +49,8 @@ def reread(
             effort=Effort(filename, file.size),
         )
         if threads is not None:
-            with reading_threads(threads, [wheel]) as executor:
-                return read_wheel(wheel, inflater=inflater, executor=executor)
+            with readers(threads, [wheel]) as shared:
+                return read_wheel(wheel, shared, inflater=inflater)
         source, own = open_source(wheel, inflater), f"{dist_info}/"
         for member, entry in source.entries.items():
             if member in source.scanned:

@@ -19,7 +19,8 @@ from fatwheel.inspection.inspection import (
 )
 from fatwheel.wheels.distinfo import REPORT_NAME
 from fatwheel.wheels.jsontext import load_json
-from fatwheel.wheels.read import read_wheel, reading_threads
+from fatwheel.wheels.read import read_wheel
+from fatwheel.wheels.sharing import readers
 from fatwheel.wheels.signedpages import Judged
 from fatwheel.wheels.tags import WheelName, claims, with_platforms
 from fatwheel.wheels.wheel import Wheel, open_wheel
@@ -35,11 +36,11 @@ def inspect_wheel(path: Path, *, inflater: Inflater | None = None) -> Inspection
     """
     wheel = open_wheel(path)
     try:
-        with reading_threads(2, [wheel]) as executor:
+        with readers(2, [wheel]) as shared:
             read = read_wheel(
                 wheel,
+                shared,
                 inflater=inflater or best_inflater(),
-                executor=executor,
                 signatures=Judged.NONE,
             )
         size = wheel.file.size

@@ -31,7 +31,8 @@ from fatwheel.thinning.plan import Patterns, Reading, ThinPlan, plan_thin, thin_
 from fatwheel.thinning.texts import split_texts
 from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import REPORT_NAME
-from fatwheel.wheels.read import read_wheel, reading_threads
+from fatwheel.wheels.read import read_wheel
+from fatwheel.wheels.sharing import readers
 from fatwheel.wheels.wheel import OpenWheel, Wheel, open_wheel
 
 __all__ = ["ThinOptions", "Thinned", "plan_wheel", "thin_wheel"]
@@ -191,8 +192,8 @@ def _opened(path: Path, arch: Arch, progress: Progress | None, passes: int) -> I
 
 
 def _read(opened: OpenWheel, options: ThinOptions) -> Wheel:
-    with reading_threads(options.threads, [opened]) as executor:
-        wheel = read_wheel(opened, inflater=options.chosen_inflater, executor=executor)
+    with readers(options.threads, [opened]) as shared:
+        wheel = read_wheel(opened, shared, inflater=options.chosen_inflater)
     for base in ("METADATA", "WHEEL"):
         opened.entry(f"{wheel.dist_info}/{base}")
     return wheel

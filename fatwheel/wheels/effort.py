@@ -41,7 +41,11 @@ class Effort:
         if steps:
             self._take(member, steps)
 
-    def _take(self, member: str, steps: int) -> None:
+    def join(self, steps: int) -> None:
+        """Count the steps that a copy of this process took; raises `WheelError` as `ask` does."""
+        self._take(None, steps)
+
+    def _take(self, member: str | None, steps: int) -> None:
         with self._lock:
             self.left -= steps
         if self.left < 0:

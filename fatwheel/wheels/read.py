@@ -6,49 +6,24 @@ and RECORD are.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import posixpath
-import sys
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, TypeVar
 
 from fatwheel.archive.directory import Entry
 from fatwheel.archive.ranges import ReadAhead
 from fatwheel.deflate.inflaters import Inflater
-from fatwheel.deflate.pipeline import core_in_use
 from fatwheel.errors import WheelError
 from fatwheel.printable import counted
 from fatwheel.values import valueclass
 from fatwheel.wheels.distinfo import MOST_HEADERS, REPORT_NAME, read_headers
 from fatwheel.wheels.record import BadRow, RecordHash, RecordRow, parse_record
-from fatwheel.wheels.scan import Scanned, Wanted, scan_member
+from fatwheel.wheels.scan import PackedScan, Scanned, Wanted, packed, scan_member, unpacked
+from fatwheel.wheels.sharing import Readers
 from fatwheel.wheels.signedpages import Judged
 from fatwheel.wheels.wheel import Member, OpenWheel, RecordProblem, Wheel
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
-
-__all__ = [
-    "BATCH",
-    "Source",
-    "batches",
-    "compare_record",
-    "in_parallel",
-    "later",
-    "open_source",
-    "read_wheel",
-    "reading_threads",
-    "result_of",
-]
-
-A = TypeVar("A")
-T = TypeVar("T")
-
-BATCH = 4 << 20
-"""Compressed bytes that are handed to a thread at once."""
+__all__ = ["Source", "compare_record", "open_source", "read_wheel"]
 
 _LARGEST: Mapping[str, int] = {
     "METADATA": 4 << 20,
@@ -61,9 +36,6 @@ _LARGEST: Mapping[str, int] = {
 _LARGEST_RECORD, _LARGEST_ROW = 8 << 20, 512  # bytes, of a RECORD, and for each file besides
 _MOST_ROWS = 1000  # more than there are files
 _PLAIN = {judged: Wanted(signatures=judged) for judged in Judged}
-_SMALL = 16 << 10  # compressed bytes
-_OVERHEAD = 5 << 10  # compressed bytes that take as long to read as what each member costs besides
-_TURN, _WAIT = 0.0002, 0.1  # seconds
 _UNLISTED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
@@ -191,104 +163,48 @@ def _renamed(source: Source, rename: Callable[[str], str]) -> Source:
 
 def read_wheel(
     wheel: OpenWheel,
+    readers: Readers | None = None,
     *,
     inflater: Inflater,
-    executor: Executor | None,
     signatures: Judged = Judged.ALL,
 ) -> Wheel:
-    """Read one wheel whole with the threads of `executor`, or in this one; what is wrong with RECORD is in the result.
+    """Read one wheel whole, with others where `readers` has them; what is wrong with RECORD is in the result.
 
     `signatures` says which are compared with the code. Raises `WheelError` for damaged members.
     """
     source = open_source(wheel, inflater, signatures=signatures)
     sizes = {n: e.compressed_size for n, e in source.entries.items() if n != source.record}
-
-    def scan(names: list[str]) -> dict[str, Scanned]:
-        ahead = ReadAhead(wheel.file)
-        return {
-            name: scan_member(wheel, source.entries[name], source.wanted(name), inflater, ahead)
-            for name in names
-        }
-
-    for found in in_parallel(executor, scan, sizes):
+    readers = readers or Readers([wheel])
+    tasks = [_Scanning(source, inflater, names) for names in readers.batches(sizes)]
+    for found in readers.run(tasks):
         source.scanned.update(found)
     return source.result()
 
 
-def later(executor: Executor | None, work: Callable[[A], T], argument: A) -> Callable[[], T]:
-    """Begin `work` in a thread of `executor`, or leave it until it is asked for; return what to call for its result."""
-    if executor is None:
-        return functools.partial(_work, work, argument)
-    return functools.partial(result_of, executor.submit(_work, work, argument))
+class _Scanning:
+    """The task of reading some members of one wheel."""
 
+    def __init__(self, source: Source, inflater: Inflater, names: Sequence[str]) -> None:
+        self._source, self._inflater, self._names = source, inflater, names
 
-def _work(work: Callable[[A], T], argument: A) -> T:
-    with core_in_use():
-        return work(argument)
+    def do(self) -> dict[str, Scanned]:
+        source, ahead = self._source, ReadAhead(self._source.wheel.file)
+        return {
+            name: scan_member(
+                source.wheel, source.entries[name], source.wanted(name), self._inflater, ahead
+            )
+            for name in self._names
+        }
 
+    def pack(self, result: dict[str, Scanned]) -> list[PackedScan]:
+        return [packed(scanned) for scanned in result.values()]
 
-def result_of(future: Future[T], meanwhile: Callable[[], None] | None = None) -> T:
-    """Wait for a result, and call `meanwhile` ten times a second.
-
-    No wait is long, since Python sees Ctrl-C on Windows only between them.
-    """
-    from concurrent.futures import TimeoutError as NotYetError  # Python's own from 3.11 on
-
-    while True:
-        try:
-            return future.result(_WAIT)
-        except NotYetError:
-            if future.done():  # it is what the work itself raised, or has come by now
-                return future.result()
-        if meanwhile is not None:
-            meanwhile()
-
-
-def in_parallel(
-    executor: Executor | None, work: Callable[[list[str]], T], sizes: Mapping[str, int]
-) -> Iterator[T]:
-    """Begin to do `work` on batches of names (see `batches`), and return an iterator over the results.
-
-    Where one batch fails, those not yet begun are cancelled. Without an `executor` it is done in this thread, each
-    batch when its result is asked for.
-    """
-    planned = batches(sizes)
-    if executor is None:
-        return map(functools.partial(_work, work), planned)
-    futures = [executor.submit(_work, work, batch) for batch in planned]
-
-    def cancel_others(done: Future[T]) -> None:
-        if not done.cancelled() and done.exception() is not None:
-            for future in futures:
-                future.cancel()
-
-    for future in futures:
-        future.add_done_callback(cancel_others)
-    return map(result_of, futures)
-
-
-def batches(sizes: Mapping[str, int]) -> list[list[str]]:
-    """Group names by their weights in bytes, the group that takes longest first.
-
-    Large ones are grouped so that handing over a group costs little beside working on it. Small ones are mostly
-    work that holds the interpreter lock: two threads would only wait for each other. So they are one group,
-    in the order given, which may be the one in which they lie in a file.
-    """
-    groups: list[list[str]] = []
-    room = 0
-    small = [name for name, size in sizes.items() if size <= _SMALL]
-    large = [name for name, size in sizes.items() if size > _SMALL]
-    for name in sorted(large, key=lambda name: (-sizes[name], name)):
-        if room < sizes[name] or not groups:
-            groups.append([])
-            room = BATCH
-        groups[-1].append(name)
-        room -= sizes[name]
-    if small:
-        weight = sum(sizes[name] + _OVERHEAD for name in small)
-        heavier = [group for group in groups if sum(sizes[name] for name in group) > weight]
-        groups.insert(len(heavier), small)
-    return groups
+    def unpack(self, found: list[PackedScan]) -> dict[str, Scanned]:
+        entries = self._source.entries
+        return {
+            name: unpacked(scan, entries[name])
+            for name, scan in zip(self._names, found, strict=True)
+        }
 
 
 def compare_record(
@@ -347,52 +263,3 @@ def _compare_row(
     else:
         return None
     return RecordProblem(member=name, kind="differs", detail=detail)
-
-
-class _ShortTurns:
-    """Lets threads that come back from inflating or hashing wait for the interpreter no longer than `_TURN`.
-
-    Python lets a thread that does not give it away have it for 5 ms, in which ten pieces can be inflated. The setting
-    is the process's, so it lasts from the first of those that read side by side to the last.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users, self._before = 0, 0.0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._users:
-                self._before = sys.getswitchinterval()
-                sys.setswitchinterval(min(_TURN, self._before))
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                sys.setswitchinterval(self._before)
-
-
-_short_turns = _ShortTurns()
-
-
-@contextlib.contextmanager
-def reading_threads(count: int, wheels: Collection[OpenWheel]) -> Iterator[Executor | None]:
-    """Yield what shares the reading of `wheels`; None where they are one batch, which one thread reads.
-
-    When the block is left by an exception (Ctrl-C is one), all that is under way and all that waits is given up.
-    """
-    if sum(wheel.file.size for wheel in wheels) <= BATCH:
-        yield None
-        return
-    from concurrent.futures import ThreadPoolExecutor  # with logging 4 ms
-
-    with ThreadPoolExecutor(count) as executor, _short_turns:
-        try:
-            yield executor
-        except BaseException:
-            for wheel in wheels:
-                wheel.file.abandon()
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise

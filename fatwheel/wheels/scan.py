@@ -39,14 +39,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Job",
+    "PackedScan",
     "PairScan",
     "Scanned",
     "Wanted",
     "content_chunks",
+    "found_pair",
     "head",
+    "packed",
     "scan_file",
     "scan_member",
     "scan_pair",
+    "unpacked",
 ]
 
 Parsed = Universal | Image | StaticLibrary | Bitcode | TextStub | None
@@ -64,6 +68,23 @@ class Scanned:
     member: Member
     other: RecordHash | None = None
     text: bytes | None = None
+
+
+PackedScan = tuple[bytes, Content, Blocks | None, RecordHash | None, bytes | None]
+"""What was found of a member, for another process that has its entry, too."""
+
+
+def packed(scanned: Scanned) -> PackedScan:
+    """Return what was found of a member beside its entry."""
+    member = scanned.member
+    return member.sha256, member.content, member.blocks, scanned.other, scanned.text
+
+
+def unpacked(found: PackedScan, entry: Entry) -> Scanned:
+    """Return what was found of the member `entry`."""
+    sha256, content, blocks, other, text = found
+    member = Member(entry=entry, sha256=sha256, content=content, blocks=blocks)
+    return Scanned(member=member, other=other, text=text)
 
 
 @valueclass
@@ -268,20 +289,20 @@ def scan_pair(name: str, x86_64: Job | None, arm64: Job | None, inflater: Inflat
     """
     if x86_64 is None or arm64 is None:
         x, a = (None if job is None else _scan(job, inflater, None) for job in (x86_64, arm64))
-        return _pair_scan(name, x, a, None)
+        return found_pair(name, x, a, None)
     if _alike(x86_64, arm64) and (a := _scan_equal(x86_64, arm64, inflater)) is not None:
-        return _pair_scan(name, _with_entry(a, x86_64.entry), a, None)
+        return found_pair(name, _with_entry(a, x86_64.entry), a, None)
     layout = _thin_layout(x86_64, arm64)
     if layout is None:
         x, a = _scan(x86_64, inflater, None), _scan(arm64, inflater, None)
-        return _pair_scan(name, x, a, None)
+        return found_pair(name, x, a, None)
     first, second = layout.placed
     chain = hashlib.sha256(layout.header)
     chain.update(bytes(first.offset - len(layout.header)))
     x = _scan(x86_64, inflater, chain)
     chain.update(bytes(second.offset - first.offset - first.source.size))
     a = _scan(arm64, inflater, chain)
-    return _pair_scan(name, x, a, FusedDigest(layout=layout, sha256=chain.digest()))
+    return found_pair(name, x, a, FusedDigest(layout=layout, sha256=chain.digest()))
 
 
 def _scan(job: Job, inflater: Inflater, chain: Hash | None) -> Scanned:
@@ -404,9 +425,10 @@ def _thin_layout(x86_64: Job, arm64: Job) -> Layout | None:
     return layout(sources) if cputypes == [arch.cputype for arch in Arch] else None
 
 
-def _pair_scan(
+def found_pair(
     name: str, x86_64: Scanned | None, arm64: Scanned | None, fused: FusedDigest | None
 ) -> PairScan:
+    """Return what was found under one name in each wheel; `fused` is the digest of both as one file."""
     members = MemberPair(
         name=name,
         x86_64=None if x86_64 is None else x86_64.member,

@@ -8,7 +8,6 @@ import io
 import struct
 import zipfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,7 @@ def planned(
     """Read two wheels and plan their fusion."""
     candidates = dict(zip(Arch, match(inspect(x86_64), inspect(arm64)), strict=True))
     wheels = {arch: open_wheel(candidate.path) for arch, candidate in candidates.items()}
-    with ThreadPoolExecutor(1) as executor:
-        reading = read_pair(
-            candidates, wheels, inflater=inflater or best_inflater(), executor=executor
-        )
+    reading = read_pair(candidates, wheels, inflater=inflater or best_inflater())
     options = PlanOptions(rules=RuleSet(rules=tuple(map(parse_rule, rules))), generator="test 1")
     return plan_pair(reading.pair, options), wheels
 

@@ -22,7 +22,7 @@ def steps_left(path: Path) -> tuple[int, int]:
     wheel = open_wheel(path)
     try:
         before = wheel.effort.left
-        read_wheel(wheel, inflater=best_inflater(), executor=None)
+        read_wheel(wheel, inflater=best_inflater())
         return before, wheel.effort.left
     finally:
         wheel.close()

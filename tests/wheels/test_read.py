@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import random
-import sys
-import threading
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fatwheel.arch import Arch
 from fatwheel.archive.ranges import CHUNK, file_sha256
 from fatwheel.deflate.inflaters import best_inflater
-from fatwheel.errors import AbandonedError, RefusedError, WheelError
+from fatwheel.errors import RefusedError, WheelError
 from fatwheel.fusion.pairing import inspect, match
 from fatwheel.fusion.readpair import Reading, read_pair
 from fatwheel.macho.image import Image, Signature
-from fatwheel.wheels.read import (
-    BATCH,
-    batches,
-    in_parallel,
-    open_source,
-    read_wheel,
-    reading_threads,
-)
+from fatwheel.wheels.read import open_source, read_wheel
 from fatwheel.wheels.record import RecordHash
-from fatwheel.wheels.scan import Wanted, scan_member
+from fatwheel.wheels.sharing import Readers
 from fatwheel.wheels.signedpages import Judged
 from fatwheel.wheels.wheel import Wheel, open_wheel, slices
 from tests.support.wheels import (
@@ -63,7 +50,8 @@ def executor() -> Iterator[Executor]:
 
 
 def read(path: Path, executor: Executor) -> Wheel:
-    return read_wheel(open_wheel(path), inflater=best_inflater(), executor=executor)
+    opened = open_wheel(path)
+    return read_wheel(opened, Readers([opened], executor=executor), inflater=best_inflater())
 
 
 def wheel(folder: Path, files: Side = FILES, **options: Any) -> Path:
@@ -264,7 +252,7 @@ def test_progress_counts_every_byte_of_members(tmp_path: Path, executor: Executo
     opened = open_wheel(wheel(tmp_path, {"pkg/__init__.py": b"x = 1"}))
     done: list[int] = []
     opened.file.progress = done.append
-    read_wheel(opened, inflater=best_inflater(), executor=executor)
+    read_wheel(opened, Readers([opened], executor=executor), inflater=best_inflater())
     total = sum(entry.compressed_size for entry in opened.entries.values())
     assert sum(done) == total
     file_sha256(opened.file)
@@ -275,47 +263,8 @@ def test_progress_moves_while_a_member_is_read(tmp_path: Path, executor: Executo
     opened = open_wheel(wheel(tmp_path, {"pkg/large.bin": random.Random(1).randbytes(3 << 20)}))
     done: list[int] = []
     opened.file.progress = done.append
-    read_wheel(opened, inflater=best_inflater(), executor=executor)
+    read_wheel(opened, Readers([opened], executor=executor), inflater=best_inflater())
     assert 0 < max(done) <= CHUNK
-
-
-def test_what_is_left_by_an_exception_is_given_up_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A thread in the middle of a member stops there, and what waits is never begun."""
-    files = {f"pkg/{n}.bin": random.Random(n).randbytes(5 << 20) for n in range(6)}
-    opened = open_wheel(wheel(tmp_path, files))
-    begun, go_on = threading.Event(), threading.Event()
-    pieces: list[int] = []
-
-    def progress(size: int) -> None:
-        pieces.append(size)
-        if sum(pieces) > 1 << 20:
-            begun.set()
-            assert go_on.wait(120)
-
-    def read_members(names: list[str]) -> None:
-        for name in names:
-            scan_member(opened, opened.entries[name], Wanted(), best_inflater())
-
-    given_up = opened.file.abandon
-
-    def abandon() -> None:
-        given_up()
-        go_on.set()
-
-    opened.file.progress = progress
-    monkeypatch.setattr(opened.file, "abandon", abandon)
-    sizes = {name: opened.entries[name].compressed_size for name in files}
-    results: Iterator[None] = iter(())
-    with contextlib.suppress(KeyboardInterrupt), reading_threads(1, [opened]) as threads:
-        results = in_parallel(threads, read_members, sizes)
-        assert begun.wait(120)
-        raise KeyboardInterrupt
-    assert sum(pieces) <= (1 << 20) + CHUNK
-    for expected in (AbandonedError, *[CancelledError] * 5):
-        with pytest.raises(expected):
-            next(results)
 
 
 def test_names_may_be_changed_while_reading(tmp_path: Path) -> None:
@@ -326,62 +275,14 @@ def test_names_may_be_changed_while_reading(tmp_path: Path) -> None:
     assert set(source.rows) == set(source.entries)
 
 
-# ---- work in parallel ----
-
-
-@given(st.dictionaries(st.text(max_size=3), st.integers(0, 6 << 20), max_size=40))
-def test_law_batches_hold_every_name_once_and_no_batch_is_much_too_heavy(
-    sizes: dict[str, int],
-) -> None:
-    found = batches(sizes)
-    assert sorted(name for batch in found for name in batch) == sorted(sizes)
-    assert all(found)
-    small = [name for name, size in sizes.items() if size <= 16 << 10]
-    assert not small or found.count(small) == 1
-    for batch in found:
-        assert len(batch) == 1 or batch == small or sum(sizes[name] for name in batch) <= 4 << 20
-    again = batches(dict(reversed(list(sizes.items()))))
-    assert [sorted(batch) for batch in found] == [sorted(batch) for batch in again]
-
-
-def test_what_takes_longest_begins_first() -> None:
-    sizes = {"b": 1, "a": 2, "large": 20 << 10, "huge": 5 << 20}
-    assert batches(sizes) == [["huge"], ["large"], ["b", "a"]]
-    many = {str(n): 1 for n in range(2000)}
-    assert batches(sizes | many) == [["b", "a", *many], ["huge"], ["large"]]
-
-
-def test_results_come_in_the_order_of_the_batches(executor: Executor) -> None:
-    sizes = {str(n): 5 << 20 for n in range(20)}
-    assert list(in_parallel(executor, lambda names: names, sizes)) == batches(sizes)
-
-
-def test_after_a_failure_nothing_more_is_begun() -> None:
-    begun: list[str] = []
-    gate = threading.Event()
-
-    def work(names: list[str]) -> None:
-        begun.extend(names)
-        if begun == ["00"]:
-            gate.wait(120)
-            raise WheelError("w", names[0], "is damaged")
-
-    sizes = {f"{n:02}": 5 << 20 for n in range(20)}
-    with ThreadPoolExecutor(1) as executor:
-        results = in_parallel(executor, work, sizes)
-        gate.set()  # the failing one cancels the others itself, wherever its result is waited for
-        with pytest.raises(WheelError, match="w: 00: is damaged"):
-            list(results)
-    assert begun == ["00"]
-
-
 # ---- two wheels ----
 
 
 def read_both(x86_64: Path, arm64: Path, executor: Executor, **options: Any) -> Reading:
     candidates = dict(zip(Arch, match(inspect(x86_64), inspect(arm64)), strict=True))
     opened = {arch: open_wheel(candidate.path) for arch, candidate in candidates.items()}
-    return read_pair(candidates, opened, inflater=best_inflater(), executor=executor, **options)
+    readers = Readers(opened.values(), executor=executor)
+    return read_pair(candidates, opened, readers, inflater=best_inflater(), **options)
 
 
 def test_a_pair(tmp_path: Path, executor: Executor) -> None:
@@ -566,7 +467,7 @@ def test_code_takes_nothing_of_the_room_for_texts(tmp_path: Path, executor: Exec
 def test_pages_are_hashed_where_that_is_asked_for(judged: Judged, tmp_path: Path) -> None:
     files = {arch.value: code(arch, bytes(9000)) for arch in Arch}
     wheel = open_wheel(make_wheel(tmp_path, "macosx_10_13_universal2", files))
-    read = read_wheel(wheel, inflater=best_inflater(), executor=None, signatures=judged)
+    read = read_wheel(wheel, inflater=best_inflater(), signatures=judged)
     wheel.close()
     verified = {}
     for name, _, image in slices(read):
@@ -574,16 +475,3 @@ def test_pages_are_hashed_where_that_is_asked_for(judged: Judged, tmp_path: Path
         verified[name] = image.signature.enforced.verified
     wanted = {Judged.ALL: [True, True], Judged.ENFORCED: [False, True], Judged.NONE: [False, False]}
     assert verified == dict(zip(["x86_64", "arm64"], wanted[judged], strict=True))
-
-
-def test_threads_take_turns_quickly_while_any_of_them_read(tmp_path: Path) -> None:
-    """What comes back from inflating waits for the interpreter; afterwards all is as it was before."""
-    path = make_wheel(tmp_path, PLATFORMS[A], {"a.bin": os.urandom(BATCH + 1)})
-    before = sys.getswitchinterval()
-    with contextlib.closing(open_wheel(path)) as opened:
-        with reading_threads(2, [opened]):
-            during = sys.getswitchinterval()
-            with reading_threads(2, [opened]):
-                assert sys.getswitchinterval() == during < before
-            assert sys.getswitchinterval() == during
-        assert sys.getswitchinterval() == before

@@ -1,0 +1,339 @@
+"""Copies of this process that share work with it: they begin at once, with all that it holds.
+
+Reading a wheel of many files is mostly Python, which threads of one process do in turns; copies do it side by side.
+Each takes the next task when it is ready, and hands results back through memory that both see. What a copy did not
+bring, because its task failed or the copy was lost, is done here: so an error is raised here, and none has to travel.
+
+This takes a system that copies a process and threads that do not mind: Linux, and a process with one thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import mmap
+import os
+import pickle
+import select
+import signal
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, BinaryIO, Protocol, TypeVar
+
+from fatwheel.deflate.pipeline import core_in_use, shared_cores
+from fatwheel.wheels.wheel import OpenWheel
+
+__all__ = ["Task", "called_in_copy", "in_copies"]
+
+T = TypeVar("T")
+
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+_INDEX, _LENGTH = 4, 8  # bytes of a number
+_WAIT = 0.1  # seconds
+
+
+class Task(Protocol[T]):
+    """Something to be done once, and how its result travels from a copy of this process."""
+
+    def do(self) -> T:
+        """Do it."""
+
+    def pack(self, result: T) -> Any:
+        """Return what can be pickled at little cost."""
+
+    def unpack(self, packed: Any) -> T:
+        """Return the result that was packed."""
+
+
+def in_copies(tasks: Sequence[Task[T]], wheels: Collection[OpenWheel], copies: int) -> Iterator[T]:
+    """Do tasks that read `wheels` in this process and so many copies of it; return an iterator over their results.
+
+    Where one fails, no further one is begun; the iterator does in their order what was not done, and so raises what
+    fails first in that order. Where this is left by an exception (Ctrl-C is one), no copy is left.
+    """
+    done: dict[int, T] = {}
+    failed: dict[int, Exception] = {}
+    with contextlib.ExitStack() as stack:
+        queue = stack.enter_context(_Queue(len(tasks)))
+        stack.enter_context(shared_cores())
+        progress = stack.enter_context(_Progress(wheels, copies))
+        begun = []
+        for number in range(copies):
+            work = _Work(tasks, wheels, queue, progress, number)
+            with contextlib.suppress(OSError):  # too many processes: others do it
+                begun.append(stack.enter_context(_Copy(work)))
+        with core_in_use():
+            for index in queue.highest():
+                try:
+                    done[index] = tasks[index].do()
+                except Exception as error:
+                    failed[index] = error
+                    queue.drain()
+        for copy in begun:
+            copy.wait(progress.tell)
+            for index, packed, changes in copy.results():
+                done[index] = tasks[index].unpack(packed)
+                for wheel, change in zip(wheels, changes, strict=True):
+                    _change(wheel, change)
+    return _in_order(tasks, done, failed)
+
+
+def _in_order(
+    tasks: Sequence[Task[T]], done: dict[int, T], failed: dict[int, Exception]
+) -> Iterator[T]:
+    for index, task in enumerate(tasks):
+        if index in failed:
+            raise failed[index]
+        if index not in done:
+            with core_in_use():
+                done[index] = task.do()
+        yield done.pop(index)
+
+
+class _Queue:
+    """Numbers from 0 on, each of which one process gets: copies the lowest, the process that began them the highest.
+
+    Results of the first tasks, which are large files, are small and travel well; those of many small files need not.
+    All processes read the same two files, which know how far they were read.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._left = _memory("left", bytes(count))
+        self._lowest = _memory(
+            "lowest", b"".join(n.to_bytes(_INDEX, "little") for n in range(count))
+        )
+
+    def __enter__(self) -> _Queue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.close()
+        self._lowest.close()
+
+    def lowest(self) -> Iterator[int]:
+        """Yield numbers from 0 on, for as long as any is left."""
+        while self._left.read(1):
+            yield int.from_bytes(self._lowest.read(_INDEX), "little")
+
+    def highest(self) -> Iterator[int]:
+        """Yield numbers downwards, for as long as any is left; for one process only."""
+        number = self._count
+        while self._left.read(1):
+            number -= 1
+            yield number
+
+    def drain(self) -> None:
+        """Leave nothing to be begun."""
+        self._left.seek(0, os.SEEK_END)
+
+
+def _memory(name: str, content: bytes) -> io.FileIO:
+    """Return a file in memory, to be read from its start."""
+    file = io.FileIO(os.memfd_create(f"fatwheel-{name}"), "r+")
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+_Change = tuple[dict[int, int], int]
+"""What a task has changed of a wheel: sums of pieces that it read first, and steps that it took."""
+
+
+def _change(wheel: OpenWheel, change: _Change) -> None:
+    sums, steps = change
+    wheel.file.join_sums(sums)
+    wheel.effort.join(steps)
+
+
+class _Progress:
+    """What copies have read of each wheel, in memory that all see."""
+
+    def __init__(self, wheels: Collection[OpenWheel], copies: int) -> None:
+        self._wheels = [wheel for wheel in wheels if wheel.file.progress is not None]
+        self._callers = [wheel.file.progress for wheel in self._wheels]
+        self._memory = mmap.mmap(-1, 8 * max(1, len(self._wheels) * copies))
+        self._read = memoryview(self._memory).cast("Q")
+        self._told = [0] * len(self._wheels)
+
+    def __enter__(self) -> _Progress:
+        for place, (wheel, caller) in enumerate(zip(self._wheels, self._callers, strict=True)):
+            assert caller is not None
+            wheel.file.progress = self._with_copies(place, caller)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for wheel, caller in zip(self._wheels, self._callers, strict=True):
+            wheel.file.progress = caller
+
+    def _with_copies(self, place: int, caller: Callable[[int], None]) -> Callable[[int], None]:
+        def progress(size: int) -> None:
+            read = sum(self._read[place :: len(self._wheels)])
+            new, self._told[place] = read - self._told[place], read
+            caller(size + new)
+
+        return progress
+
+    def tell(self) -> None:
+        """Tell of what copies have read since it was last told."""
+        for wheel in self._wheels:
+            assert wheel.file.progress is not None
+            wheel.file.progress(0)
+
+    def count(self, copy: int) -> None:
+        """In a copy: note what is read."""
+        for place, wheel in enumerate(self._wheels, copy * len(self._wheels)):
+            wheel.file.progress = self._counting(place)
+
+    def _counting(self, place: int) -> Callable[[int], None]:
+        def progress(size: int) -> None:
+            self._read[place] += size
+
+        return progress
+
+
+class _Work:
+    """What a copy does."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Task[Any]],
+        wheels: Collection[OpenWheel],
+        queue: _Queue,
+        progress: _Progress,
+        number: int,
+    ) -> None:
+        self._tasks, self._wheels, self._queue = tasks, wheels, queue
+        self._progress, self._number = progress, number
+
+    def do(self, out: BinaryIO) -> None:
+        """Do what comes, and write each result to `out`."""
+        self._progress.count(self._number)
+        parent = os.getppid()
+        with core_in_use():
+            for index in self._queue.lowest():
+                before = [(wheel.file.known_sums, wheel.effort.left) for wheel in self._wheels]
+                task = self._tasks[index]
+                try:
+                    packed = task.pack(task.do())
+                except BaseException:
+                    self._queue.drain()
+                    break
+                changes = [
+                    (wheel.file.sums_from(known), left - wheel.effort.left)
+                    for wheel, (known, left) in zip(self._wheels, before, strict=True)
+                ]
+                data = pickle.dumps((index, packed, changes), pickle.HIGHEST_PROTOCOL)
+                out.write(len(data).to_bytes(_LENGTH, "little") + data)
+                if os.getppid() != parent:  # nobody waits for this any more
+                    break
+        out.flush()
+
+
+class _Calling:
+    """What a copy does that calls a function."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+
+    def do(self, out: BinaryIO) -> None:
+        """Call it, and write its result to `out`."""
+        with core_in_use():
+            result = self._function()
+        pickle.dump(result, out, pickle.HIGHEST_PROTOCOL)
+        out.flush()
+
+
+@contextlib.contextmanager
+def called_in_copy(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """Call a function in a copy of this process, and yield what to call for its result.
+
+    What it raises is raised here. When the block is left, the copy is gone.
+    """
+    with contextlib.ExitStack() as stack:
+        copy = None
+        with contextlib.suppress(OSError):
+            copy = stack.enter_context(_Copy(_Calling(function)))
+
+        def result() -> T:
+            if copy is not None:
+                copy.wait()
+                with contextlib.suppress(EOFError, pickle.UnpicklingError):
+                    found: T = copy.result()
+                    return found
+            return function()
+
+        yield result
+
+
+class _Copy:
+    """A copy of this process, which works until nothing is left to be begun, or the block is left."""
+
+    def __init__(self, work: _Work | _Calling) -> None:
+        self._work = work
+        self._out = os.fdopen(os.memfd_create("fatwheel-results"), "r+b")
+        self._alive, self._end = os.pipe()
+        self._pid = 0
+
+    def __enter__(self) -> _Copy:
+        """Begin; raises `OSError` where the system has no room for another process."""
+        ending: set[signal.Signals] = {getattr(signal, name) for name in _ENDING}
+        # In the copy, no signal may raise an exception where this process would go on.
+        before: set[Any] = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        try:
+            self._pid = os.fork()
+            if not self._pid:
+                self._run(ending, before)
+        except OSError:
+            os.close(self._alive)
+            self._out.close()
+            raise
+        finally:
+            os.close(self._end)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return self
+
+    def _run(self, ending: set[signal.Signals], mask: set[Any]) -> None:
+        """Be the copy: never return."""
+        try:
+            for number in ending:
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for this ends it
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            self._work.do(self._out)
+        finally:
+            os._exit(0)
+
+    def wait(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait for its end, and call `meanwhile` ten times a second."""
+        while not select.select([self._alive], [], [], _WAIT)[0]:
+            meanwhile()
+        self._reap()
+        meanwhile()
+
+    def result(self) -> Any:
+        """Return all that it has written, which is one value; raises as `pickle.load` where it is not complete."""
+        self._out.seek(0)
+        return pickle.load(self._out)  # noqa: S301  (of this very process)
+
+    def results(self) -> Iterator[tuple[int, Any, list[_Change]]]:
+        """Yield what it has completed: which task, the packed result, and what has changed of each wheel."""
+        self._out.seek(0)
+        while len(length := self._out.read(_LENGTH)) == _LENGTH:
+            data = self._out.read(int.from_bytes(length, "little"))
+            if len(data) < int.from_bytes(length, "little"):
+                break
+            yield pickle.loads(data)  # noqa: S301  (of this very process)
+
+    def __exit__(self, *_: object) -> None:
+        """End it where it still works."""
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self._reap()
+        os.close(self._alive)
+        self._out.close()
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):  # somebody else did
+            os.waitpid(self._pid, 0)
+        self._pid = 0
