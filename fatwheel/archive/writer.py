@@ -8,8 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from fatwheel.archive.format import (
     CENTRAL,
@@ -36,6 +35,7 @@ _UNIX = 3
 _REGULAR_FILE = 0o100000
 _PLAIN_VERSION, _ZIP64_VERSION = 20, 45  # deflate, Zip64 (4.4.3.2)
 _LEVEL = 6
+_SMALL = 64 * 1024  # bytes of data that are written together with their header
 
 
 class Chunks(Protocol):
@@ -63,8 +63,7 @@ class MemberData:
                 yield from piece.chunks()
 
 
-@valueclass
-class _Written:
+class _Written(NamedTuple):
     """What the central directory will repeat of a member."""
 
     name: bytes
@@ -75,6 +74,11 @@ class _Written:
     compressed_size: int
     size: int
     offset: int
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the local header needs Zip64 fields."""
+        return max(self.size, self.compressed_size) >= MAX32
 
 
 class ZipWriter:
@@ -101,23 +105,36 @@ class ZipWriter:
 
         Raises `AssertionError` where the data turns out longer or shorter than it said.
         """
-        member = _Written(
-            name=name.encode(),
-            flags=_flags(name),
-            mode=mode,
-            method=data.method,
-            crc=crc,
-            compressed_size=data.compressed_size,
-            size=data.size,
-            offset=self._at,
-        )
-        self._write(self._local_header(member, zip64=_is_large(member)))
-        written = sum(map(self._write, data.chunks()))
+        if data.compressed_size <= _SMALL:
+            raw = b"".join(data.chunks())
+            self.add_bytes(name, mode=mode, crc=crc, method=data.method, size=data.size, raw=raw)
+            written = len(raw)
+        else:
+            member = self._next(name, mode, data.method, crc, (data.compressed_size, data.size))
+            self._write(self._local_header(member, zip64=member.is_large))
+            written = sum(map(self._write, data.chunks()))
+            self._members.append(member)
         if written != data.compressed_size:
             raise AssertionError(
                 f"{name}: wrote {written} of {counted(data.compressed_size, 'byte')}"
             )
+
+    def add_bytes(
+        self, name: str, *, mode: int, crc: int, method: Method, size: int, raw: bytes
+    ) -> None:
+        """Write a member as `add` does, whose data are `raw` and hold `size` bytes of content."""
+        member = self._next(name, mode, method, crc, (len(raw), size))
+        self._write(self._local_header(member, zip64=member.is_large) + raw)
         self._members.append(member)
+
+    def _next(
+        self, name: str, mode: int, method: Method, crc: int, sizes: tuple[int, int]
+    ) -> _Written:
+        """Return a member that begins here; `sizes` are of its data and its content."""
+        raw, flags = name.encode(), 0
+        if len(raw) > len(name):  # UTF-8 is declared only where the name needs it (4.4.4, bit 11)
+            flags = Flag.UTF8
+        return _Written(raw, flags, mode, method, crc, *sizes, self._at)
 
     def add_recompressed(
         self, name: str, *, mode: int, size: int, chunks: Iterable[bytes | memoryview]
@@ -130,16 +147,7 @@ class ZipWriter:
         offset = self._at
         # Room for Zip64 is needed where the compressed size may pass 4 GiB: stored blocks at worst.
         zip64 = size + size // 1000 + 1024 > MAX32
-        blank = _Written(
-            name=name.encode(),
-            flags=_flags(name),
-            mode=mode,
-            method=Method.DEFLATED,
-            crc=0,
-            compressed_size=0,
-            size=size,
-            offset=offset,
-        )
+        blank = self._next(name, mode, Method.DEFLATED, 0, (0, size))
         self._write(self._local_header(blank, zip64=zip64))
         content = _Tally(chunks)
         written = sum(map(self._write, _deflated(content)))
@@ -147,7 +155,7 @@ class ZipWriter:
             raise AssertionError(
                 f"{name}: {counted(size, 'byte')} were promised, {content.size} came"
             )
-        member = replace(blank, crc=content.crc, compressed_size=written)
+        member = blank._replace(crc=content.crc, compressed_size=written)
         self._out.seek(offset)
         self._out.write(self._local_header(member, zip64=zip64))
         self._out.seek(self._at)
@@ -156,8 +164,7 @@ class ZipWriter:
     def finish(self) -> int:
         """Write the central directory and the end records; return the archive's size in bytes."""
         start = self._at
-        for member in self._members:
-            self._write(self._central_header(member))
+        self._write(b"".join(map(self._central_header, self._members)))
         count, size = len(self._members), self._at - start
         if count >= MAX16 or size >= MAX32 or start >= MAX32:
             record = self._at
@@ -200,21 +207,25 @@ class ZipWriter:
 
     def _central_header(self, member: _Written) -> bytes:
         """Format a header of the central directory (4.3.12)."""
-        values = (member.size, member.compressed_size, member.offset)
-        large = [value for value in values if value >= MAX32]
-        extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
-        size, compressed_size, offset = (min(value, MAX32) for value in values)
-        version = _ZIP64_VERSION if large else _PLAIN_VERSION
+        _, flags, mode, method, crc, compressed_size, size, offset = member
+        extra, version = b"", _PLAIN_VERSION
+        if max(size, compressed_size, offset) >= MAX32:
+            large = [value for value in (size, compressed_size, offset) if value >= MAX32]
+            extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large)
+            version = _ZIP64_VERSION
+            size, compressed_size, offset = (
+                min(value, MAX32) for value in (size, compressed_size, offset)
+            )
         header = CENTRAL.pack(
             CENTRAL_SIGNATURE,
             version,
             _UNIX,
             version,
-            member.flags,
-            member.method,
+            flags,
+            method,
             self._time,
             self._date,
-            member.crc,
+            crc,
             compressed_size,
             size,
             len(member.name),
@@ -222,7 +233,7 @@ class ZipWriter:
             0,
             0,
             0,
-            (_REGULAR_FILE | member.mode) << 16,
+            (_REGULAR_FILE | mode) << 16,
             offset,
         )
         return header + member.name + extra
@@ -248,12 +259,3 @@ def _deflated(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     for chunk in chunks:
         yield compressor.compress(chunk)
     yield compressor.flush()
-
-
-def _flags(name: str) -> int:
-    """UTF-8 is declared only where the name needs it (4.4.4, bit 11)."""
-    return 0 if name.isascii() else Flag.UTF8
-
-
-def _is_large(member: _Written) -> bool:
-    return max(member.size, member.compressed_size) >= MAX32

@@ -31,7 +31,7 @@ from fatwheel.cli.options import (
     verify_output_option,
 )
 from fatwheel.cli.outcomes import print_outcome, print_rest, report_json, unused_everywhere
-from fatwheel.cli.terminal import exit_code, print_json, progress_bar
+from fatwheel.cli.terminal import exit_code, print_json, progress_bar, shows_progress
 from fatwheel.cli.wheelfiles import find_wheels
 from fatwheel.errors import UsageError
 from fatwheel.fusion.fuse import FuseOptions
@@ -206,6 +206,7 @@ def _outcomes(
 ) -> Generator[Outcome]:
     """Fuse or plan the pairs, with a bar on the terminal while an outcome is waited for."""
     meter = _Meter()
+    show = shows_progress(show=not (request.quiet or request.as_json))
     total = sum(map(pair_size, pairs))
     jobs = min(request.jobs or _jobs(total), len(pairs))
     if jobs > 1:
@@ -218,11 +219,10 @@ def _outcomes(
             executor=executor,
             dry_run=request.dry_run,
             skip_existing=request.skip_existing,
-            progress=meter.advance,
+            progress=meter.advance if show else None,  # a call for each piece
         )
         for number, pair in enumerate(pairs, 1):
             label = f"{number}/{len(pairs)} {pair[0].name.partition('-')[0]}"
-            show = not (request.quiet or request.as_json)
             with progress_bar(label, total, show=show) as bar, meter.shown_by(bar):
                 outcome = next(outcomes)
             yield outcome

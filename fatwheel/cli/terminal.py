@@ -40,6 +40,7 @@ __all__ = [
     "say_error",
     "say_own_fault",
     "say_usage_error",
+    "shows_progress",
     "tell",
     "tell_drawn",
     "tell_own",
@@ -275,10 +276,15 @@ class PageContext(click.Context):
         return _Page(width=width)
 
 
+def shows_progress(*, show: bool) -> bool:
+    """Return whether a bar that is wanted is shown: on a terminal that somebody looks at."""
+    return show and is_live(os.environ, sys.stderr)
+
+
 @contextlib.contextmanager
 def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[int], None] | None]:
     """Yield what to call with the number of bytes done; None where no terminal would show it."""
-    if not show or not is_live(os.environ, sys.stderr):
+    if not shows_progress(show=show):
         yield None
         return
     from rich.console import Console

@@ -8,6 +8,7 @@ threads keep the cores busy, handing over only costs: then one thread does both.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -25,26 +26,25 @@ class _SharedCores:
     """A semaphore that this process shares with the copies of it: a pipe that holds a byte for each core."""
 
     def __init__(self, count: int) -> None:
-        self._taken, self._given = os.pipe()
-        os.set_blocking(self._taken, False)
-        os.write(self._given, bytes(count))
+        self._left, self._given = (
+            io.FileIO(end, mode) for end, mode in zip(os.pipe(), ("r", "w"), strict=True)
+        )
+        os.set_blocking(self._left.fileno(), False)
+        self._given.write(bytes(count))
 
     def acquire(self, *, blocking: bool) -> bool:
         """Take one, and return whether there was one; this never waits."""
         assert not blocking
-        try:
-            return bool(os.read(self._taken, 1))
-        except BlockingIOError:
-            return False
+        return self._left.read(1) is not None
 
     def release(self) -> None:
         """Give it back."""
-        os.write(self._given, bytes(1))
+        self._given.write(bytes(1))
 
     def close(self) -> None:
         """End this process's part in it."""
-        os.close(self._taken)
-        os.close(self._given)
+        self._left.close()
+        self._given.close()
 
 
 _cores: threading.Semaphore | _SharedCores = threading.Semaphore(os.cpu_count() or 1)

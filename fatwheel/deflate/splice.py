@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fatwheel.archive.format import Method
-from fatwheel.archive.ranges import RangeFile, ReadAhead
+from fatwheel.archive.ranges import RangeFile
 from fatwheel.archive.writer import MemberData
 from fatwheel.deflate.cut import Cut, Run, encode_edge, find_recut
 from fatwheel.deflate.fixedcodes import encode_fixed, extra_bits, packed
@@ -27,8 +27,6 @@ __all__ = ["Cut", "Deflated", "Literal", "Part", "Stored", "copied", "join", "ne
 
 _MAX_STORED = 65535
 """The most bytes in one stored block (RFC 1951, 3.2.4)."""
-_SMALL = 16 * 1024
-"""Bytes that are read at once."""
 _STORED = 0
 """BTYPE of a stored block."""
 
@@ -169,17 +167,9 @@ def copied(
     method: Method,
     compressed_size: int,
     size: int,
-    ahead: ReadAhead | None = None,
 ) -> MemberData:
-    """Return a member's data as it stands in another wheel, byte for byte.
-
-    Small ones are read at once, by `ahead` where it is given.
-    """
-    piece: _Piece
-    if compressed_size <= _SMALL:
-        piece = (ahead or ReadAhead(file)).steady(offset, compressed_size)
-    else:
-        piece = _Range(file, offset, compressed_size, 0, compressed_size)
+    """Return a member's data as it stands in another wheel, byte for byte."""
+    piece = _Range(file, offset, compressed_size, 0, compressed_size)
     return MemberData(method=method, compressed_size=compressed_size, size=size, pieces=(piece,))
 
 

@@ -45,6 +45,10 @@ _SMALL, _LARGEST_ENCODED = 64 << 10, 1 << 20
 """Bytes of slices that fatwheel's own encoder may take: it depends on no zlib, and needs a second for a MiB."""
 
 
+_READ_AHEAD = 16 << 10
+"""Bytes of data that are read with those of their neighbours."""
+
+
 class Writable(Protocol):
     """A plan that can be carried out: of a fusion, or of the thinning of one wheel."""
 
@@ -135,17 +139,26 @@ class _Writer:
         return Written(sha256=hashlib.sha256(content).digest(), size=len(content), content=None)
 
     def _keep(self, planned: Keep) -> Written:
-        entry = planned.member.entry
-        data = copied(
-            self.wheels[planned.source].file,
-            offset=entry.data_offset,
-            method=entry.method,
-            compressed_size=entry.compressed_size,
-            size=entry.size,
-            ahead=self.ahead[planned.source],
-        )
-        self.archive.add(planned.name, mode=planned.mode, data=data, crc=entry.crc)
-        member = planned.member
+        member, entry = planned.member, planned.member.entry
+        if entry.compressed_size <= _READ_AHEAD:
+            raw = self.ahead[planned.source].steady(entry.data_offset, entry.compressed_size)
+            self.archive.add_bytes(
+                planned.name,
+                mode=planned.mode,
+                crc=entry.crc,
+                method=entry.method,
+                size=entry.size,
+                raw=raw,
+            )
+        else:
+            data = copied(
+                self.wheels[planned.source].file,
+                offset=entry.data_offset,
+                method=entry.method,
+                compressed_size=entry.compressed_size,
+                size=entry.size,
+            )
+            self.archive.add(planned.name, mode=planned.mode, data=data, crc=entry.crc)
         return Written(sha256=member.sha256, size=entry.size, content=member.content)
 
     def _take(self, planned: Take) -> Written:

@@ -180,7 +180,7 @@ def test_the_digest_of_an_input_is_that_of_what_was_verified(
             through_memory(wheels[0], data_of(wheels[0], member)[0])
         return real(file)
 
-    monkeypatch.setattr("fatwheel.fusion.readpair.file_sha256", changed_first)
+    monkeypatch.setattr("fatwheel.wheels.sharing.file_sha256", changed_first)
     with pytest.raises(ChangedError, match=f"^{wheels[0].name}: {member}: changed"):
         fuse_wheels(*wheels, tmp_path / "out", FuseOptions())
     assert not (tmp_path / "out").exists()
