@@ -10,7 +10,7 @@ This takes a system that copies a process and threads that do not mind: Linux, a
 from __future__ import annotations
 
 import contextlib
-import io
+import fcntl
 import mmap
 import os
 import pickle
@@ -27,7 +27,7 @@ __all__ = ["Task", "called_in_copy", "in_copies"]
 T = TypeVar("T")
 
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
-_INDEX, _LENGTH = 4, 8  # bytes of a number
+_LENGTH = 8  # bytes of a number
 _WAIT = 0.1  # seconds
 
 
@@ -93,46 +93,57 @@ class _Queue:
     """Numbers from 0 on, each of which one process gets: copies the lowest, the process that began them the highest.
 
     Results of the first tasks, which are large files, are small and travel well; those of many small files need not.
-    All processes read the same two files, which know how far they were read.
     """
 
     def __init__(self, count: int) -> None:
-        self._count = count
-        self._left = _memory("left", bytes(count))
-        self._lowest = _memory(
-            "lowest", b"".join(n.to_bytes(_INDEX, "little") for n in range(count))
-        )
+        self._memory = mmap.mmap(-1, 16)  # which all processes see
+        self._ends = memoryview(self._memory).cast("Q")  # of what is left
+        self._ends[0], self._ends[1] = 0, count
+        self._lock = _file_in_memory("queue")
 
     def __enter__(self) -> _Queue:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._left.close()
-        self._lowest.close()
+        self._ends.release()
+        self._memory.close()
+        self._lock.close()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes out; the lock of one that was killed is free."""
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
     def lowest(self) -> Iterator[int]:
-        """Yield numbers from 0 on, for as long as any is left."""
-        while self._left.read(1):
-            yield int.from_bytes(self._lowest.read(_INDEX), "little")
+        """Yield numbers upwards, for as long as any is left."""
+        while (found := self._take(0, 1)) is not None:
+            yield found
 
     def highest(self) -> Iterator[int]:
-        """Yield numbers downwards, for as long as any is left; for one process only."""
-        number = self._count
-        while self._left.read(1):
-            number -= 1
-            yield number
+        """Yield numbers downwards, for as long as any is left."""
+        while (found := self._take(1, -1)) is not None:
+            yield found - 1
+
+    def _take(self, end: int, step: int) -> int | None:
+        with self._locked():
+            if self._ends[0] == self._ends[1]:
+                return None
+            found = self._ends[end]
+            self._ends[end] += step
+            return found
 
     def drain(self) -> None:
         """Leave nothing to be begun."""
-        self._left.seek(0, os.SEEK_END)
+        with self._locked():
+            self._ends[1] = self._ends[0]
 
 
-def _memory(name: str, content: bytes) -> io.FileIO:
-    """Return a file in memory, to be read from its start."""
-    file = io.FileIO(os.memfd_create(f"fatwheel-{name}"), "r+")
-    file.write(content)
-    file.seek(0)
-    return file
+def _file_in_memory(name: str) -> BinaryIO:
+    return os.fdopen(os.memfd_create(f"fatwheel-{name}"), "r+b")
 
 
 _Change = tuple[dict[int, int], int]
@@ -164,6 +175,8 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         for wheel, caller in zip(self._wheels, self._callers, strict=True):
             wheel.file.progress = caller
+        self._read.release()
+        self._memory.close()
 
     def _with_copies(self, place: int, caller: Callable[[int], None]) -> Callable[[int], None]:
         def progress(size: int) -> None:
@@ -270,7 +283,7 @@ class _Copy:
 
     def __init__(self, work: _Work | _Calling) -> None:
         self._work = work
-        self._out = os.fdopen(os.memfd_create("fatwheel-results"), "r+b")
+        self._out = _file_in_memory("results")
         self._alive, self._end = os.pipe()
         self._pid = 0
 

@@ -87,6 +87,20 @@ def test_few_tasks(count: int) -> None:
     assert [number for number, _ in alone(run, who, count)] == list(range(count))
 
 
+def noted(path: Path) -> int:
+    def work(number: int) -> int:
+        with path.open("ab", buffering=0) as file:
+            file.write(b".")
+        return number
+
+    assert run(work, 3000, copies=3) == list(range(3000))
+    return path.stat().st_size
+
+
+def test_each_task_is_done_once(tmp_path: Path) -> None:
+    assert alone(noted, tmp_path / "done") == 3000
+
+
 def fail(number: int) -> int:
     time.sleep(0.005)
     if number in (3, 17, 50):
