@@ -82,10 +82,15 @@ def hand_over(chunks: Iterable[Chunk], take: Callable[[Chunk], None]) -> None:
     is raised here, and the other side stops.
     """
     second: _Taking | None = None
+    alone = False  # for good
     try:
         for chunk in chunks:
-            if second is None and _cores.acquire(blocking=False):
-                second = _Taking(take)
+            if second is None and not alone and _cores.acquire(blocking=False):
+                try:
+                    second = _Taking(take)
+                except RuntimeError:  # the system has no room for another thread
+                    _cores.release()
+                    alone = True
             if second is None:
                 take(chunk)
             elif not second.give(chunk):

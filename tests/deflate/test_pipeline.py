@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from fatwheel.deflate import pipeline
-from fatwheel.deflate.pipeline import IN_USE, core_in_use, hand_over
+from fatwheel.deflate.pipeline import IN_USE, core_in_use, hand_over, shared_cores
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +89,29 @@ def test_what_making_fails_of_is_raised_when_all_before_was_taken() -> None:
     with pytest.raises(KeyboardInterrupt):
         hand_over(chunks(), lambda chunk: taken.append(int.from_bytes(chunk, "big")))
     assert taken == list(range(5))
+
+
+def test_where_no_thread_can_be_started_one_does_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    taken: list[int] = []
+    with core_in_use():
+        hand_over(reused(20), lambda chunk: taken.append(int.from_bytes(chunk, "big")))
+    assert taken == list(range(20))
+
+
+def test_cores_that_copies_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a copy of this process takes is not there for this one until it is given back."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    before = pipeline._cores
+    with shared_cores():
+        cores = pipeline._cores
+        assert cores is not before
+        assert cores.acquire(blocking=False)
+        assert cores.acquire(blocking=False)
+        assert not cores.acquire(blocking=False)
+        cores.release()
+        assert cores.acquire(blocking=False)
+    assert pipeline._cores is before
