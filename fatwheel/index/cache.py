@@ -65,11 +65,11 @@ class Cache:
 
     def made(self, path: Path) -> Made | None:
         """Return the file at `path` with its facts; None where it is not there."""
-        facts = self._read_json(path.with_name(path.name + ".json"))
         try:
             status = path.stat()
-        except OSError:
+        except OSError:  # nearly always, where a page is made
             return None
+        facts = self._read_json(path.with_name(path.name + ".json"))
         if not isinstance(facts, dict) or facts.get("size") != status.st_size:
             return None
         with contextlib.suppress(

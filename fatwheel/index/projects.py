@@ -186,7 +186,6 @@ class Projects:
     def as_file(self, project: Project, entry: Entry) -> File:
         """Return the entry as our page lists it; size and hash of a fused wheel are told once they are known."""
         key = self._work.key(entry)
-        made = self._work.ready(entry)
         if entry.source is not None:
             hashes, size, metadata = (
                 dict(entry.source.hashes),
@@ -194,6 +193,7 @@ class Projects:
                 entry.source.metadata,
             )
         else:
+            made = self._work.ready(entry)
             hashes = {"sha256": made.sha256} if made else {}
             size = made.size if made else None
             digest = project.metadata.get(key)
