@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fatwheel.archive.ranges import RangeFile, file_sha256
@@ -28,6 +29,7 @@ BATCH = 4 << 20
 _SMALL = 16 << 10  # compressed bytes
 _OVERHEAD = 5 << 10  # compressed bytes that take as long to read as what each member costs besides
 _SHARES = 16  # of a wheel's members, which several processes take one by one
+_THREADS = Path("/proc/self/task")
 _TURN, _WAIT = 0.0002, 0.1  # seconds
 
 
@@ -119,14 +121,17 @@ def readers(count: int, wheels: Collection[OpenWheel]) -> Iterator[Readers]:
 
 
 def _can_copy() -> bool:
-    """Return whether copies of this process can help: on Linux, and while no other thread may hold a lock."""
+    """Return whether copies of this process can help: on Linux, and while no other thread may hold a lock.
+
+    All threads count, those that Python does not know of, too.
+    """
     if sys.platform != "linux" or threading.active_count() > 1:
         return False
     try:
         os.close(os.memfd_create("fatwheel"))
+        return len(list(_THREADS.iterdir())) == 1
     except (AttributeError, OSError):  # a Python for old systems, or an old system
         return False
-    return True
 
 
 class FileDigest:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -412,12 +413,24 @@ def kind(path: Path, without: str = "") -> str:
         return next(kinds(path))
 
 
+def kind_beside_a_foreign_thread(path: Path) -> str:
+    """Say who reads while there is a thread that Python has not started and does not list."""
+    import _thread
+
+    done = _thread.allocate_lock()
+    done.acquire()
+    _thread.start_new_thread(done.acquire, ())
+    assert threading.active_count() == 1
+    found = kind(path)
+    done.release()
+    return found
+
+
 def test_a_process_with_threads_is_not_copied(tmp_path: Path) -> None:
     """A test's process may have some; where it has none, it is alone."""
-    import threading
-
     path = make_wheel(tmp_path, PLATFORMS[A], LARGE)
     assert alone(kind, path) == "copies"
+    assert alone(kind_beside_a_foreign_thread, path) == "threads"
     assert alone(kind, path, "memfd_create") == "threads"
     assert alone(kind, make_wheel(tmp_path / "small", PLATFORMS[A], {})) == "alone"
     go_on = threading.Event()
