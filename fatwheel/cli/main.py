@@ -132,12 +132,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.excepthook = say_own_fault
     if "_FATWHEEL_COMPLETE" in os.environ:
         import_module("fatwheel.cli.completion")  # in place of click's own
-    try:
-        code = _run(sys.argv[1:] if arguments is None else list(arguments))
-    except KeyboardInterrupt:  # a second one, while the first was told
-        code = 130
-    if arguments is None:  # all is done, and what ends now has no place for an exception
-        _react_to_signals(signal.SIG_DFL, signal.SIG_DFL)
+    code = None
+    while True:
+        try:
+            if code is None:
+                code = _run(sys.argv[1:] if arguments is None else list(arguments))
+            if arguments is None:  # all is done, and what ends now has no place for an exception
+                _react_to_signals(signal.SIG_DFL, signal.SIG_DFL)
+            break
+        except KeyboardInterrupt:  # a second one, while the first was told
+            code = 130
+    if arguments is None:
         _leave(code)
     sys.exit(code)
 

@@ -10,7 +10,9 @@ This takes a system that copies a process and threads that do not mind: Linux, a
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
+import gc
 import mmap
 import os
 import pickle
@@ -26,7 +28,7 @@ __all__ = ["Task", "called_in_copy", "in_copies"]
 
 T = TypeVar("T")
 
-_ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+_END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 _LENGTH = 8  # bytes of a number
 _WAIT = 0.1  # seconds
 
@@ -53,14 +55,14 @@ def in_copies(tasks: Sequence[Task[T]], wheels: Collection[OpenWheel], copies: i
     done: dict[int, T] = {}
     failed: dict[int, Exception] = {}
     with contextlib.ExitStack() as stack:
-        queue = stack.enter_context(_Queue(len(tasks)))
-        stack.enter_context(shared_cores())
-        progress = stack.enter_context(_Progress(wheels, copies))
-        begun = []
-        for number in range(copies):
-            work = _Work(tasks, wheels, queue, progress, number)
-            with contextlib.suppress(OSError):  # too many processes: others do it
-                begun.append(stack.enter_context(_Copy(work)))
+        try:
+            queue = stack.enter_context(_Queue(len(tasks)))
+            stack.enter_context(shared_cores())
+            progress = stack.enter_context(_Progress(wheels, copies))
+        except OSError:  # too many open files
+            return _in_order(tasks, done, failed)
+        works = [_Work(tasks, wheels, queue, progress, number) for number in range(copies)]
+        begun = [copy for work in works if (copy := _begun(work, stack)) is not None]
         with core_in_use():
             for index in queue.highest():
                 try:
@@ -75,6 +77,19 @@ def in_copies(tasks: Sequence[Task[T]], wheels: Collection[OpenWheel], copies: i
                 for wheel, change in zip(wheels, changes, strict=True):
                     _change(wheel, change)
     return _in_order(tasks, done, failed)
+
+
+def _begun(work: _Work | _Calling, stack: contextlib.ExitStack) -> _Copy | None:
+    """Begin a copy that ends with `stack`, if the system has room for it."""
+    try:
+        copy = _Copy(work)
+        stack.callback(copy.end)  # before it is there: Ctrl-C may come as soon as it is
+        copy.begin()
+    except OSError:  # too many processes or open files
+        return None
+    except RuntimeError:  # an interpreter that may not fork
+        return None
+    return copy
 
 
 def _in_order(
@@ -221,7 +236,6 @@ class _Work:
     def do(self, out: BinaryIO) -> None:
         """Do what comes, and write each result to `out`."""
         self._progress.count(self._number)
-        parent = os.getppid()
         with core_in_use():
             for index in self._queue.lowest():
                 before = [(wheel.file.known_sums, wheel.effort.left) for wheel in self._wheels]
@@ -237,8 +251,6 @@ class _Work:
                 ]
                 data = pickle.dumps((index, packed, changes), pickle.HIGHEST_PROTOCOL)
                 out.write(len(data).to_bytes(_LENGTH, "little") + data)
-                if os.getppid() != parent:  # nobody waits for this any more
-                    break
         out.flush()
 
 
@@ -263,9 +275,7 @@ def called_in_copy(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
     What it raises is raised here. When the block is left, the copy is gone.
     """
     with contextlib.ExitStack() as stack:
-        copy = None
-        with contextlib.suppress(OSError):
-            copy = stack.enter_context(_Copy(_Calling(function)))
+        copy = _begun(_Calling(function), stack)
 
         def result() -> T:
             if copy is not None:
@@ -279,7 +289,7 @@ def called_in_copy(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
 
 
 class _Copy:
-    """A copy of this process, which works until nothing is left to be begun, or the block is left."""
+    """A copy of this process, which works until nothing is left to be begun."""
 
     def __init__(self, work: _Work | _Calling) -> None:
         self._work = work
@@ -287,32 +297,28 @@ class _Copy:
         self._alive, self._end = os.pipe()
         self._pid = 0
 
-    def __enter__(self) -> _Copy:
+    def begin(self) -> None:
         """Begin; raises `OSError` where the system has no room for another process."""
-        ending: set[signal.Signals] = {getattr(signal, name) for name in _ENDING}
-        # In the copy, no signal may raise an exception where this process would go on.
-        before: set[Any] = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-        try:
-            self._pid = os.fork()
-            if not self._pid:
-                self._run(ending, before)
-        except OSError:
-            os.close(self._alive)
-            self._out.close()
-            raise
-        finally:
-            os.close(self._end)
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return self
+        with _no_signals() as before:
+            parent = os.getpid()
+            try:
+                self._pid = os.fork()
+                if not self._pid:
+                    self._run(parent, before)
+            finally:
+                os.close(self._end)
 
-    def _run(self, ending: set[signal.Signals], mask: set[Any]) -> None:
+    def _run(self, parent: int, mask: set[Any]) -> None:
         """Be the copy: never return."""
         try:
-            for number in ending:
+            for number in _ending():
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for this ends it
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            self._work.do(self._out)
+            ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+            gc.disable()  # what is in the parent's cycles is the parent's
+            if os.getppid() == parent:
+                self._work.do(self._out)
         finally:
             os._exit(0)
 
@@ -337,16 +343,32 @@ class _Copy:
                 break
             yield pickle.loads(data)  # noqa: S301  (of this very process)
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
         """End it where it still works."""
-        if self._pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            self._reap()
-        os.close(self._alive)
-        self._out.close()
+        with _no_signals():  # a second Ctrl-C must not leave it
+            if self._pid:
+                if not select.select([self._alive], [], [], 0)[0]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(self._pid, signal.SIGKILL)
+                self._reap()
+            os.close(self._alive)
+            self._out.close()
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):  # somebody else did
             os.waitpid(self._pid, 0)
         self._pid = 0
+
+
+def _ending() -> set[signal.Signals]:
+    return {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")}
+
+
+@contextlib.contextmanager
+def _no_signals() -> Iterator[set[Any]]:
+    """Let the signals that end a process wait for the end of the block; yield those that waited before."""
+    before: set[Any] = signal.pthread_sigmask(signal.SIG_BLOCK, _ending())
+    try:
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

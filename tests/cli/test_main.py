@@ -619,3 +619,28 @@ def test_ctrl_c_while_it_starts(tmp_path: Path) -> None:
         said.add(process.communicate(timeout=120)[1].strip())
     assert not [text for text in said if "Traceback" in text]
     assert "fatwheel: interrupted; what was not complete is gone" in said
+
+
+LATE = """\
+import sys
+from fatwheel.cli import main as module
+
+real, times = module._react_to_signals, []
+
+def interrupted(*reactions):
+    if module.signal.SIG_DFL in reactions and len(times) < 2:
+        times.append(1)
+        raise KeyboardInterrupt
+    real(*reactions)
+
+module._react_to_signals = interrupted
+sys.argv = ["fatwheel", "rules"]
+module.main()
+"""
+
+
+def test_ctrl_c_when_all_is_done_is_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")

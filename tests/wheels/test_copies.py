@@ -212,17 +212,61 @@ list(in_copies([Calling(work, n) for n in range(1000)], [], 1))
 """
 
 
-def test_a_copy_does_not_outlive_the_process_by_more_than_a_task() -> None:
+@pytest.mark.parametrize("how", ["shared", "beside"])
+def test_a_copy_ends_with_its_process(how: str) -> None:
+    """What kills that leaves it no time for anything."""
     with subprocess.Popen(
-        [sys.executable, "-c", ORPHAN], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", ORPHAN, how], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        found = {int(process.stdout.readline()) for _ in range(4)}
+        (copy,) = {int(process.stdout.readline()) for _ in range(2)} - {process.pid}
         process.kill()
-        (copy,) = found - {process.pid}
-        process.stdout.read()  # to its end: nobody writes there any more
+        assert not process.stdout.read()  # to its end: nobody has it open any more
     while Path(f"/proc/{copy}").exists():  # as long as the system needs to bury it
         time.sleep(0.05)
+
+
+def interrupted_at_once(_: object) -> str:
+    os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        run(lambda _: time.sleep(120), 10)
+    except KeyboardInterrupt:
+        pass
+    else:
+        return "never"
+    try:
+        with called_in_copy(partial(time.sleep, 120)):
+            return "never"
+    except KeyboardInterrupt:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, 0)
+    return "at once"
+
+
+def test_ctrl_c_leaves_no_copy_that_has_just_begun() -> None:
+    assert alone(interrupted_at_once, None) == "at once"
+
+
+def short_of_files(spare: int) -> list[int]:
+    """Share work where only so many more files may be open."""
+    import resource  # not on Windows
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as stack:
+        free = [stack.enter_context(Path("/dev/null").open()) for _ in range(100)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(f.fileno() for f in free) + 1, limits[1]))
+        for file in free[:spare]:
+            file.close()
+        done = list(in_copies([Calling(int, n) for n in range(20)], [], 2))
+        with called_in_copy(os.getpid) as result:
+            assert result()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    return done
+
+
+@pytest.mark.parametrize("spare", range(12))
+def test_where_files_are_short_this_process_does_all(spare: int) -> None:
+    assert alone(short_of_files, spare) == list(range(20))
 
 
 # ---- one call beside ----
