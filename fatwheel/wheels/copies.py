@@ -324,10 +324,16 @@ class _Copy:
 
     def wait(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Wait for its end, and call `meanwhile` ten times a second."""
-        while not select.select([self._alive], [], [], _WAIT)[0]:
+        while not self._has_ended(_WAIT):
             meanwhile()
         self._reap()
         meanwhile()
+
+    def _has_ended(self, seconds: float) -> bool:
+        """Return whether it ends within so many seconds: then nobody writes into its pipe any more."""
+        poll = select.poll()  # `select` knows no files above 1,023
+        poll.register(self._alive)
+        return bool(poll.poll(1000 * seconds))
 
     def result(self) -> Any:
         """Return all that it has written, which is one value; raises as `pickle.load` where it is not complete."""
@@ -347,7 +353,7 @@ class _Copy:
         """End it where it still works."""
         with _no_signals():  # a second Ctrl-C must not leave it
             if self._pid:
-                if not select.select([self._alive], [], [], 0)[0]:
+                if not self._has_ended(0):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(self._pid, signal.SIGKILL)
                 self._reap()

@@ -264,6 +264,24 @@ def short_of_files(spare: int) -> list[int]:
     return done
 
 
+def with_many_files(count: int) -> list[int]:
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, count + 100)), hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(Path("/dev/null").open())
+        own = os.getpid()
+        with called_in_copy(os.getpid) as result:
+            assert result() != own
+        return list(in_copies([Calling(int, n) for n in range(20)], [], 2))
+
+
+def test_among_many_open_files() -> None:
+    assert alone(with_many_files, 1100) == list(range(20))
+
+
 @pytest.mark.parametrize("spare", range(12))
 def test_where_files_are_short_this_process_does_all(spare: int) -> None:
     assert alone(short_of_files, spare) == list(range(20))
