@@ -29,7 +29,6 @@ __all__ = ["Task", "called_in_copy", "in_copies"]
 T = TypeVar("T")
 
 _END_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
-_LENGTH = 8  # bytes of a number
 _WAIT = 0.1  # seconds
 
 
@@ -85,9 +84,7 @@ def _begun(work: _Work | _Calling, stack: contextlib.ExitStack) -> _Copy | None:
         copy = _Copy(work)
         stack.callback(copy.end)  # before it is there: Ctrl-C may come as soon as it is
         copy.begin()
-    except OSError:  # too many processes or open files
-        return None
-    except RuntimeError:  # an interpreter that may not fork
+    except (OSError, RuntimeError):  # too many processes or files; an interpreter that may not fork
         return None
     return copy
 
@@ -249,8 +246,7 @@ class _Work:
                     (wheel.file.sums_from(known), left - wheel.effort.left)
                     for wheel, (known, left) in zip(self._wheels, before, strict=True)
                 ]
-                data = pickle.dumps((index, packed, changes), pickle.HIGHEST_PROTOCOL)
-                out.write(len(data).to_bytes(_LENGTH, "little") + data)
+                pickle.dump((index, packed, changes), out, pickle.HIGHEST_PROTOCOL)
         out.flush()
 
 
@@ -280,9 +276,8 @@ def called_in_copy(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
         def result() -> T:
             if copy is not None:
                 copy.wait()
-                with contextlib.suppress(EOFError, pickle.UnpicklingError):
-                    found: T = copy.result()
-                    return found
+                if found := list(copy.results()):
+                    return found[0]  # type: ignore[no-any-return]
             return function()
 
         yield result
@@ -335,19 +330,12 @@ class _Copy:
         poll.register(self._alive)
         return bool(poll.poll(1000 * seconds))
 
-    def result(self) -> Any:
-        """Return all that it has written, which is one value; raises as `pickle.load` where it is not complete."""
+    def results(self) -> Iterator[Any]:
+        """Yield what it has written, value by value, as far as it is complete."""
         self._out.seek(0)
-        return pickle.load(self._out)  # noqa: S301  (of this very process)
-
-    def results(self) -> Iterator[tuple[int, Any, list[_Change]]]:
-        """Yield what it has completed: which task, the packed result, and what has changed of each wheel."""
-        self._out.seek(0)
-        while len(length := self._out.read(_LENGTH)) == _LENGTH:
-            data = self._out.read(int.from_bytes(length, "little"))
-            if len(data) < int.from_bytes(length, "little"):
-                break
-            yield pickle.loads(data)  # noqa: S301  (of this very process)
+        with contextlib.suppress(EOFError, pickle.UnpicklingError):
+            while True:
+                yield pickle.load(self._out)  # noqa: S301  (of this very process)
 
     def end(self) -> None:
         """End it where it still works."""
